@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * The driver interface: what a hypervisor can do, as a struct of function pointers, and the ONE table of
+ * those that are linked in.  NULL = unsupported, which becomes status 3 with the name of what is missing
+ * (vm_driver_need()).  Verbs on a guest (guest/) are the only callers.
+ *
+ * Listing and looking at state need no driver: every local driver keeps its guests in the same places
+ * (state.h), so that vm-list loads libc alone.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vm/deadline.h>
+#include <vm/err.h>
+
+struct vm_guest;   /* guest.h */
+struct vm_domain;  /* model.h */
+struct vm_xml;
+struct vm_record;
+struct vm_strbuf;
+struct vm_out;
+
+struct vm_start_options {
+	bool paused, force_boot, bypass_cache, reset_nvram, autodestroy, foreground, no_watch, transient;
+	uint64_t stop_timeout_ms; /* foreground: SIGTERM to destroy */
+	struct vm_deadline deadline;
+};
+enum vm_shutdown_mode { /* bits */
+	VM_SHUTDOWN_ACPI = 1,
+	VM_SHUTDOWN_AGENT = 2,
+	VM_SHUTDOWN_INITCTL = 4,
+	VM_SHUTDOWN_SIGNAL = 8,
+	VM_SHUTDOWN_PARAVIRT = 16,
+};
+
+struct vm_driver {
+	const char *name; /* "qemu": also the directory of its state */
+	/* Completes a parsed definition as define keeps it: machine version, controllers, addresses; marks
+	 * what it assigned.  Must not look at the host's state. */
+	int (*complete)(struct vm_domain *d, struct vm_err *err);
+	/* Refuses what this driver cannot run, by line and column. */
+	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+	/* Native form ("qemu-argv"): needs nothing to exist. */
+	int (*export_native)(const struct vm_domain *d, const char *format, struct vm_strbuf *out,
+			     struct vm_err *err);
+	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
+	int (*shutdown)(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
+	/* graceful: SIGTERM only. */
+	int (*destroy)(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err);
+	int (*suspend)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
+	int (*resume)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
+	int (*reset)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
+	int (*reboot)(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
+	/* Asks the running guest; fills state and reason words of state.h. */
+	int (*ask_state)(struct vm_guest *g, struct vm_deadline dl, int *ret_state, int *ret_reason,
+			 struct vm_err *err);
+	int (*stats)(struct vm_guest *g, unsigned sections, struct vm_out *out, struct vm_deadline dl,
+		     struct vm_err *err);
+	/* Gives back what an ended or interrupted run left (idempotent). */
+	int (*reap)(struct vm_guest *g, struct vm_err *err);
+	/* Monitor passthrough: command is one JSON object or a bare command name. */
+	int (*monitor)(struct vm_guest *g, const char *command, bool hmp, struct vm_deadline dl,
+		       char **ret_reply, struct vm_err *err);
+};
+
+/* Exact match of the URI's scheme; VM_UNSUPPORTED names those there are. */
+int vm_driver_find(const char *name, const struct vm_driver **ret, struct vm_err *err);
+/* VM_UNSUPPORTED "the qemu driver has no <what>"; always -1. */
+int vm_driver_lacks(const struct vm_driver *d, const char *what, struct vm_err *err);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* /etc/vm/vm.conf and conf.d/*.conf: "key = value" lines; unknown keys are refused by line (vm.conf(5)). */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vm/err.h>
+
+struct vm_conf {
+	uint64_t uid_first, uid_count; /* range of guests' own ids */
+	char *group;		       /* who may look into /run/vm */
+	char *cgroup_device_acl;       /* paths, comma-separated; NULL = built-in list */
+	int acl_backend;	       /* auto v1 v2 both none */
+	bool private_dev;
+	char *hooks_path;
+	uint64_t stop_timeout_ms, hook_timeout_ms;
+	uint64_t parallel;
+	uint64_t log_bytes, log_files, events_bytes;
+	char *vnc_listen;
+	char *emulator; /* NULL = by architecture in PATH */
+	uint64_t migration_port_first, migration_port_count;
+};
+/* One row of the table that parses, documents (vm-doctor config) and frees it. */
+struct vm_conf_key {
+	const char *name;
+	uint8_t kind; /* enum vm_opt_kind */
+	uint16_t off;
+	const void *words;
+	const char *def;  /* default as text */
+	const char *help; /* one line */
+};
+extern const struct vm_conf_key vm_conf_keys[]; /* ends with a NULL name */
+/* Reads both places; missing files are fine.  *ret_from (may be NULL) gets, per key, where its value
+ * came from ("default" or FILE:LINE). */
+int vm_conf_load(int etc_fd, struct vm_conf *ret, char ***ret_from, struct vm_err *err);
+void vm_conf_free(struct vm_conf *c);

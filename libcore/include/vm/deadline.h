@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Points in time by CLOCK_MONOTONIC; everything that waits takes one. */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm_deadline {
+	uint64_t at_ms; /* CLOCK_MONOTONIC milliseconds; 0 = never */
+};
+#define VM_DEADLINE_NEVER ((struct vm_deadline){ 0 })
+
+uint64_t vm_now_ms(void);      /* CLOCK_MONOTONIC */
+uint64_t vm_realtime_ms(void); /* CLOCK_REALTIME, since 1970 */
+struct vm_deadline vm_deadline_in(uint64_t ms);
+/* The earlier of the two. */
+struct vm_deadline vm_deadline_min(struct vm_deadline a, struct vm_deadline b);
+/* Milliseconds left for poll(): 0 = passed, -1 = never. */
+int vm_deadline_poll(struct vm_deadline d);
+bool vm_deadline_passed(struct vm_deadline d);

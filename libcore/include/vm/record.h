@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Records: small files of "key=value" lines behind a first line "FORMAT N" (vm-state(5)).
+ *
+ * Values are raw text with \xHH for control bytes and backslash.  Keys may repeat (lists).  Unknown
+ * keys are kept.  Readers accept the formats N-1 and N and refuse newer ones (VM_UNSUPPORTED).
+ * Needs libc alone.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vm/err.h>
+
+struct vm_record_item {
+	char *key, *value;
+};
+struct vm_record {
+	struct vm_record_item *items; /* owned, in order */
+	size_t n, cap;
+};
+#define VM_RECORD_INIT	  ((struct vm_record){ 0 })
+#define VM_RECORD_MAX (4u << 20) /* bytes in a file; more is refused */
+
+void vm_record_free(struct vm_record *r);
+/* First value of key, or NULL. */
+const char *vm_record_get(const struct vm_record *r, const char *key);
+/* The index-th value of a repeated key, or NULL. */
+const char *vm_record_nth(const struct vm_record *r, const char *key, size_t index);
+/* Number of that key, or fallback if it is absent or no number. */
+uint64_t vm_record_u64(const struct vm_record *r, const char *key, uint64_t fallback);
+int64_t vm_record_i64(const struct vm_record *r, const char *key, int64_t fallback);
+bool vm_record_bool(const struct vm_record *r, const char *key, bool fallback);
+/* Replaces all values of key; value NULL removes it. */
+void vm_record_set(struct vm_record *r, const char *key, const char *value);
+void vm_record_setf(struct vm_record *r, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Adds one more value of key. */
+void vm_record_add(struct vm_record *r, const char *key, const char *value);
+/* Removes this one pair of key and value, if there. */
+void vm_record_del(struct vm_record *r, const char *key, const char *value);
+int vm_record_parse(struct vm_record *ret, const char *text, size_t len, const char *format,
+		    unsigned version, struct vm_err *err);
+/* Reads dirfd/name; VM_NOT_FOUND when absent. */
+int vm_record_read(struct vm_record *ret, int dirfd, const char *name, const char *format,
+		   unsigned version, struct vm_err *err);
+/* Writes it whole and durable (vm_file_write()). */
+int vm_record_write(const struct vm_record *r, int dirfd, const char *name, const char *format,
+		    unsigned version, struct vm_err *err);
