@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * events.jsonl of a running guest (vm-events(5)): written by the watcher alone, followed by any number of
+ * readers.  Bounded: at max_bytes the file becomes events.jsonl.1 and a new one begins; a reader that is
+ * late learns how many events it missed.  Needs libc alone.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vm/deadline.h>
+#include <vm/err.h>
+
+#define VM_EVENTS_FILE	   "events.jsonl"
+#define VM_EVENTS_OLD	   "events.jsonl.1"
+#define VM_EVENTS_FORMAT   1
+#define VM_EVENTS_LINE_MAX (64u << 10) /* bytes of a line; what is longer is replaced by "oversized" */
+
+/* ---- writing ---- */
+struct vm_events_writer {
+	int dirfd; /* borrowed: the guest's run directory */
+	int fd;
+	uint64_t size, max; /* bytes */
+	uint64_t number;    /* of the last event written, from 1 */
+};
+#define VM_EVENTS_WRITER_INIT ((struct vm_events_writer){ .dirfd = -1, .fd = -1 })
+/* Creates the file (0640), or goes on with the one that is there. */
+int vm_events_create(int run_fd, uint64_t max_bytes, struct vm_events_writer *ret,
+		     struct vm_err *err);
+/* Appends one line as QEMU sent it (no newline in it).  After a failure (disk full) the events that could
+ * not be written are counted, and a "gap" says so as soon as writing works again. */
+int vm_events_append(struct vm_events_writer *w, const char *line, size_t len, struct vm_err *err);
+/* Appends an event of ours: {"vm":NAME,"timestamp":...,"data":DATA}. data: a JSON object or NULL. */
+int vm_events_append_own(struct vm_events_writer *w, const char *name, const char *data,
+			 struct vm_err *err);
+void vm_events_writer_close(struct vm_events_writer *w);
+
+/* ---- reading ---- */
+struct vm_event_line {
+	const char *text; /* the whole line, NUL-terminated; valid until the next call */
+	size_t len;
+	uint64_t number;	  /* from 1 since the guest was started */
+	uint64_t time_us;	  /* CLOCK_REALTIME; 0 = the line has none */
+	uint64_t lost;		  /* events missed right before this one (rotated away unread) */
+	bool own;		  /* ours, not QEMU's */
+	char name[64];		  /* "STOP", "ended" */
+	const char *data;	  /* JSON object within text, or NULL */
+	size_t data_len;
+};
+struct vm_events_reader {
+	int dirfd; /* owned */
+	int fd;
+	char *buf;
+	size_t len, cap, used;
+	uint64_t number; /* of the last event handed out */
+	bool skip, torn;
+	struct vm_event_line line;
+};
+#define VM_EVENTS_READER_INIT ((struct vm_events_reader){ .dirfd = -1, .fd = -1 })
+/* history: begins at the oldest event that is kept; else after the newest.  A guest without the file (no
+ * watcher yet) is fine: it is opened when it appears. */
+int vm_events_open(int run_fd, bool history, struct vm_events_reader *ret, struct vm_err *err);
+/* 0 = *ret is the next event; 1 = no more for now. */
+int vm_events_next(struct vm_events_reader *r, const struct vm_event_line **ret, struct vm_err *err);
+void vm_events_close(struct vm_events_reader *r);
