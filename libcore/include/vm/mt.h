@@ -22,10 +22,12 @@ struct mt_obj {
 
 enum mt_kind {
 	MT_STR,	   /* char *, owned, NULL if absent */
-	MT_ENUM,   /* int; arg = const char *const[] of words, NULL-terminated; index 0 should be "absent" ("") */
+	MT_ENUM,   /* int; arg = const char *const[] of words, NULL-terminated; index 0 should be "absent" ("");
+		    * an entry "" matches nothing */
 	MT_BOOL,   /* bool; arg = const struct mt_bool (yes/no, on/off); a child element alone ("acpi") with
 		    * MT_PRESENT */
 	MT_U64,	   /* uint64_t; arg = const struct mt_range or NULL */
+	MT_I64,	   /* int64_t; as MT_U64, min and max of the range are read as int64_t */
 	MT_SIZE,   /* uint64_t bytes; "#text" with @unit beside it (default unit in range->unit) */
 	MT_UUID,   /* uint8_t[16] */
 	MT_MAC,	   /* uint8_t[6] */
@@ -34,7 +36,10 @@ enum mt_kind {
 	MT_ONE,	   /* pointer to an object, or NULL; arg = const struct mt_type */
 	MT_MANY,   /* struct mt_list of pointers to objects; arg = const struct mt_type */
 	MT_CASE,   /* pointer to an object whose type hangs on a discriminator; arg = const struct mt_cases */
-	MT_KEEP,   /* vm_node: <metadata>, foreign namespaces: kept, not looked into */
+	MT_KEEP,   /* char *, owned: XML text of what is kept and not looked into, standing alone (namespace
+		    * declarations from above are added). "metadata" keeps that element; "*:*" keeps every
+		    * child and accepts every attribute of a foreign namespace (libvirt's own ones, such as
+		    * qemu:commandline, are not foreign: they are refused unless a row names them) */
 };
 enum mt_flags {
 	MT_REQUIRED = 1,  /* absent is an error */
@@ -54,7 +59,7 @@ extern const struct mt_bool mt_yes_no, mt_on_off;
 struct mt_range {
 	uint64_t min, max;
 	unsigned digits;  /* MT_HEX: width */
-	const char *unit; /* MT_SIZE: default unit, "KiB" */
+	const char *unit; /* MT_SIZE: default unit, "KiB"; NULL = bytes */
 };
 struct mt_cpuset {
 	uint64_t *bits; /* owned */
@@ -65,10 +70,19 @@ struct mt_list {
 	uint32_t n;
 };
 
+/*
+ * Paths are relative to the object's element: "@bus", "target/@dev", "#text", "source", "memory/#text",
+ * "devices/disk"; "qemu:x" and "vm:x" name an element of those namespaces.  Several rows may go through or
+ * end at one element ("source/@index" beside an MT_CASE "source"); only MT_MANY may repeat.  MT_CASE alone
+ * knows ".": the case's rows are more rows of the object's own element (<graphics type='vnc' port='1'>).
+ * Elements are formatted in the order of rows.
+ */
 struct mt_row {
-	const char *xml;   /* "@bus", "target/@dev", "#text", "source", "memory/#text" */
-	uint16_t off, set; /* offsetof the datum; bit number in mt_obj.set */
-	uint8_t kind, flags;
+	const char *xml;
+	uint16_t off, set; /* offsetof the datum; bit number in mt_obj.set. MT_ONE, MT_CASE: the bit says
+			    * that the element is there (code that makes one calls mt_assigned()) */
+	uint8_t kind;
+	uint16_t flags;
 	const void *arg;
 	uint64_t def; /* value when absent: numbers, enum index, bool; (uintptr_t)"text" for strings */
 };
@@ -85,7 +99,7 @@ struct mt_type {
  * The discriminator is an int of the object that *holds* the row (tag_off: its MT_ENUM is parsed first,
  * wherever it stands in the table); by[] is indexed by it; a NULL entry means "nothing more may be said".
  * With tag_xml set ("@type") the discriminator is an attribute of the child element itself instead, is
- * stored at tag_off of the holder, and words names its values.
+ * stored at tag_off of the holder, and words names its values.  An int of -1 or beyond n has no case.
  */
 struct mt_cases {
 	const char *tag; /* "type": for "only with type='network'" */
@@ -140,17 +154,30 @@ int mt_error(const struct mt_ctx *ctx, const void *obj, const char *xml, enum vm
 	     struct vm_err *err, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 struct vm_strbuf;
-/* Formats the object as XML text, indented. */
-void mt_format(const struct mt_type *type, const void *obj, unsigned indent, struct vm_strbuf *out);
+enum mt_format_flags {
+	MT_FORMAT_SECRETS = 1, /* MT_SECRET data too (--security-info) */
+};
+/* Formats the object as XML text: what is set, two spaces per level, starting at `indent` levels, a newline
+ * at its end. */
+void mt_format(const struct mt_type *type, const void *obj, unsigned indent, unsigned flags,
+	       struct vm_strbuf *out);
 /* Collects the edits that bring everything `ours` of the object tree into the document. */
 void mt_splice(const struct mt_type *type, const void *obj, const struct vm_xml *doc,
 	       struct vm_xml_edit *edit);
+/* Collects the edits that cut everything MT_SECRET out of the document (vm-dumpxml). */
+void mt_redact(const struct mt_type *type, const void *obj, const struct vm_xml *doc,
+	       struct vm_xml_edit *edit);
 /* Takes ASSIGNED facts that `obj` lacks from `stored`, matched by each family's KEY (else by order). */
 void mt_carry_over(const struct mt_type *type, void *obj, const void *stored);
-/* Calls fn(path, old, new) for each difference ("devices/disk[vda]/source/@file"). */
+/* Deep copy; positions are kept if `doc` stays the same document (node), `ours` too. */
+void *mt_copy(const struct mt_type *type, const void *obj);
+/* Calls fn(path, old, new) for each difference ("devices/disk[vda]/source/@file"); NULL = absent. What is
+ * absent and what says its row's default are the same; MT_MANY are matched by KEY, else by order, and a
+ * different order reads "devices/disk/#order". */
 typedef void mt_diff_fn(const char *path, const char *old_value, const char *new_value, void *arg);
 void mt_diff(const struct mt_type *type, const void *a, const void *b, mt_diff_fn *fn, void *arg);
 bool mt_equal(const struct mt_type *type, const void *a, const void *b);
 /* Walks all rows reachable from type (manual listing, fuzz dictionary). */
+/* Rows of a case are reached as "devices/disk/source(type=file)/@file". */
 typedef void mt_walk_fn(const char *path, const struct mt_row *row, void *arg);
 void mt_walk(const struct mt_type *type, mt_walk_fn *fn, void *arg);

@@ -17,9 +17,11 @@
 #define VM_XML_MAX_DEPTH 64u
 #define VM_XML_MAX_NODES 200000u
 #define VM_XML_MAX_ATTRS 256u /* of one element */
+#define VM_XML_MAX_ALL_ATTRS 500000u
 
 typedef uint32_t vm_node; /* index of an element; VM_NODE_NONE = none; the root is 0 */
 #define VM_NODE_NONE UINT32_MAX
+#define VM_NODE_FIRST (UINT32_MAX - 1) /* vm_xml_edit_insert(): before the first child */
 
 struct vm_range {
 	uint32_t at, len; /* bytes of the text */
@@ -57,6 +59,9 @@ const char *vm_xml_attr_value(const struct vm_xml *x, vm_node n, unsigned i);
 /* Own character data, entities resolved, trimmed of surrounding white space; "" if none. */
 const char *vm_xml_content(const struct vm_xml *x, vm_node n);
 
+/* The element's text so that it stands alone: namespace declarations it needs from above are added. Owned. */
+char *vm_xml_element_text(const struct vm_xml *x, vm_node n);
+
 /* Ranges in the text: whole element, its start tag, its content, one attribute's value without quotes. */
 struct vm_range vm_xml_element_range(const struct vm_xml *x, vm_node n);
 struct vm_range vm_xml_content_range(const struct vm_xml *x, vm_node n);
@@ -77,8 +82,9 @@ void vm_xml_edit_attr(struct vm_xml_edit *e, vm_node n, const char *name, const 
 void vm_xml_edit_attr_remove(struct vm_xml_edit *e, vm_node n, const char *name);
 /* Replaces the content by plain text (escaped). */
 void vm_xml_edit_content(struct vm_xml_edit *e, vm_node n, const char *text);
-/* Inserts an element given as XML text, on a line of its own, indented as its neighbours: as last child of
- * parent, or right after sibling `after` (VM_NODE_NONE = last child).  Turns <x/> into <x>..</x>. */
+/* Inserts an element given as XML text (it must stand alone), on a line of its own, indented as its neighbours:
+ * right after sibling `after` (VM_NODE_NONE: as last child, VM_NODE_FIRST: as first child of parent).  Several
+ * at one place keep the order of the calls.  Turns <x/> into <x>..</x>. */
 void vm_xml_edit_insert(struct vm_xml_edit *e, vm_node parent, vm_node after, const char *xml);
 /* Removes an element with its line if nothing else is on it. */
 void vm_xml_edit_remove(struct vm_xml_edit *e, vm_node n);
