@@ -23,7 +23,8 @@ struct mt_obj {
 enum mt_kind {
 	MT_STR,	   /* char *, owned, NULL if absent */
 	MT_ENUM,   /* int; arg = const char *const[] of words, NULL-terminated; index 0 should be "absent" ("");
-		    * an entry "" matches nothing */
+		    * an entry "" matches nothing; "!spice" matches "spice" and refuses it as VM_UNSUPPORTED
+		    * "... is not supported yet" (formatted without the '!', if code sets it) */
 	MT_BOOL,   /* bool; arg = const struct mt_bool (yes/no, on/off); a child element alone ("acpi") with
 		    * MT_PRESENT */
 	MT_U64,	   /* uint64_t; arg = const struct mt_range or NULL */
@@ -75,7 +76,8 @@ struct mt_list {
  * "devices/disk"; "qemu:x" and "vm:x" name an element of those namespaces.  Several rows may go through or
  * end at one element ("source/@index" beside an MT_CASE "source"); only MT_MANY may repeat.  MT_CASE alone
  * knows ".": the case's rows are more rows of the object's own element (<graphics type='vnc' port='1'>).
- * Elements are formatted in the order of rows.
+ * Elements are formatted in the order of rows.  Types may be recursive (<backingStore>): mt_walk() enters a
+ * type once per path.
  */
 struct mt_row {
 	const char *xml;
