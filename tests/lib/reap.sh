@@ -24,8 +24,9 @@ vm_test_mounts() {
 # Ends those processes, by pid, and takes those mounts off.
 vm_test_reap() {
 	for vm_test_round in 1 2 3; do
-		vm_test_pids=$(vm_test_processes "$1" | cut -d' ' -f1)
-		[ -n "$vm_test_pids" ] || break
+		vm_test_list=$(vm_test_processes "$1")
+		[ -n "$vm_test_list" ] || break
+		vm_test_pids=$(printf '%s\n' "$vm_test_list" | cut -d' ' -f1)
 		kill -KILL $vm_test_pids 2>/dev/null
 		sleep 0.1
 	done
