@@ -44,8 +44,8 @@ boot() {
 	ok "$name: powers off" grep -q '"SHUTDOWN".*"guest-shutdown"' "$T/qmp"
 }
 
-boot "q35, ACPI hotplug" port -M q35,accel=tcg -device pcie-root-port,id=port
-boot "q35, native hotplug" port -M q35,accel=tcg -device pcie-root-port,id=port \
+boot "q35, ACPI hotplug" rp1 -M q35,accel=tcg -device pcie-root-port,id=rp1
+boot "q35, native hotplug" rp1 -M q35,accel=tcg -device pcie-root-port,id=rp1 \
 	-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 boot "pc" pci.0 -M pc,accel=tcg
 leftovers
