@@ -75,7 +75,8 @@ int vm_qmp_send(struct vm_qmp *q, uint64_t *ret_id, struct vm_err *err, const ch
 /* As vm_qmp_send() with the arguments as a value (borrowed; NULL = none). */
 int vm_qmp_send_json(struct vm_qmp *q, const char *command, json_t *arguments, uint64_t *ret_id,
 		     struct vm_err *err) __attribute__((warn_unused_result));
-/* As vm_qmp_send() with the arguments as JSON text of an object; VM_BAD_INPUT if it is not. */
+/* As vm_qmp_send() with the arguments as JSON text of an object, sent as it stands; VM_BAD_INPUT if it is
+ * none. */
 int vm_qmp_send_text(struct vm_qmp *q, const char *command, const char *arguments, uint64_t *ret_id,
 		     struct vm_err *err) __attribute__((warn_unused_result));
 /*
@@ -99,9 +100,9 @@ int vm_qmp_hmp(struct vm_qmp *q, const char *line, struct vm_deadline deadline, 
 	       struct vm_err *err) __attribute__((warn_unused_result));
 
 /*
- * Hands descriptors to QEMU under names (getfd), in one round trip; ours stay open.  No other command may
- * be pending: QEMU keeps only the descriptors it received last.
- * Source: tcp_chr_recv() of chardev/char-socket.c, QEMU 7.2.
+ * Hands descriptors to QEMU under names (getfd), one after the other; ours stay open.  No other command may
+ * wait for its reply: QEMU keeps one descriptor, the one it received last.
+ * Source: tcp_get_msgfds() of chardev/char-socket.c, QEMU 7.2.
  */
 struct vm_qmp_named_fd {
 	const char *name;
