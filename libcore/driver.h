@@ -37,8 +37,8 @@ enum vm_shutdown_mode { /* bits */
 struct vm_driver {
 	const char *name; /* "qemu": also the directory of its state */
 	/* Completes a parsed definition as define keeps it: machine version, controllers, addresses; marks
-	 * what it assigned.  Must not look at the host's state. */
-	int (*complete)(struct vm_domain *d, struct vm_err *err);
+	 * what it assigned.  Must not look at the host's state.  doc (may be NULL) is for positions. */
+	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Refuses what this driver cannot run, by line and column. */
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Native form ("qemu-argv"): needs nothing to exist. */
