@@ -23,6 +23,7 @@ struct vm_events_writer {
 	int fd;
 	uint64_t size, max; /* bytes */
 	uint64_t number;    /* of the last event written, from 1 */
+	uint64_t lost;	    /* could not be written since */
 };
 #define VM_EVENTS_WRITER_INIT ((struct vm_events_writer){ .dirfd = -1, .fd = -1 })
 /* Creates the file (0640), or goes on with the one that is there. */
@@ -51,16 +52,24 @@ struct vm_event_line {
 struct vm_events_reader {
 	int dirfd; /* owned */
 	int fd;
-	char *buf;
-	size_t len, cap, used;
-	uint64_t number; /* of the last event handed out */
-	bool skip, torn;
+	bool old;	 /* reads the file before the present one */
+	bool headed;	 /* the file's first line was seen */
+	bool skip;	 /* within a line that is too long */
+	bool drop;	 /* hands nothing out until the end is reached */
+	char *buf;	 /* bytes [used, len) are unread */
+	size_t len, used;
+	uint64_t number; /* of the last event handed out or missed */
+	uint64_t lost;	 /* missed since the last one handed out */
 	struct vm_event_line line;
 };
 #define VM_EVENTS_READER_INIT ((struct vm_events_reader){ .dirfd = -1, .fd = -1 })
 /* history: begins at the oldest event that is kept; else after the newest.  A guest without the file (no
  * watcher yet) is fine: it is opened when it appears. */
 int vm_events_open(int run_fd, bool history, struct vm_events_reader *ret, struct vm_err *err);
-/* 0 = *ret is the next event; 1 = no more for now. */
+/* 0 = *ret is the next event; 1 = no more for now. Lines that are no events are counted as lost. */
 int vm_events_next(struct vm_events_reader *r, const struct vm_event_line **ret, struct vm_err *err);
+/* The guest's run directory was removed: nothing will come any more once vm_events_next() returned 1. */
+bool vm_events_gone(const struct vm_events_reader *r);
 void vm_events_close(struct vm_events_reader *r);
+/* Splits one line of the file into its parts; 1 = it is no event. */
+int vm_event_parse(char *line, size_t len, struct vm_event_line *ret);
