@@ -84,8 +84,6 @@ struct vm_program {
 /* Parses, runs, reports, flushes: the whole of main().  Returns the exit status (or dies of the signal
  * that interrupted it).  Signals: SIGINT and SIGTERM set vm_interrupted and interrupt every wait. */
 int vm_cli_main(const struct vm_program *p, int argc, char **argv);
-/* Set by SIGINT and SIGTERM; waits return VM_SYSTEM/EINTR, the undo stacks run, main() dies of it. */
-extern volatile int vm_interrupted;
 /*
  * Does one thing to each operand: one stderr line per failure, the rest is still tried; returns the status
  * of the first failure in operand order (0 = all done).  Prints the JSON result of a changing command:
@@ -100,5 +98,3 @@ int vm_parse_size(const char *text, uint64_t *ret_bytes, struct vm_err *err);
 int vm_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct vm_err *err);
 /* Reports *err now as vm_cli_main() would (one stderr line, JSON with --json). */
 void vm_cli_report(const struct vm_program *p, const struct vm_common *c, const struct vm_err *err);
-/* argv[0]'s base name, for libcore's records of who holds a lock. */
-extern const char *vm_program_name;

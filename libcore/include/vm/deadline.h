@@ -17,3 +17,12 @@ struct vm_deadline vm_deadline_min(struct vm_deadline a, struct vm_deadline b);
 /* Milliseconds left for poll(): 0 = passed, -1 = never. */
 int vm_deadline_poll(struct vm_deadline d);
 bool vm_deadline_passed(struct vm_deadline d);
+
+/* SIGINT or SIGTERM came (vm_cli_main() sets it; 0 or the signal).  Waits then fail with VM_SYSTEM, EINTR. */
+extern volatile int vm_interrupted;
+/* What every wait asks after EINTR: should it give up?  Not while undoing. */
+bool vm_wait_interrupted(void);
+/* Between these (they nest) waits go on in spite of a signal: what undoes an interrupted command must not be
+ * interrupted by that same signal. */
+void vm_wait_shield(void);
+void vm_wait_unshield(void);

@@ -15,3 +15,8 @@ void vm_log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The one syslog line of a changing command: who, tool, object, status, milliseconds.  Secrets must have
  * been cut by the caller.  A missing syslog socket is no error. */
 void vm_log_audit(const char *object, const char *what, int status, uint64_t ms);
+
+/* What this program is called, for messages, records of who holds a lock and syslog; set by the CLI, else the
+ * name it was started by. */
+const char *vm_program(void);
+extern const char *vm_program_name;

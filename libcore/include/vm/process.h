@@ -27,6 +27,12 @@ int vm_procid_kill(const struct vm_procid *id, int sig, struct vm_deadline deadl
 /* "name" of a running process (comm), for messages; "?" if gone. */
 void vm_proc_comm(pid_t pid, char *buf, size_t len);
 
+/* Who logged in, through su and sudo (audit's loginuid); UINT32_MAX = nobody. */
+uint32_t vm_proc_loginuid(void);
+/* Makes sure that descriptors 0-2 are open, so that no file of ours becomes one of them; a closed stdout still
+ * fails to be written. */
+void vm_proc_std_fds(void);
+
 struct vm_spawn_fd {
 	int from; /* descriptor in this process */
 	int to;	  /* number in the child */

@@ -3,7 +3,7 @@
 /*
  * Records: small files of "key=value" lines behind a first line "FORMAT N" (vm-state(5)).
  *
- * Values are raw text with \xHH for control bytes and backslash.  Keys may repeat (lists).  Unknown
+ * Values are raw text with \xhh for control bytes and backslash.  Keys may repeat (lists).  Unknown
  * keys are kept.  Readers accept the formats N-1 and N and refuse newer ones (VM_UNSUPPORTED).
  * Needs libc alone.
  */
@@ -13,6 +13,7 @@
 
 #include <vm/err.h>
 
+struct vm_strbuf;
 struct vm_record_item {
 	char *key, *value;
 };
@@ -28,7 +29,7 @@ void vm_record_free(struct vm_record *r);
 const char *vm_record_get(const struct vm_record *r, const char *key);
 /* The index-th value of a repeated key, or NULL. */
 const char *vm_record_nth(const struct vm_record *r, const char *key, size_t index);
-/* Number of that key, or fallback if it is absent or no number. */
+/* Number of that key, or fallback if it is absent or no number; bool: "yes" and "no". */
 uint64_t vm_record_u64(const struct vm_record *r, const char *key, uint64_t fallback);
 int64_t vm_record_i64(const struct vm_record *r, const char *key, int64_t fallback);
 bool vm_record_bool(const struct vm_record *r, const char *key, bool fallback);
@@ -45,6 +46,14 @@ int vm_record_parse(struct vm_record *ret, const char *text, size_t len, const c
 /* Reads dirfd/name; VM_NOT_FOUND when absent. */
 int vm_record_read(struct vm_record *ret, int dirfd, const char *name, const char *format,
 		   unsigned version, struct vm_err *err);
-/* Writes it whole and durable (vm_file_write()). */
+/* Writes it whole (0644: its directory says who may look) and durable (vm_file_write()). */
 int vm_record_write(const struct vm_record *r, int dirfd, const char *name, const char *format,
 		    unsigned version, struct vm_err *err);
+/* As vm_record_write() without fsync, for /run (vm_file_write_volatile()). */
+int vm_record_write_volatile(const struct vm_record *r, int dirfd, const char *name,
+			     const char *format, unsigned version, struct vm_err *err);
+/* Adds the text that vm_record_write() writes. */
+void vm_record_format(const struct vm_record *r, const char *format, unsigned version,
+		      struct vm_strbuf *b);
+/* Undoes vm_strbuf_escape(); -1 on a raw control byte or any other escape.  *ret is owned by the caller. */
+int vm_record_unescape(const char *text, size_t len, char **ret);

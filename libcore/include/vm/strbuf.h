@@ -20,8 +20,11 @@ void vm_strbuf_printf(struct vm_strbuf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void vm_strbuf_vprintf(struct vm_strbuf *b, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
-/* Control bytes, TAB, newline and backslash as \xHH (CONTRACT: plain output). */
+/* Control bytes (C1 too), TAB, newline, backslash and bytes that are no UTF-8 as \xhh (CONTRACT: plain
+ * output). */
 void vm_strbuf_escape(struct vm_strbuf *b, const char *text);
+/* As vm_strbuf_escape() but backslashes stay: for messages to people. */
+void vm_strbuf_printable(struct vm_strbuf *b, const char *text);
 /* A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD.  NULL gives null. */
 void vm_strbuf_json(struct vm_strbuf *b, const char *text);
 /* Escaped for XML text or (quote) a double-quoted attribute value. */
@@ -30,3 +33,8 @@ void vm_strbuf_xml(struct vm_strbuf *b, const char *text, bool quote);
 void vm_strbuf_shell(struct vm_strbuf *b, const char *text);
 /* Hands the text over ("" if nothing was added); the buffer is empty afterwards. */
 char *vm_strbuf_take(struct vm_strbuf *b) __attribute__((returns_nonnull, warn_unused_result));
+
+/* Length of the well-formed UTF-8 character at s (1-4; a NUL counts as one), 0 if there is none.
+ * Source: Unicode 15, table 3-7. */
+size_t vm_utf8_next(const char *s, size_t len);
+bool vm_utf8_valid(const char *s, size_t len);

@@ -36,7 +36,7 @@ struct vm_undo {
 /* Starts an empty journal. One that is there already is an error (VM_IN_USE): replay it first. */
 int vm_undo_open(struct vm_undo *u, int dirfd, const char *file, const struct vm_undo_verb *verbs,
 		 void *ctx, struct vm_err *err);
-/* Records the inverse of the step that comes next. */
+/* Records the inverse of the step that comes next.  -1 with errno set: do not take the step. */
 int vm_undo_push(struct vm_undo *u, const char *verb, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* All went well: forgets the steps and removes the journal. */
