@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* /etc/vm/vm.conf and conf.d/*.conf: "key = value" lines; unknown keys are refused by line (vm.conf(5)). */
+/* /etc/vm/vm.conf and the files of conf.d: "key = value" lines; unknown keys are refused by line (vm.conf(5)). */
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/state.h>
+
+#include "host/self.h"
+#include "watch.h"
+
+#define WATCH_FDS  5
+#define FDS_MAX	   1200u
+#define NUMBER_MAX 1000 /* highest descriptor number of a child; above it they are parked meanwhile */
+
+/* What QEMU sees of our environment. */
+static const char *const kept_variables[] = {
+	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
+	"XDG_DATA_HOME", "XDG_CACHE_HOME", "SYSTEMROOT", "PULSE_SERVER", "WAYLAND_DISPLAY",
+};
+
+static void say(int fd, const char *what, int e)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s: %s\n", what, strerror(e));
+
+	if (n > 0 && write(fd, text, (size_t)n) < 0)
+		return;
+}
+
+static int fork_with_pidfd(pid_t *ret_pid, int *ret_pidfd)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid < 0)
+		return -1;
+	*ret_pid = (pid_t)pid;
+	*ret_pidfd = pidfd;
+	return 0;
+}
+
+/* Gives the descriptors their numbers, whatever they are now; all others close at exec. */
+static int place_fds(const struct vm_spawn_fd *fds, size_t n)
+{
+	int parked[FDS_MAX];
+
+	if (n > FDS_MAX)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		parked[i] = fcntl(fds[i].from, F_DUPFD_CLOEXEC, NUMBER_MAX + 1);
+		if (parked[i] < 0)
+			/* A low RLIMIT_NOFILE: above the highest number that is given out. */
+			parked[i] = fcntl(fds[i].from, F_DUPFD_CLOEXEC, (int)n + 16);
+		if (parked[i] < 0)
+			return -1;
+	}
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (dup2(parked[i], fds[i].to) < 0)
+			return -1;
+	return 0;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static char **make_environment(void)
+{
+	char **env = vm_xcalloc(VM_COUNT(kept_variables) + 2, sizeof(*env));
+	size_t n = 0;
+
+	env[n++] = vm_xstrdup("LC_ALL=C");
+	for (size_t i = 0; i < VM_COUNT(kept_variables); i++) {
+		const char *value = getenv(kept_variables[i]);
+
+		if (value != NULL)
+			env[n++] = vm_xasprintf("%s=%s", kept_variables[i], value);
+	}
+	return env;
+}
+
+static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
+{
+	struct vm_err err = VM_ERR_INIT;
+	struct vm_procid self;
+	char **env = make_environment();
+	int null = vm_self_null();
+
+	reset_signals();
+	if (l->watch == NULL)
+		setsid();
+	if (l->die_with_parent &&
+	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(127);
+	if (vm_procid_self(&self, &err) == 0) {
+		vm_record_set_procid(&l->guest->record, VM_KEY_PID, &self);
+		vm_guest_record_write(l->guest, &err);
+	}
+	if (err.kind != VM_OK) {
+		say(l->messages, err.msg, err.sys);
+		_exit(127);
+	}
+	dup2(null, 0);
+	dup2(l->messages, 1);
+	dup2(l->messages, 2);
+	umask(077);
+	if (chdir("/") < 0 || place_fds(l->fds, l->nfds) < 0) {
+		say(2, "cannot prepare the process", errno);
+		_exit(127);
+	}
+	execve(l->argv[0], l->argv, env);
+	say(2, l->argv[0], errno);
+	_exit(127);
+}
+
+static int send_pid(int control, pid_t pid, int pidfd)
+{
+	char text[32];
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} fds = { 0 };
+	struct iovec io = { .iov_base = text, .iov_len = (size_t)snprintf(text, sizeof(text),
+									   "pid %d", (int)pid) };
+	struct msghdr msg = {
+		.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = fds.bytes,
+		.msg_controllen = sizeof(fds.bytes),
+	};
+
+	fds.head.cmsg_level = SOL_SOCKET;
+	fds.head.cmsg_type = SCM_RIGHTS;
+	fds.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&fds.head), &pidfd, sizeof(int));
+	return sendmsg(control, &msg, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static void exec_watcher(const char *path, const struct vm_watch_options *o, const int *fds,
+			 size_t n)
+{
+	struct vm_watch_argv args;
+	struct vm_spawn_fd to[WATCH_FDS];
+	int null = vm_self_null();
+
+	vm_watch_format(o, &args);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct vm_spawn_fd){ fds[i], VM_WATCH_FD_RUN + (int)i };
+	if (!o->foreground) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		if (chdir("/") < 0)
+			return;
+	}
+	reset_signals();
+	if (place_fds(to, n) < 0)
+		return;
+	/* argv is not written to by execve(); its type is older than const. */
+	execv(path, (char *const *)(uintptr_t)args.argv);
+}
+
+static _Noreturn void watcher_child(const struct vm_launch *l, const char *path, int control)
+{
+	struct vm_watch_options o = *l->watch;
+	int fds[WATCH_FDS], pidfd = -1, e;
+	char text[128];
+
+	setsid();
+	if (fork_with_pidfd(&o.pid, &pidfd) < 0) {
+		e = errno;
+		goto failed;
+	}
+	if (o.pid == 0)
+		qemu_child(l, 0);
+	close(l->alive);
+	if (send_pid(control, o.pid, pidfd) == 0) {
+		memcpy(fds, l->watch_fds, sizeof(fds));
+		fds[VM_WATCH_FD_CONTROL - VM_WATCH_FD_RUN] = control;
+		exec_watcher(path, &o, fds, WATCH_FDS);
+	}
+	e = errno;
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+failed:
+	snprintf(text, sizeof(text), "error %s", strerror(e));
+	send(control, text, strlen(text), MSG_NOSIGNAL);
+	_exit(127);
+}
+
+static int receive_pid(int control, struct vm_deadline deadline, struct vm_launched *ret,
+		       struct vm_err *err)
+{
+	char text[160] = "";
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} fds = { 0 };
+	struct iovec io = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct msghdr msg = {
+		.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = fds.bytes,
+		.msg_controllen = sizeof(fds.bytes),
+	};
+	int pid = 0;
+
+	/* The other end is our own child, which has nothing to wait for. */
+	(void)deadline;
+	while (recvmsg(control, &msg, MSG_CMSG_CLOEXEC) < 0)
+		if (errno != EINTR)
+			return vm_err_sys(err, "start the watcher");
+	if (strncmp(text, "error ", 6) == 0)
+		return vm_err_set(err, VM_SYSTEM, "cannot start the watcher: %s", text + 6);
+	if (sscanf(text, "pid %d", &pid) != 1 || fds.head.cmsg_len != CMSG_LEN(sizeof(int)))
+		return vm_err_set(err, VM_SYSTEM, "the watcher ended at once");
+	ret->qemu.pid = pid;
+	memcpy(&ret->pidfd, CMSG_DATA(&fds.head), sizeof(int));
+	return 0;
+}
+
+static int launch_watched(const struct vm_launch *l, struct vm_deadline deadline,
+			  struct vm_launched *ret, struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FD int ours = -1;
+	int pair[2];
+	pid_t pid;
+
+	if (vm_self_helper("vm-watch", &path, err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return vm_err_sys(err, "socketpair");
+	ours = pair[0];
+	pid = fork();
+	if (pid < 0) {
+		vm_err_sys(err, "fork");
+		close(pair[1]);
+		return -1;
+	}
+	if (pid == 0) {
+		close(pair[0]);
+		watcher_child(l, path, pair[1]);
+	}
+	close(pair[1]);
+	if (vm_procid_of(pid, &ret->watcher, err) < 0 || receive_pid(ours, deadline, ret, err) < 0)
+		return -1;
+	ret->control = vm_take_fd(&ours);
+	return 0;
+}
+
+int vm_qemu_launch(const struct vm_launch *l, struct vm_deadline deadline, struct vm_launched *ret,
+		   struct vm_err *err)
+{
+	VM_AUTO(vm_launched_close) struct vm_launched launched = VM_LAUNCHED_INIT;
+	pid_t self = getpid();
+
+	if (l->watch != NULL) {
+		if (launch_watched(l, deadline, &launched, err) < 0)
+			return -1;
+	} else {
+		if (fork_with_pidfd(&launched.qemu.pid, &launched.pidfd) < 0)
+			return vm_err_sys(err, "fork");
+		if (launched.qemu.pid == 0)
+			qemu_child(l, self);
+		fcntl(launched.pidfd, F_SETFD, FD_CLOEXEC);
+	}
+	/* Gone already: the first thing asked of it fails, and its last words say why. */
+	struct vm_err ignored = VM_ERR_INIT;
+	pid_t pid = launched.qemu.pid;
+	if (vm_procid_of(pid, &launched.qemu, &ignored) < 0)
+		launched.qemu = (struct vm_procid){ .pid = pid };
+	*ret = launched;
+	launched = VM_LAUNCHED_INIT;
+	return 0;
+}
+
+void vm_launched_close(struct vm_launched *l)
+{
+	vm_cleanup_fd(&l->pidfd);
+	vm_cleanup_fd(&l->control);
+}
+
+int vm_watch_become(const struct vm_watch_options *o, const int fds[5], struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = NULL;
+
+	if (vm_self_helper("vm-watch", &path, err) < 0)
+		return -1;
+	exec_watcher(path, o, fds, VM_WATCH_FD_CONTROL - VM_WATCH_FD_RUN);
+	return vm_err_sys(err, "become the watcher");
+}

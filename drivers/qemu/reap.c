@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vm/state.h>
+
+#include "host/tap.h"
+
+const char *vm_qemu_tap_alias(const struct vm_guest *g, char *buf)
+{
+	snprintf(buf, 256, "vm-utils %s/%s", g->state->driver, g->name);
+	return buf;
+}
+
+static int undo_tap(void *ctx, const char *arg, struct vm_err *err)
+{
+	char alias[256];
+
+	return vm_tap_delete(arg, vm_qemu_tap_alias(ctx, alias), err);
+}
+
+static int undo_claims(void *ctx, const char *arg, struct vm_err *err)
+{
+	(void)arg;
+	return vm_claim_drop_all(ctx, err);
+}
+
+/* A socket that was bound for a character device at a place of the admin's choice. */
+static int undo_socket(void *ctx, const char *arg, struct vm_err *err)
+{
+	struct stat st;
+
+	(void)ctx;
+	if (lstat(arg, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+	if (unlink(arg) < 0 && errno != ENOENT)
+		return vm_err_sys(err, "remove the socket %s", arg);
+	return 0;
+}
+
+/* A file that the start made and nobody used yet. */
+static int undo_file(void *ctx, const char *arg, struct vm_err *err)
+{
+	struct stat st;
+
+	(void)ctx;
+	if (lstat(arg, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	if (unlink(arg) < 0 && errno != ENOENT)
+		return vm_err_sys(err, "remove %s", arg);
+	return 0;
+}
+
+/* The next verbs are those of uid, VFIO, cgroup and /dev. */
+const struct vm_undo_verb vm_qemu_undo_verbs[] = {
+	{ "claims", undo_claims }, { "file", undo_file }, { "socket", undo_socket },
+	{ "tap", undo_tap },	   { NULL, NULL },
+};
+
+/* Undoes one "VERB ARGUMENT"; a verb of a newer version is an error, what it names is not let go. */
+static int give_back(struct vm_guest *g, const char *held, struct vm_err *err)
+{
+	size_t len = strcspn(held, " ");
+
+	for (const struct vm_undo_verb *v = vm_qemu_undo_verbs; v->name != NULL; v++)
+		if (strlen(v->name) == len && memcmp(v->name, held, len) == 0)
+			return v->undo(g, held[len] == ' ' ? held + len + 1 : "", err);
+	return vm_err_set(err, VM_UNSUPPORTED, "the record holds '%s', which this version does not know",
+			  held);
+}
+
+int vm_qemu_reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, struct vm_err *err)
+{
+	struct vm_err first = VM_ERR_INIT, one = VM_ERR_INIT;
+	size_t n = 0;
+
+	(void)deadline;
+	if (g->run < 0)
+		return 0;
+	if (vm_undo_replay(g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, g, &first) < 0 && !dead) {
+		*err = first;
+		return -1;
+	}
+	if (!dead)
+		return 0;
+	if (vm_undo_replay(g->run, VM_RUN_UNDO_START, vm_qemu_undo_verbs, g, &one) < 0 &&
+	    first.kind == VM_OK)
+		first = one;
+	while (vm_record_nth(&g->record, VM_KEY_HELD, n) != NULL)
+		n++;
+	while (n-- > 0)
+		if (give_back(g, vm_record_nth(&g->record, VM_KEY_HELD, n), &one) < 0 &&
+		    first.kind == VM_OK)
+			first = one;
+	if (first.kind == VM_OK)
+		return 0;
+	*err = first;
+	return -1;
+}
