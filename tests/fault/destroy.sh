@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vm-destroy, interrupted or failing at any system call.
+# timeout: 3600
+. "$(dirname "$0")/../tap.sh"
+. "$VM_SOURCE/tests/fault/lib/faults.sh"
+root_needed
+needs vm-define vm-start vm-destroy
+
+f_guest=fdestroy$$
+guest_xml "$f_guest" >"$T/guest.xml"
+
+f_prepare() { vm-define -q "$T/guest.xml" && vm-start -q "$f_guest"; }
+f_command() { "$@" vm-destroy -q "$f_guest"; }
+f_converge() { "$@" vm-destroy -q --if-needed "$f_guest" || "$@" vm-start -q "$f_guest"; }
+f_finish() { vm-destroy -q "$f_guest"; }
+faults "vm-destroy" tool kill fail
+leftovers
+done_testing

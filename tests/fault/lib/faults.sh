@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Enumerates the system calls of a command and lets it die, or fail, at each. Sourced after tap.sh.
+#
+# A scenario defines   f_guest    the guest's name
+#                      f_prepare  brings $VM_ROOT into the state before the command
+#                      f_command  runs the command behind "$@", e.g.  "$@" vm-start "$f_guest"
+#                      f_converge runs the next changing command behind "$@"; it must finish or undo
+#                                 what was interrupted (vm-repair is tried in turn)
+#                      f_during   optional: runs while what the command left is traced
+#                      f_finish   optional: ends a guest that may be running, before the next round
+# and then calls       faults NAME WHO MODE...   WHO: tool watch all; MODE: kill tree fail
+#
+# In an ordinary run a sample is tried, drawn with $VM_TEST_SEED; with VM_TEST_FULL all points are.
+# VM_FAULT_AT=N tries that point only.
+
+f_fault=$VM_BUILD/tests/fault
+f_invariants=$VM_BUILD/tests/invariants
+f_sample=${VM_FAULT_SAMPLE:-12}
+f_linger=3000
+f_seed=${VM_TEST_SEED:-$(date +%s)}
+[ -x "$f_fault" ] || skip_all "the fault harness is not built for this processor"
+ls /sys/class/net >"$T/.links"
+
+f_during() { :; }
+f_finish() { :; }
+
+# A new, empty host tree. The earlier one goes, with whatever it still holds.
+f_new_root() {
+	if [ -n "${f_root:-}" ]; then
+		vm_test_reap "$f_root"
+		rm -rf --one-file-system "$f_root"
+	fi
+	f_round=$((${f_round:-0} + 1))
+	f_root=$T/f$f_round
+	mkdir "$f_root"
+	VM_ROOT=$f_root
+}
+
+f_problem() {
+	f_problems=$((f_problems + 1))
+	diag "$f_name $f_mode $f_n: $*"
+	[ ! -s "$T/report" ] || diag "  $(cat "$T/report")"
+	[ ! -s "$T/said" ] || diag "  stderr: $(head -n 3 "$T/said")"
+}
+
+# Milliseconds since boot.
+f_now() {
+	read -r f_up f_rest </proc/uptime
+	echo "${f_up%.*}${f_up#*.}0"
+}
+
+f_within_deadline() {
+	if [ "$1" = f_converge ]; then f_converge timeout -k 1 5; else timeout -k 1 5 "$@"; fi
+}
+
+# Runs a command that must answer within a second.
+f_promptly() {
+	f_from=$(f_now)
+	f_within_deadline "$@" >"$T/said.out" 2>"$T/said"
+	f_status=$?
+	f_took=$(($(f_now) - f_from))
+	[ "$f_took" -le 1000 ] || f_problem "'$*' took $f_took ms"
+	return 0
+}
+
+f_report_field() { sed -n "s/.*$1=\([^ ]*\).*/\1/p" "$T/report"; }
+
+# What must hold now; $1 says when.
+f_judge() {
+	if ! "$f_invariants" --guest="$f_guest" --links="$T/.links" "$VM_ROOT" >"$T/judged"; then
+		f_problem "$1: $(grep '^bad' "$T/judged" | head -n 5)"
+	fi
+	[ -x "$VM_BUILD/bin/vm-info" ] || return 0
+	f_true=$(sed -n "s/^state $f_guest \([a-z]*\).*/\1/p" "$T/judged")
+	[ -n "$f_true" ] || return 0
+	f_promptly vm-info --get=state "$f_guest"
+	f_says=$(cat "$T/said.out")
+	case $f_says:$f_true in
+	running:running | shutoff:shutoff) ;;
+	*) grep -q "^state $f_guest .*undefined" "$T/judged" && [ "$f_status" -eq 5 ] ||
+		f_problem "$1: vm-info says '$f_says' (status $f_status), the host says $f_true" ;;
+	esac
+}
+
+f_converged() {
+	if [ $((f_n % 2)) -eq 0 ] && [ -x "$VM_BUILD/bin/vm-repair" ]; then
+		f_promptly vm-repair
+		[ "$f_status" -eq 0 ] || f_problem "vm-repair: status $f_status"
+	else
+		f_promptly f_converge
+	fi
+}
+
+f_once() {
+	f_new_root
+	f_prepare >"$T/prepared" 2>&1 || f_problem "preparing failed: $(tail -n 3 "$T/prepared")"
+	rm -f "$T/report"
+	: >"$T/said"
+	case $f_mode in
+	kill) set -- kill "$f_n" --changes ;;
+	tree) set -- kill "$f_n" --changes --tree ;;
+	fail) set -- fail "$f_n" auto --pick="$((f_seed + f_n))" ;;
+	esac
+	if [ "$f_who" = tool ]; then
+		f_command "$f_fault" "$@" --who=tool --report="$T/report" -- >/dev/null 2>"$T/said"
+		f_got=$?
+	else
+		f_command "$f_fault" "$@" --who="$f_who" --linger="$f_linger" --report="$T/report" -- >/dev/null 2>"$T/said" &
+		f_traced=$!
+		f_during
+		wait "$f_traced"
+		f_got=$?
+	fi
+	f_hit=$(f_report_field hit)
+	[ "$f_got" -ne 124 ] || f_problem "the command hung"
+	if [ "$f_mode" = fail ] && [ "$f_hit" = yes ] && [ "$f_who" = tool ]; then
+		[ "$f_got" -lt 15 ] && [ "$f_got" -ne 1 ] || f_problem "exit status $f_got"
+		[ "$f_got" -eq 0 ] || [ -s "$T/said" ] || f_problem "status $f_got and no message"
+		f_judge "after the failure"
+	fi
+	if [ -x "$VM_BUILD/bin/vm-list" ]; then
+		f_promptly vm-list --all
+		[ "$f_status" -eq 0 ] || f_problem "vm-list: status $f_status"
+	fi
+	f_converged
+	f_judge "after the next command"
+	f_finish >/dev/null 2>&1
+}
+
+f_points() {
+	if [ -n "${VM_FAULT_AT:-}" ]; then
+		echo "$VM_FAULT_AT"
+	elif [ -n "${VM_TEST_FULL:-}" ] || [ "$f_total" -le "$f_sample" ]; then
+		seq 1 "$f_total"
+	else
+		awk -v n="$f_sample" -v total="$f_total" -v seed="$f_seed" 'BEGIN {
+			srand(seed)
+			while (got < n) {
+				p = 1 + int(rand() * total)
+				if (!(p in seen)) { seen[p] = 1; got++; print p }
+			}
+		}' | sort -n
+	fi
+}
+
+f_count() {
+	f_new_root
+	f_prepare >"$T/prepared" 2>&1
+	if [ "$f_who" = tool ]; then
+		f_command "$f_fault" count --report="$T/report" -- >/dev/null 2>"$T/said"
+	else
+		f_command "$f_fault" count --who="$f_who" --linger="$f_linger" --report="$T/report" -- >/dev/null 2>"$T/said" &
+		f_traced=$!
+		f_during
+		wait "$f_traced"
+	fi
+	f_calls=$(f_report_field calls) f_changes=$(f_report_field changes) f_end=$(f_report_field end)
+	f_finish >/dev/null 2>&1
+	diag "$f_name ($f_who): ${f_calls:-0} system calls, ${f_changes:-0} of them change something; seed $f_seed"
+	[ "$f_end" = exit:0 ]
+}
+
+faults() {
+	f_name=$1 f_who=$2
+	shift 2
+	if ! f_count; then
+		fail "$f_name ($f_who): succeeds when nothing goes wrong"
+		diag "$(cat "$T/prepared" "$T/said" "$T/report" 2>/dev/null)"
+		return
+	fi
+	for f_mode; do
+		f_problems=0 f_tried=0 f_missed=0
+		case $f_mode in
+		fail) f_total=$f_calls ;;
+		*) f_total=$f_changes ;;
+		esac
+		for f_n in $(f_points); do
+			f_once
+			f_tried=$((f_tried + 1))
+			[ "$f_hit" = yes ] || f_missed=$((f_missed + 1))
+		done
+		if [ "$f_problems" -eq 0 ]; then
+			pass "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls ($f_missed not reached or unable to fail)"
+		else
+			fail "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls: $f_problems violations"
+		fi
+	done
+	f_new_root
+}
