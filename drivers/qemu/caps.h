@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * What a QEMU binary can do: asked of the binary once, then kept in a cache under the binary's identity
- * (device, inode, size, times) and under the times of the directories its modules are loaded from.
+ * What a QEMU binary can do: asked of the binary once, then kept in a cache under the binary's
+ * identity (device, inode, size, times) and under the times of the directories its modules are
+ * loaded from.
  *
- * The cache is <lib>/caps/NAME, a record (vm/record.h) of format VM_RECORD_CAPS, replaced whole: probing
- * twice at once costs time and nothing else.  A cache that cannot be written is no error.
+ * The cache is <lib>/caps/NAME, a record (vm/record.h) of format VM_RECORD_CAPS, replaced whole:
+ * probing twice at once costs time and nothing else.  A cache that cannot be written is no error.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,18 +23,18 @@ struct vm_qemu_caps; /* opaque, immutable */
 
 /*
  * Path of the emulator (owned): `given` if not NULL, else vm.conf's, else qemu-system-ARCH in PATH.
- * VM_NOT_FOUND names it; VM_DENIED names the directory that cannot be searched, or says that it is not
- * executable.  s may be NULL.
+ * VM_NOT_FOUND names it; VM_DENIED names the directory that cannot be searched, or says that it is
+ * not executable.  s may be NULL.
  */
 int vm_qemu_emulator(const struct vm_state *s, const char *given, const char *arch, char **ret,
 		     struct vm_err *err);
 
-/* From the cache, else by running the binary (about 0.1 s).  VM_TIMED_OUT: it hangs; VM_HYPERVISOR: it
- * ended, with its own last lines.  s may be NULL: no cache is used. */
+/* From the cache, else by running the binary (about 0.1 s).  VM_TIMED_OUT: it hangs; VM_HYPERVISOR:
+ * it ended, with its own last lines.  s may be NULL: no cache is used. */
 int vm_qemu_caps_get(const struct vm_state *s, const char *emulator, struct vm_deadline deadline,
 		     struct vm_qemu_caps **ret, struct vm_err *err);
-/* As vm_qemu_caps_get() from the cache alone, without running or writing anything: 0, or 1 = not cached.
- * Needs libc alone. */
+/* As vm_qemu_caps_get() from the cache alone, without running or writing anything: 0, or 1 = not
+ * cached. Needs libc alone. */
 int vm_qemu_caps_cached(const struct vm_state *s, const char *emulator, struct vm_qemu_caps **ret,
 			struct vm_err *err);
 /* A running guest keeps those it was started with: the file dirfd/name. */
@@ -46,11 +47,11 @@ void vm_qemu_caps_free(struct vm_qemu_caps **c);
 /*
  * Is it there?  `what` is one of
  *   "type:iothread"		  a QOM type (devices and objects)
- *   "device:virtio-net-pci.rss"  a property of a device; of the devices of the table in caps_probe.c
- *   "command:blockdev-add", "command:migrate.detach"  a QMP command, an argument of it
+ *   "device:virtio-net-pci.rss"  a property of a device; of the devices of the table in
+ * caps_probe.c "command:blockdev-add", "command:migrate.detach"  a QMP command, an argument of it
  *   "event:DEVICE_DELETED"
- *   "option:sandbox", "option:sandbox.spawn"  a command line option that has parameters, one of them
- *   "schema:NAME"		  an ability of the table of schema paths in caps_probe.c
+ *   "option:sandbox", "option:sandbox.spawn"  a command line option that has parameters, one of
+ * them "schema:NAME"		  an ability of the table of schema paths in caps_probe.c
  *   "machine:pc-q35-7.2", "cpu:host", "tpm:tpm-crb"
  *   "kvm"			  the binary was built with KVM (not: that the host has it)
  * "device:NAME" without a property is "type:NAME".  Anything else is a programming error.

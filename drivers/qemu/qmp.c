@@ -15,13 +15,12 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
-#include <vm/cli.h>
 #include <vm/sock.h>
 #include <vm/strbuf.h>
 
 #include "qemu/qmp_line.h"
 
-#define READ_CHUNK 65536
+#define READ_CHUNK   65536
 #define NAME_MAX_LEN 128 /* of an event or error class */
 
 struct pending {
@@ -60,7 +59,7 @@ static void pending_clear(struct pending *p)
 {
 	json_decref(p->root);
 	free(p->text);
-	*p = (struct pending){ 0 };
+	*p = (struct pending){0};
 }
 
 struct vm_qmp *vm_qmp_new(int fd)
@@ -149,7 +148,7 @@ void vm_qmp_event_free(struct vm_qmp_event *ev)
 {
 	free(ev->name);
 	json_decref(ev->data);
-	*ev = (struct vm_qmp_event){ 0 };
+	*ev = (struct vm_qmp_event){0};
 }
 
 static struct queued_event take_event(struct vm_qmp *q)
@@ -165,7 +164,7 @@ static struct queued_event take_event(struct vm_qmp *q)
 
 static int on_event(struct vm_qmp *q, json_t *root, size_t bytes, struct vm_err *err)
 {
-	struct queued_event e = { .bytes = bytes };
+	struct queued_event e = {.bytes = bytes};
 	json_t *data = json_object_get(root, "data");
 	json_int_t seconds, micros;
 	const char *name;
@@ -288,8 +287,8 @@ static int take_lines(struct vm_qmp *q, struct vm_err *err)
 	char *end;
 
 	while ((end = q->in_seen < q->in_len
-			      ? memchr(q->in + q->in_seen, '\n', q->in_len - q->in_seen)
-			      : NULL) != NULL) {
+			  ? memchr(q->in + q->in_seen, '\n', q->in_len - q->in_seen)
+			  : NULL) != NULL) {
 		size_t start = q->in_at, len = (size_t)(end - (q->in + start));
 
 		q->in_at = q->in_seen = start + len + 1;
@@ -351,17 +350,17 @@ static int flush(struct vm_qmp *q, int fd, struct vm_err *err)
 		union {
 			struct cmsghdr align;
 			char buf[CMSG_SPACE(sizeof(int))];
-		} control = { .buf = { 0 } };
-		struct iovec iov = { q->out + q->out_at, q->out_len - q->out_at };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		} control = {.buf = {0}};
+		struct iovec iov = {q->out + q->out_at, q->out_len - q->out_at};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 		ssize_t n;
 
 		if (fd >= 0) {
 			msg.msg_control = control.buf;
 			msg.msg_controllen = sizeof(control.buf);
-			*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-								 .cmsg_type = SCM_RIGHTS,
-								 .cmsg_len = CMSG_LEN(sizeof(int)) };
+			*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+								.cmsg_type = SCM_RIGHTS,
+								.cmsg_len = CMSG_LEN(sizeof(int))};
 			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
 		}
 		n = sendmsg(q->fd, &msg, MSG_NOSIGNAL);
@@ -384,15 +383,15 @@ static int flush(struct vm_qmp *q, int fd, struct vm_err *err)
 /* One round of writing and reading: 0 = something came, 1 = the deadline has passed. */
 static int pump(struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *err)
 {
-	struct pollfd p = { .fd = q->fd };
+	struct pollfd p = {.fd = q->fd};
 	int rc = 0;
 
 	if (flush(q, -1, err) < 0)
 		return die(q, err);
 	p.events = (short)(POLLIN | (q->out_len > 0 ? POLLOUT : 0));
-	if (!vm_interrupted)
+	if (!vm_wait_interrupted())
 		rc = poll(&p, 1, vm_deadline_poll(deadline));
-	if (vm_interrupted) {
+	if (vm_wait_interrupted()) {
 		errno = EINTR;
 		return vm_err_sys(err, "wait for QEMU");
 	}
@@ -409,8 +408,9 @@ static int pump(struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *er
 static int silent(struct vm_err *err, const char *what)
 {
 	vm_err_set(err, VM_TIMED_OUT, "QEMU does not answer%s%s", what[0] != '\0' ? " " : "", what);
-	vm_err_hint(err, "it is stopped, hung, or its monitor is held by another client; vm-destroy "
-			 "ends it");
+	vm_err_hint(err,
+		    "it is stopped, hung, or its monitor is held by another client; vm-destroy "
+		    "ends it");
 	return -1;
 }
 
@@ -456,7 +456,7 @@ static int queue_command(struct vm_qmp *q, const char *command, const char *argu
 	if (queue_out(q, line.text, line.len, err) < 0)
 		return -1;
 	p = &q->pending[q->npending++];
-	*p = (struct pending){ .id = ++q->last_id, .forgotten = ret_id == NULL };
+	*p = (struct pending){.id = ++q->last_id, .forgotten = ret_id == NULL};
 	snprintf(p->command, sizeof(p->command), "%s", command);
 	if (ret_id != NULL)
 		*ret_id = p->id;
@@ -479,8 +479,8 @@ int vm_qmp_send_json(struct vm_qmp *q, const char *command, json_t *arguments, u
 	if (arguments != NULL) {
 		text = json_dumps(arguments, JSON_COMPACT);
 		if (text == NULL || text[0] != '{')
-			return vm_err_set(err, VM_BAD_INPUT,
-					  "%s: the arguments are no JSON object", command);
+			return vm_err_set(err, VM_BAD_INPUT, "%s: the arguments are no JSON object",
+					  command);
 	}
 	return send_line(q, command, text, ret_id, err);
 }
@@ -573,9 +573,9 @@ static int refuse(struct vm_qmp *q, const struct pending *p, struct vm_err *err)
 	const char *class = json_string_value(json_object_get(error, "class"));
 
 	snprintf(q->refused, sizeof(q->refused), "%s", class);
-	return vm_err_set(
-		err, strcmp(class, "CommandNotFound") == 0 ? VM_UNSUPPORTED : VM_HYPERVISOR,
-		"%s: %s", p->command, json_string_value(json_object_get(error, "desc")));
+	return vm_err_set(err,
+			  strcmp(class, "CommandNotFound") == 0 ? VM_UNSUPPORTED : VM_HYPERVISOR,
+			  "%s: %s", p->command, json_string_value(json_object_get(error, "desc")));
 }
 
 int vm_qmp_recv(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, json_t **ret_value,
@@ -683,12 +683,13 @@ static int getfd_one(struct vm_qmp *q, const struct vm_qmp_named_fd *f, struct v
 	vm_strbuf_putc(&arguments, '}');
 	if (queue_command(q, "getfd", arguments.text, &id, err) < 0)
 		return -1;
-	/* The descriptor travels with the first byte of the line, which therefore must go out now. */
+	/* The descriptor travels with the first byte of the line, which therefore must go out now.
+	 */
 	while ((rc = flush(q, f->fd, err)) > 0) {
-		struct pollfd p = { .fd = q->fd, .events = POLLOUT };
+		struct pollfd p = {.fd = q->fd, .events = POLLOUT};
 
 		if (poll(&p, 1, vm_deadline_poll(deadline)) <= 0 &&
-		    (vm_interrupted || vm_deadline_passed(deadline))) {
+		    (vm_wait_interrupted() || vm_deadline_passed(deadline))) {
 			q->out_at = q->out_len = 0;
 			drop_pending(q, find_pending(q, id));
 			return silent(err, "getfd");
@@ -704,8 +705,7 @@ int vm_qmp_getfd(struct vm_qmp *q, const struct vm_qmp_named_fd *fds, size_t n,
 {
 	for (size_t i = 0; i < q->npending; i++)
 		if (!q->pending[i].answered)
-			return vm_err_set(err, VM_IN_USE,
-					  "getfd: QEMU has not answered %s yet",
+			return vm_err_set(err, VM_IN_USE, "getfd: QEMU has not answered %s yet",
 					  q->pending[i].command);
 	for (size_t i = 0; i < n; i++)
 		if (getfd_one(q, &fds[i], deadline, err) < 0)

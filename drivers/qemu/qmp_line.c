@@ -75,7 +75,8 @@ static void begin_value(struct scan *s)
 	s->at++;
 	if (s->key_len != sizeof(name) - 1 || memcmp(s->line + s->key_at, name, s->key_len) != 0)
 		return;
-	while (s->at < s->len && strchr(" \t\r\n", s->line[s->at]) != NULL && s->line[s->at] != '\0')
+	while (s->at < s->len && strchr(" \t\r\n", s->line[s->at]) != NULL &&
+	       s->line[s->at] != '\0')
 		s->at++;
 	s->value_at = s->at;
 }
@@ -116,8 +117,8 @@ static void scan_token(struct scan *s)
 int vm_qmp_line_scan(const char *line, size_t len, size_t depth_max, size_t values_max,
 		     struct vm_qmp_line *ret, struct vm_err *err)
 {
-	struct vm_qmp_line out = { 0 };
-	struct scan s = { .line = line, .len = len, .out = &out };
+	struct vm_qmp_line out = {0};
+	struct scan s = {.line = line, .len = len, .out = &out};
 
 	while (s.at < s.len) {
 		scan_token(&s);
@@ -133,8 +134,8 @@ int vm_qmp_line_scan(const char *line, size_t len, size_t depth_max, size_t valu
 	return 0;
 }
 
-/* A copy in which integers that need 64 unsigned bits are signed. What does not fit at all is left for the
- * decoder to refuse. */
+/* A copy in which integers that need 64 unsigned bits are signed. What does not fit at all is left
+ * for the decoder to refuse. */
 static char *fold_big(const char *line, size_t len, size_t *ret_len)
 {
 	/* -9223372036854775808 is one byte longer than the number it stands for. */
@@ -163,7 +164,8 @@ static char *fold_big(const char *line, size_t len, size_t *ret_len)
 			errno = 0;
 			value = strtoull(digits, NULL, 10);
 			if (errno == 0) {
-				used += (size_t)snprintf(out + used, 21, "%" PRId64, (int64_t)value);
+				used +=
+				    (size_t)snprintf(out + used, 21, "%" PRId64, (int64_t)value);
 				continue;
 			}
 		}
@@ -187,8 +189,8 @@ int vm_qmp_line_decode(const char *line, size_t len, struct vm_qmp_line *ret_lin
 		line = copy = fold_big(line, len, &len);
 	value = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
 	if (value == NULL)
-		return vm_err_set(err, VM_HYPERVISOR,
-				  "QEMU sent a line that is no JSON object: %s", why.text);
+		return vm_err_set(err, VM_HYPERVISOR, "QEMU sent a line that is no JSON object: %s",
+				  why.text);
 	if (!json_is_object(value)) {
 		json_decref(value);
 		return vm_err_set(err, VM_HYPERVISOR,

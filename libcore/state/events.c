@@ -36,7 +36,7 @@ static void add_own(struct vm_strbuf *b, const char *name, const char *data)
 
 int vm_event_parse(char *line, size_t len, struct vm_event_line *ret)
 {
-	struct vm_event_line out = { .text = line, .len = len };
+	struct vm_event_line out = {.text = line, .len = len};
 	struct vm_json_slice name, data;
 	uint64_t seconds, micros;
 
@@ -71,9 +71,9 @@ static int parse_head(const struct vm_event_line *ev, uint64_t *ret_first, struc
 		return vm_err_set(err, VM_BAD_INPUT, "%s: the first line is not \"open\"",
 				  VM_EVENTS_FILE);
 	if (format > VM_EVENTS_FORMAT)
-		return vm_err_set(err, VM_UNSUPPORTED, "%s: has format %" PRIu64
-				  ", this program knows %d", VM_EVENTS_FILE, format,
-				  VM_EVENTS_FORMAT);
+		return vm_err_set(err, VM_UNSUPPORTED,
+				  "%s: has format %" PRIu64 ", this program knows %d",
+				  VM_EVENTS_FILE, format, VM_EVENTS_FORMAT);
 	return 0;
 }
 
@@ -162,13 +162,12 @@ int vm_events_create(int run_fd, uint64_t max_bytes, struct vm_events_writer *re
 		    begin_file(&w, err) < 0)
 			return -1;
 	} else {
-		w.fd = openat(run_fd, VM_EVENTS_FILE,
-			      O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+		w.fd = openat(run_fd, VM_EVENTS_FILE, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 		if (w.fd < 0 || fstat(w.fd, &st) < 0)
 			return vm_err_sys(err, "open %s", VM_EVENTS_FILE);
 		w.size = (uint64_t)st.st_size;
 		if (torn) {
-			struct vm_strbuf newline = { .text = (char[]){ "\n" }, .len = 1 };
+			struct vm_strbuf newline = {.text = (char[]){"\n"}, .len = 1};
 
 			if (write_whole(&w, &newline, err) < 0)
 				return -1;

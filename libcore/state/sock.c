@@ -17,7 +17,7 @@ static int address(struct sockaddr_un *sa, int dirfd, const char *name, struct v
 {
 	int n;
 
-	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*sa = (struct sockaddr_un){.sun_family = AF_UNIX};
 	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", dirfd, name);
 	if (n < 0 || (size_t)n >= sizeof(sa->sun_path) || strchr(name, '/') != NULL)
 		return vm_err_set(err, VM_BAD_INPUT, "'%s' is no name of a socket", name);
@@ -72,8 +72,8 @@ int vm_sock_listen(int dirfd, const char *name, int backlog, int *ret_fd, struct
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return vm_err_sys(err, "socket");
-	/* The mode of the socket file is taken from the descriptor's: no moment at which others could
-	 * connect. */
+	/* The mode of the socket file is taken from the descriptor's: no moment at which others
+	 * could connect. */
 	if (fchmod(fd, 0600) < 0)
 		return vm_err_sys(err, "fchmod %s", name);
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
