@@ -24,3 +24,16 @@ struct vm_driver;
 int vm_domain_complete(const struct vm_xml *doc, const struct vm_xml *stored,
 		       const struct vm_driver *driver, struct vm_xml **ret_doc,
 		       struct vm_domain **ret, struct vm_err *err);
+
+/* What vm-list and vm-info tell without reading XML: written into the index of a definition
+ * (vm_index_write()) and into the record of a run.  Also uuid and title (state.h). */
+#define VM_FACT_OS_TYPE	   "os_type"
+#define VM_FACT_ARCH	   "arch"
+#define VM_FACT_MACHINE	   "machine"
+#define VM_FACT_EMULATOR   "emulator"
+#define VM_FACT_VCPUS	   "vcpus"
+#define VM_FACT_VCPUS_MAX  "vcpus_max"
+#define VM_FACT_MEMORY	   "memory_bytes"
+#define VM_FACT_MEMORY_MAX "memory_max_bytes"
+struct vm_record;
+void vm_domain_facts(const struct vm_domain *d, struct vm_record *facts);
