@@ -21,6 +21,8 @@
 #              needs PROGRAM...          skips the whole script unless all of them are built
 #              root_needed               skips the whole script unless root
 #              guest_xml NAME [EXTRA]    prints a document for the test guest; EXTRA goes into <devices>
+#              linux_needed              skips the whole script unless the Linux guest can be made; sets
+#                                        $VM_LINUX_KERNEL and $VM_LINUX_INITRD
 #              guest_says NAME ERE       the guest's console log has a line like this
 # The script ends with: done_testing
 
@@ -322,3 +324,9 @@ END
 }
 
 guest_says() { grep -Eq -e "$2" "$T/$1.console"; }
+
+linux_needed() {
+	VM_LINUX_KERNEL=$VM_BUILD/tests/linux/vmlinuz VM_LINUX_INITRD=$VM_BUILD/tests/linux/initrd
+	tap_why=$("$VM_SOURCE/tests/guest/linux.sh" "$VM_BUILD/tests/linux" 2>&1) || skip_all "${tap_why:-no Linux guest}"
+	export VM_LINUX_KERNEL VM_LINUX_INITRD
+}

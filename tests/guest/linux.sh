@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# linux.sh DIRECTORY: makes DIRECTORY/vmlinuz and DIRECTORY/initrd, a Linux guest that boots without a disk,
+# speaks the test guest's protocol on ttyS0 and has the virtio drivers. Cached; status 3 when the kernel
+# (scripts/setup unpacks it) or busybox is missing. Kernel command line: console=ttyS0 quiet
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:?usage: linux.sh DIRECTORY}
+cache=${VM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vm-utils}
+kernel=$cache/kernel-cloud-amd64
+busybox=$(command -v busybox || true)
+
+if [ ! -e "$kernel/.complete" ] || [ -z "$busybox" ]; then
+	echo "linux.sh: no kernel in $kernel or no busybox; run scripts/setup" >&2
+	exit 3
+fi
+set -- "$kernel"/lib/modules/*
+version=${1##*/}
+stamp="$version $(cksum <"$here/linux.sh") $(cksum <"$here/linux-init")"
+mkdir -p "$out"
+exec 9>"$out/.lock"
+flock 9
+if [ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then
+	exit 0
+fi
+
+work=$out/work
+rm -rf "$work" "$out/stamp"
+mkdir -p "$work/bin" "$work/dev" "$work/proc" "$work/sys" "$work/tmp" "$work/lib/modules/$version"
+cp "$busybox" "$work/bin/busybox"
+cp "$here/linux-init" "$work/init"
+chmod 755 "$work/init"
+for module in button evdev ahci ata_piix sd_mod sr_mod cdrom virtio_pci virtio_blk virtio_scsi virtio_net \
+	virtio_balloon virtio_console virtio-rng virtio_mem virtio_input virtiofs vmw_vsock_virtio_transport \
+	e1000 e1000e isofs vfat xhci-pci usb-storage usbhid; do
+	echo "$module"
+done >"$work/modules"
+
+# the wanted modules and what they need, by modules.dep of the whole tree
+all=$out/all-modules
+rm -rf "$all"
+mkdir -p "$all/lib/modules"
+ln -s "$kernel/lib/modules/$version" "$all/lib/modules/$version.real"
+mkdir "$all/lib/modules/$version"
+for entry in "$kernel/lib/modules/$version"/*; do
+	ln -s "$entry" "$all/lib/modules/$version/"
+done
+rm -f "$all/lib/modules/$version"/modules.dep*
+rm "$all/lib/modules/$version/kernel"
+cp -r "$kernel/lib/modules/$version/kernel" "$all/lib/modules/$version/kernel"
+rm "$all/lib/modules/$version.real"
+/sbin/depmod -b "$all" "$version"
+: >"$work/order"
+while read -r module; do
+	/sbin/modprobe -d "$all" -S "$version" --show-depends "$module" 2>/dev/null |
+		sed -n 's/^insmod \([^ ]*\).*/\1/p' >>"$work/order" || true
+done <"$work/modules"
+awk '!seen[$0]++' "$work/order" | while read -r file; do
+	cp "$file" "$work/lib/modules/${file##*/}"
+	echo "/lib/modules/${file##*/}"
+done >"$work/order.new"
+mv "$work/order.new" "$work/order"
+rmdir "$work/lib/modules/$version"
+rm -rf "$all" "$work/modules"
+
+(cd "$work" && find . | LC_ALL=C sort | cpio -o -H newc --owner=0:0 --quiet) | gzip -1 >"$out/initrd.new"
+mv "$out/initrd.new" "$out/initrd"
+cp "$kernel/boot/vmlinuz-$version" "$out/vmlinuz"
+rm -rf "$work"
+echo "$stamp" >"$out/stamp"
