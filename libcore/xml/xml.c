@@ -127,6 +127,22 @@ const char *vm_xml_attr_value(const struct vm_xml *x, vm_node n, unsigned i)
 	return attr(x, n, i)->value;
 }
 
+uint32_t vm_xml_node_count(const struct vm_xml *x)
+{
+	return x->n_nodes;
+}
+
+uint32_t vm_xml_attr_total(const struct vm_xml *x)
+{
+	return x->n_attrs;
+}
+
+uint32_t vm_xml_attr_number(const struct vm_xml *x, vm_node n, unsigned i)
+{
+	assert(i < node(x, n)->n_attrs);
+	return node(x, n)->attr + i;
+}
+
 const char *vm_xml_content(const struct vm_xml *x, vm_node n)
 {
 	return node(x, n)->content;

@@ -56,6 +56,10 @@ unsigned vm_xml_attr_count(const struct vm_xml *x, vm_node n);
 const char *vm_xml_attr_name(const struct vm_xml *x, vm_node n, unsigned i);
 const char *vm_xml_attr_ns(const struct vm_xml *x, vm_node n, unsigned i);
 const char *vm_xml_attr_value(const struct vm_xml *x, vm_node n, unsigned i);
+/* Sizes and document-wide number of an attribute, for callers that keep a mark for each. */
+uint32_t vm_xml_node_count(const struct vm_xml *x);
+uint32_t vm_xml_attr_total(const struct vm_xml *x);
+uint32_t vm_xml_attr_number(const struct vm_xml *x, vm_node n, unsigned i);
 /* Own character data, entities resolved, trimmed of surrounding white space; "" if none. */
 const char *vm_xml_content(const struct vm_xml *x, vm_node n);
 
