@@ -74,30 +74,32 @@ static struct place find(struct parse *p, vm_node n, const char *path)
 	return r;
 }
 
-/* "<target> attribute 'dev'" or "<target> element": how messages name what a row reads. */
-static void describe(const struct mt_type *type, const struct mt_row *row, char *to, size_t size)
+/* "<target> attribute 'dev'", "attribute 'type'" or "<target>": what a row reads, below its
+ * element. */
+static void describe(const struct mt_row *row, char *to, size_t size)
 {
 	const char *path = row->xml;
 	struct mt_step step;
-	char elem[64];
+	char elem[64] = "";
 
-	snprintf(elem, sizeof(elem), "%s", type->elem);
-	snprintf(to, size, "<%s>", elem);
 	while (mt_step_next(&path, &step) != MT_STEP_END) {
 		if (step.kind == MT_STEP_ELEMENT) {
 			snprintf(elem, sizeof(elem), "%s", step.name);
 			snprintf(to, size, "<%s>", elem);
 		} else if (step.kind == MT_STEP_ATTR) {
-			snprintf(to, size, "<%s> attribute '%s'", elem, step.name);
+			snprintf(to, size, "%s%s%sattribute '%s'", elem[0] != '\0' ? "<" : "", elem,
+				 elem[0] != '\0' ? "> " : "", step.name);
+		} else if (elem[0] == '\0') {
+			snprintf(to, size, "text");
 		}
 	}
 }
 
-static int missing(struct parse *p, const struct mt_type *type, const struct mt_row *row, vm_node n)
+static int missing(struct parse *p, const struct mt_row *row, vm_node n)
 {
-	char what[160];
+	char what[200] = "";
 
-	describe(type, row, what, sizeof(what));
+	describe(row, what, sizeof(what));
 	return vm_xml_error(p->doc, n, -1, VM_BAD_INPUT, p->err, "<%s> lacks %s",
 			    vm_xml_name(p->doc, n), what);
 }
@@ -112,8 +114,7 @@ static int bad_value(struct parse *p, struct place at, enum vm_kind kind, const 
 			    vm_xml_attr_name(p->doc, at.node, (unsigned)at.attr), why);
 }
 
-static int parse_scalar(struct parse *p, const struct mt_type *type, const struct mt_row *row,
-			vm_node n, struct mt_obj *obj)
+static int parse_scalar(struct parse *p, const struct mt_row *row, vm_node n, struct mt_obj *obj)
 {
 	struct place at = find(p, n, row->xml);
 	const char *text, *unit = NULL;
@@ -149,7 +150,7 @@ static int parse_scalar(struct parse *p, const struct mt_type *type, const struc
 	obj->set |= mt_bit(row);
 	return 0;
 absent:
-	return (row->flags & MT_REQUIRED) ? missing(p, type, row, n) : 0;
+	return (row->flags & MT_REQUIRED) ? missing(p, row, n) : 0;
 }
 
 static void own(struct parse *p, struct owner owner)
@@ -190,7 +191,7 @@ static int parse_object(struct parse *p, const struct mt_type *holder, const str
 	if (!mt_case_is_here(row))
 		at = find(p, n, row->xml);
 	if (at.node == VM_NODE_NONE)
-		return (row->flags & MT_REQUIRED) ? missing(p, holder, row, n) : 0;
+		return (row->flags & MT_REQUIRED) ? missing(p, row, n) : 0;
 	if ((row->flags & MT_LIVE_ONLY) && !p->live) {
 		p->node_marks[at.node] |= KEPT;
 		return 0;
@@ -211,8 +212,7 @@ static int parse_object(struct parse *p, const struct mt_type *holder, const str
 	return parse_into(p, sub, at.node, child);
 }
 
-static int parse_many(struct parse *p, const struct mt_type *holder, const struct mt_row *row,
-		      vm_node n, struct mt_obj *obj)
+static int parse_many(struct parse *p, const struct mt_row *row, vm_node n, struct mt_obj *obj)
 {
 	struct mt_list *list = mt_datum(obj, row);
 	const char *path = row->xml;
@@ -227,7 +227,7 @@ static int parse_many(struct parse *p, const struct mt_type *holder, const struc
 		n = c;
 	}
 	if (c == VM_NODE_NONE)
-		return (row->flags & MT_REQUIRED) ? missing(p, holder, row, n) : 0;
+		return (row->flags & MT_REQUIRED) ? missing(p, row, n) : 0;
 	for (; c != VM_NODE_NONE; c = mt_step_find_next(p->doc, vm_xml_next(p->doc, c), &step)) {
 		struct mt_obj *item;
 
@@ -286,14 +286,13 @@ static int parse_into(struct parse *p, const struct mt_type *type, vm_node n, st
 	p->node_marks[n] |= SEEN;
 	/* Discriminators are scalars: they are there before any case asks for them. */
 	for (uint16_t i = 0; i < type->n; i++)
-		if (mt_is_scalar(&type->rows[i]) &&
-		    parse_scalar(p, type, &type->rows[i], n, obj) < 0)
+		if (mt_is_scalar(&type->rows[i]) && parse_scalar(p, &type->rows[i], n, obj) < 0)
 			return -1;
 	for (uint16_t i = 0; i < type->n; i++) {
 		const struct mt_row *row = &type->rows[i];
 
 		if (row->kind == MT_MANY) {
-			if (parse_many(p, type, row, n, obj) < 0)
+			if (parse_many(p, row, n, obj) < 0)
 				return -1;
 		} else if (row->kind == MT_ONE || row->kind == MT_CASE) {
 			if (parse_object(p, type, row, n, obj) < 0)
