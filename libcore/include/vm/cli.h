@@ -36,13 +36,15 @@ struct vm_opt {
 	uint8_t kind;	  /* enum vm_opt_kind */
 	bool optional;	  /* the value may be left out ("--wait[=SECONDS]"): then `value` is stored (for
 			   * SECONDS: milliseconds, STR: (const char *)"" ) */
-	bool same_line;	  /* --help: print on the line of the option before (see CONTRACT's vm-list) */
+	uint8_t same_line; /* --help: print on the line of the option before, after this many spaces */
 	size_t off;	  /* offsetof(struct options, member) */
 	size_t given;	  /* offsetof a bool that is set when given, or 0 */
 	uint64_t value;
 	const char *arg;  /* "SECONDS"; NULL for flags */
 	const void *words;
-	const char *help; /* lines separated by \n; "" = no text (grouped options) */
+	const char *help; /* lines separated by \n; "" = no text (grouped options); NULL = not shown.  Where
+			   * the options leave no room in front of it, text follows after one space, or
+			   * on a line of its own if it begins with \n */
 	const char *complete; /* "guest", "guest:running", "file", "dir", "uri" ... for completions; NULL = from kind */
 };
 
@@ -79,6 +81,7 @@ struct vm_program {
 	/* The work.  Returns 0, or the status to exit with (predicates: 1), or -1 with *err. */
 	int (*run)(void *options, struct vm_err *err);
 	const char *schema; /* "vm-start/1": for JSON results of vm_cli_each() */
+	bool tty;	    /* needs a terminal (vm-console, vm-edit): ssh -t on remote connections */
 };
 
 /* Parses, runs, reports, flushes: the whole of main().  Returns the exit status (or dies of the signal
@@ -88,12 +91,13 @@ int vm_cli_main(const struct vm_program *p, int argc, char **argv);
  * Does one thing to each operand: one stderr line per failure, the rest is still tried; returns the status
  * of the first failure in operand order (0 = all done).  Prints the JSON result of a changing command:
  * {"schema":...,"changed":...,"guests":[{"name":...,"changed":...},...]}; in plain a line
- * "<operand>: <word>" unless --quiet or word is NULL.
+ * "<operand>: <word>" unless --quiet, --dry-run or word is NULL.  Every operand has --timeout to itself: the
+ * deadline in options is set anew.
  * each returns 0 = done, changed; 1 = was so already (--if-needed), -1 with *err.
  */
 int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const char *word,
 		int (*each)(void *options, const char *operand, struct vm_err *err), void *options);
-/* Memory sizes as typed by virsh users: "1024" = KiB. */
+/* Memory sizes as typed by virsh users: "1024" = KiB.  Both: VM_USAGE. */
 int vm_parse_size(const char *text, uint64_t *ret_bytes, struct vm_err *err);
 int vm_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct vm_err *err);
 /* Reports *err now as vm_cli_main() would (one stderr line, JSON with --json). */

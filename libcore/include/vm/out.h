@@ -24,7 +24,7 @@ enum vm_out_form { VM_OUT_TABLE, VM_OUT_KEYS, VM_OUT_QUIET };
 
 struct vm_out_column {
 	const char *key;    /* JSON key of the datum */
-	const char *header; /* "ID"; on a terminal */
+	const char *header; /* "ID"; on a terminal; NULL in the first column: bare, never a header */
 };
 struct vm_out; /* opaque */
 
@@ -43,7 +43,7 @@ void vm_out_bool(struct vm_out *o, const char *key, bool value); /* plain: yes, 
 void vm_out_null(struct vm_out *o, const char *key);
 /* Plain and JSON differ in form only: plain "4194304KiB", JSON 4294967296. */
 void vm_out_u64_as(struct vm_out *o, const char *key, uint64_t value, const char *plain);
-/* Text that is JSON already (a QMP reply); plain prints it as it is. */
+/* Text that is JSON already (a QMP reply); plain prints it as it is, behind "key TAB" in VM_OUT_KEYS. */
 void vm_out_raw(struct vm_out *o, const char *key, const char *json);
 
 /* An array of rows with their plain columns (NULL, 0: JSON only). */
@@ -57,7 +57,7 @@ void vm_out_list_end(struct vm_out *o);
 /* A nested object; plain: its data are "key.sub". */
 void vm_out_object(struct vm_out *o, const char *key);
 void vm_out_object_end(struct vm_out *o);
-/* A line for people; nothing in JSON. */
+/* A line for people (its newline is added), control bytes escaped; nothing in JSON. */
 void vm_out_text(struct vm_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Writes out, frees; o is gone afterwards also on failure. NULL is accepted. */
 int vm_out_close(struct vm_out *o, struct vm_err *err);
@@ -65,3 +65,8 @@ int vm_out_close(struct vm_out *o, struct vm_err *err);
 void vm_out_drop(struct vm_out *o);
 /* JSON lines (vm-events): ends this object with a newline and begins the next. */
 void vm_out_next(struct vm_out *o);
+/* Has a write failed already (so that --follow can end)? vm_out_close() says why. */
+bool vm_out_failed(const struct vm_out *o);
+/* Writes what a program gave to stdio; a reader that has gone kills us by SIGPIPE, silently; any other failure
+ * is VM_SYSTEM. */
+int vm_out_flush(FILE *fp, struct vm_err *err);
