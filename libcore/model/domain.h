@@ -159,5 +159,7 @@ static inline struct mt_list *vm_domain_list(const struct vm_domain *d,
 {
 	return (struct mt_list *)(void *)((char *)(uintptr_t)d + vm_families[family].list_off);
 }
+/* Is its machine a q35 ("q35", "pc-q35-7.2")? */
+bool vm_domain_is_q35(const struct vm_domain *d);
 /* Appends a new, empty object of the family, made by us (node = VM_NODE_NONE). */
 void *vm_domain_add_device(struct vm_domain *d, enum vm_device_family family);

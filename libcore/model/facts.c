@@ -12,8 +12,7 @@ void vm_domain_facts(const struct vm_domain *d, struct vm_record *facts)
 	char uuid[37];
 
 	vm_uuid_format(d->uuid, uuid);
-	vm_record_set(facts, VM_KEY_UUID,
-		      mt_is_set(&d->obj, VM_DOMAIN_BIT_UUID) ? uuid : NULL);
+	vm_record_set(facts, VM_KEY_UUID, mt_is_set(&d->obj, VM_DOMAIN_BIT_UUID) ? uuid : NULL);
 	vm_record_set(facts, VM_KEY_TITLE, d->title);
 	vm_record_set(facts, VM_FACT_OS_TYPE, d->os->type);
 	vm_record_set(facts, VM_FACT_ARCH, d->os->arch);

@@ -173,6 +173,8 @@ void mt_redact(const struct mt_type *type, const void *obj, const struct vm_xml 
 void mt_carry_over(const struct mt_type *type, void *obj, const void *stored);
 /* Deep copy; positions are kept if `doc` stays the same document (node), `ours` too. */
 void *mt_copy(const struct mt_type *type, const void *obj);
+/* Makes an object and all below it ours: without a place in any document, all that is set to be written. */
+void mt_detach(const struct mt_type *type, void *obj);
 /* Calls fn(path, old, new) for each difference ("devices/disk[vda]/source/@file"); NULL = absent. What is
  * absent and what says its row's default are the same; MT_MANY are matched by KEY, else by order, and a
  * different order reads "devices/disk/#order". */

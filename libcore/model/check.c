@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vm/alloc.h>
+
+#include "domain.h"
+#include "rows.h"
+
+static int check_head(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	if (!*d->name || strchr(d->name, '/') || strchr(d->name, '\n'))
+		return mt_error(ctx, d, "name", VM_BAD_INPUT, err,
+				"a name is not empty and holds neither '/' nor a line's end");
+	if (d->title && strchr(d->title, '\n'))
+		return mt_error(ctx, d, "title", VM_BAD_INPUT, err, "a title is one line");
+	return 0;
+}
+
+static int check_memory(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	if (!d->memory)
+		return mt_error(ctx, d, "memory", VM_BAD_INPUT, err, "memory must not be 0");
+	if (d->current_memory > d->memory)
+		return mt_error(ctx, d, "currentMemory", VM_BAD_INPUT, err,
+				"current memory of %" PRIu64 " KiB is more than the memory of "
+				"%" PRIu64 " KiB",
+				d->current_memory / 1024, d->memory / 1024);
+	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY) !=
+	    mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY_SLOTS))
+		return mt_error(ctx, d, "maxMemory", VM_BAD_INPUT, err,
+				"<maxMemory> needs a size and slots");
+	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY) && d->max_memory < d->memory)
+		return mt_error(ctx, d, "maxMemory", VM_BAD_INPUT, err,
+				"<maxMemory> is less than <memory>");
+	return 0;
+}
+
+static int check_vcpus(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_cpu *c = d->cpu;
+
+	if (d->vcpus_current > d->vcpus)
+		return mt_error(ctx, d, "vcpu/@current", VM_BAD_INPUT, err,
+				"%" PRIu64 " vCPUs now are more than the %" PRIu64 " at most",
+				d->vcpus_current, d->vcpus);
+	if (c && c->sockets) {
+		uint64_t product = c->sockets;
+		const uint64_t factors[] = {c->dies ? c->dies : 1, c->cores, c->threads};
+
+		for (size_t i = 0; i < VM_COUNT(factors) && product <= UINT32_MAX; i++)
+			product *= factors[i];
+		if (product != d->vcpus)
+			return mt_error(ctx, c, "topology", VM_BAD_INPUT, err,
+					"sockets, dies, cores and threads make %" PRIu64
+					" vCPUs, but <vcpu> says %" PRIu64,
+					product, d->vcpus);
+	}
+	return 0;
+}
+
+static int check_lifecycle(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	if (d->on_poweroff >= VM_LIFECYCLE_COREDUMP_DESTROY)
+		return mt_error(ctx, d, "on_poweroff", VM_BAD_INPUT, err,
+				"'%s' is only for <on_crash>", vm_lifecycle_words[d->on_poweroff]);
+	if (d->on_reboot >= VM_LIFECYCLE_COREDUMP_DESTROY)
+		return mt_error(ctx, d, "on_reboot", VM_BAD_INPUT, err,
+				"'%s' is only for <on_crash>", vm_lifecycle_words[d->on_reboot]);
+	return 0;
+}
+
+/* ---- across devices ---- */
+
+struct walk {
+	const struct vm_domain *d;
+	const struct mt_ctx *ctx;
+	struct vm_err *err;
+	const struct vm_device **v; /* owned: those seen before with an order or an alias */
+	uint32_t n;
+};
+
+static int count_device(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	(void)family;
+	(void)dev;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
+static int see_order(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	struct walk *w = arg;
+
+	(void)family;
+	if (!dev->boot_order)
+		return 0;
+	if (w->d->os && w->d->os->boots.n)
+		return mt_error(w->ctx, dev, "boot/@order", VM_BAD_INPUT, w->err,
+				"a device's <boot order> cannot be used together with <boot dev> "
+				"of <os>");
+	w->v[w->n++] = dev;
+	return 0;
+}
+
+static int see_alias(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	struct walk *w = arg;
+
+	/* A <console> is often the first <serial> said again. */
+	if (!dev->alias || family == VM_FAMILY_CONSOLE)
+		return 0;
+	/* What a definition ignores may be anything. */
+	if (!w->ctx->live && strncmp(dev->alias, "ua-", 3) != 0)
+		return 0;
+	if (!vm_text_only(dev->alias, "-_"))
+		return mt_error(w->ctx, dev, "alias/@name", VM_BAD_INPUT, w->err,
+				"alias '%s' may hold letters, digits, - and _ only", dev->alias);
+	w->v[w->n++] = dev;
+	return 0;
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct vm_device *const *x = a, *const *y = b;
+	uint64_t i = (*x)->boot_order, j = (*y)->boot_order;
+
+	return i < j ? -1 : i > j;
+}
+
+static int by_alias(const void *a, const void *b)
+{
+	const struct vm_device *const *x = a, *const *y = b;
+
+	return strcmp((*x)->alias, (*y)->alias);
+}
+
+static int check_devices(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	VM_AUTO_FREE const struct vm_device **v = NULL;
+	struct walk w = {.d = d, .ctx = ctx, .err = err};
+	uint32_t n = 0;
+
+	vm_domain_each_device(d, count_device, &n);
+	v = vm_xcalloc(n + 1, sizeof(*v));
+	w.v = v;
+	if (vm_domain_each_device(d, see_order, &w) < 0)
+		return -1;
+	qsort(v, w.n, sizeof(*v), by_order);
+	for (uint32_t i = 1; i < w.n; i++)
+		if (by_order(&v[i - 1], &v[i]) == 0)
+			return mt_error(ctx, v[i], "boot/@order", VM_BAD_INPUT, err,
+					"boot order %" PRIu64 " is used for two devices",
+					v[i]->boot_order);
+	w.n = 0;
+	if (vm_domain_each_device(d, see_alias, &w) < 0)
+		return -1;
+	qsort(v, w.n, sizeof(*v), by_alias);
+	for (uint32_t i = 1; i < w.n; i++)
+		if (by_alias(&v[i - 1], &v[i]) == 0)
+			return mt_error(ctx, v[i], "alias/@name", VM_BAD_INPUT, err,
+					"alias '%s' is used for two devices", v[i]->alias);
+	return 0;
+}
+
+/* ---- disks ---- */
+
+static bool same_drive(const struct vm_disk *a, const struct vm_disk *b)
+{
+	const struct vm_address *x = a->dev.address, *y = b->dev.address;
+
+	return a->bus == b->bus && vm_device_has_address(&a->dev, VM_ADDRESS_DRIVE) &&
+	       vm_device_has_address(&b->dev, VM_ADDRESS_DRIVE) && x->controller == y->controller &&
+	       x->bus == y->bus && x->target == y->target && x->unit == y->unit;
+}
+
+static int by_target(const void *a, const void *b)
+{
+	const struct vm_disk *const *x = a, *const *y = b;
+
+	return strcmp((*x)->target, (*y)->target);
+}
+
+static int by_drive(const void *a, const void *b)
+{
+	const struct vm_disk *const *i = a, *const *j = b;
+	const struct vm_address *x = (*i)->dev.address, *y = (*j)->dev.address;
+	const uint64_t p[] = {(uint64_t)(*i)->bus, x->controller, x->bus, x->target, x->unit};
+	const uint64_t q[] = {(uint64_t)(*j)->bus, y->controller, y->bus, y->target, y->unit};
+
+	for (size_t k = 0; k < VM_COUNT(p); k++)
+		if (p[k] != q[k])
+			return p[k] < q[k] ? -1 : 1;
+	return 0;
+}
+
+static int check_disks(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	VM_AUTO_FREE const struct vm_disk **v = vm_xcalloc(d->disks.n + 1, sizeof(*v));
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < d->disks.n; i++) {
+		const struct vm_disk *disk = d->disks.v[i];
+
+		if (disk->iothread > d->iothreads)
+			return mt_error(ctx, disk, "driver/@iothread", VM_BAD_INPUT, err,
+					"there is no I/O thread %" PRIu64
+					": <iothreads> says %" PRIu64,
+					disk->iothread, d->iothreads);
+		v[i] = disk;
+	}
+	qsort(v, d->disks.n, sizeof(*v), by_target);
+	for (uint32_t i = 1; i < d->disks.n; i++)
+		if (by_target(&v[i - 1], &v[i]) == 0)
+			return mt_error(ctx, v[i], "target/@dev", VM_BAD_INPUT, err,
+					"target '%s' is used for two disks", v[i]->target);
+	for (uint32_t i = 0; i < d->disks.n; i++) {
+		const struct vm_disk *disk = d->disks.v[i];
+
+		if (vm_device_has_address(&disk->dev, VM_ADDRESS_DRIVE))
+			v[n++] = disk;
+	}
+	qsort(v, n, sizeof(*v), by_drive);
+	for (uint32_t i = 1; i < n; i++)
+		if (same_drive(v[i - 1], v[i]))
+			return mt_error(ctx, v[i], "address", VM_BAD_INPUT, err,
+					"disks '%s' and '%s' have the same address",
+					v[i - 1]->target, v[i]->target);
+	return 0;
+}
+
+/* ---- controllers ---- */
+
+static bool usb_companion(const struct vm_controller *c)
+{
+	return c->kind == VM_CONTROLLER_USB && c->model >= VM_USB_ICH9_EHCI1 &&
+	       c->model <= VM_USB_ICH9_UHCI3;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct vm_controller *const *x = a, *const *y = b;
+
+	if ((*x)->kind != (*y)->kind)
+		return (*x)->kind < (*y)->kind ? -1 : 1;
+	if ((*x)->index != (*y)->index)
+		return (*x)->index < (*y)->index ? -1 : 1;
+	return (*x)->model < (*y)->model ? -1 : (*x)->model > (*y)->model;
+}
+
+static int check_usb(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_controller *none = NULL, *other = NULL;
+
+	for (uint32_t i = 0; i < d->controllers.n; i++) {
+		const struct vm_controller *c = d->controllers.v[i];
+
+		if (c->kind != VM_CONTROLLER_USB)
+			continue;
+		if (c->model == VM_USB_NONE)
+			none = c;
+		else
+			other = c;
+	}
+	if (!none)
+		return 0;
+	if (other)
+		return mt_error(ctx, other, NULL, VM_BAD_INPUT, err,
+				"USB is switched off by model='none': there can be no other USB "
+				"controller");
+	for (uint32_t i = 0; i < d->inputs.n; i++) {
+		const struct vm_input *input = d->inputs.v[i];
+
+		if (input->bus == VM_INPUT_BUS_USB)
+			return mt_error(ctx, input, "@bus", VM_BAD_INPUT, err,
+					"USB is switched off by model='none' of its controller");
+	}
+	for (uint32_t i = 0; i < d->disks.n; i++) {
+		const struct vm_disk *disk = d->disks.v[i];
+
+		if (disk->bus == VM_BUS_USB)
+			return mt_error(ctx, disk, "target/@bus", VM_BAD_INPUT, err,
+					"USB is switched off by model='none' of its controller");
+	}
+	return 0;
+}
+
+static int check_controllers(const struct vm_domain *d, const struct mt_ctx *ctx,
+			     struct vm_err *err)
+{
+	VM_AUTO_FREE const struct vm_controller **v = vm_xcalloc(d->controllers.n + 1, sizeof(*v));
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < d->controllers.n; i++) {
+		const struct vm_controller *c = d->controllers.v[i];
+
+		if (c->iothread > d->iothreads)
+			return mt_error(ctx, c, "driver/@iothread", VM_BAD_INPUT, err,
+					"there is no I/O thread %" PRIu64
+					": <iothreads> says %" PRIu64,
+					c->iothread, d->iothreads);
+		if (mt_is_set(&c->dev.obj, VM_CONTROLLER_BIT_INDEX))
+			v[n++] = c;
+	}
+	qsort(v, n, sizeof(*v), by_index);
+	for (uint32_t i = 1; i < n; i++) {
+		bool companions = usb_companion(v[i - 1]) && usb_companion(v[i]) &&
+				  v[i - 1]->model != v[i]->model;
+
+		if (v[i - 1]->kind == v[i]->kind && v[i - 1]->index == v[i]->index && !companions)
+			return mt_error(ctx, v[i], "@index", VM_BAD_INPUT, err,
+					"there are two %s controllers with index %" PRIu64,
+					vm_word(vm_controller_kind_words, v[i]->kind), v[i]->index);
+	}
+	return check_usb(d, ctx, err);
+}
+
+/* ---- those there is one of ---- */
+
+static int check_single(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	uint32_t primary = 0;
+
+	if (d->memballoons.n > 1)
+		return mt_error(ctx, d->memballoons.v[1], NULL, VM_BAD_INPUT, err,
+				"there can be one <memballoon> only");
+	for (uint32_t i = 0; i < d->videos.n; i++) {
+		const struct vm_video *v = d->videos.v[i];
+
+		if (v->kind == VM_VIDEO_NONE && d->videos.n > 1)
+			return mt_error(ctx, v, "model/@type", VM_BAD_INPUT, err,
+					"a video of type 'none' must be the only one");
+		if (v->primary == VM_SWITCH_ON && primary++)
+			return mt_error(ctx, v, "model/@primary", VM_BAD_INPUT, err,
+					"there can be one primary video only");
+	}
+	for (uint32_t i = 0; i < d->graphics.n; i++)
+		for (uint32_t j = 0; j < i; j++) {
+			const struct vm_graphics *a = d->graphics.v[i], *b = d->graphics.v[j];
+
+			if (a->kind == b->kind)
+				return mt_error(ctx, a, NULL, VM_BAD_INPUT, err,
+						"there can be one <graphics type='%s'> only",
+						vm_word(vm_graphics_kind_words, a->kind));
+		}
+	for (uint32_t i = 0; i < d->panics.n; i++)
+		for (uint32_t j = 0; j < i; j++) {
+			const struct vm_panic *a = d->panics.v[i], *b = d->panics.v[j];
+
+			if (a->model == b->model)
+				return mt_error(ctx, a, NULL, VM_BAD_INPUT, err,
+						"there are two panic devices of one model");
+		}
+	return 0;
+}
+
+int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_domain *d = obj;
+
+	if (check_head(d, ctx, err) < 0 || check_memory(d, ctx, err) < 0 ||
+	    check_vcpus(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
+	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
+	    check_controllers(d, ctx, err) < 0)
+		return -1;
+	return check_single(d, ctx, err);
+}

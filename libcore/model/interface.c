@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "interface.h"
+
+#include <string.h>
+
+#include "rows.h"
+
+const char *const vm_interface_kind_words[] = {
+    "",		 "user",     "ethernet",   "bridge",  "!network", "!direct",
+    "!internal", "!hostdev", "!vhostuser", "!server", "!client",  "!mcast",
+    "!udp",	 "!vdpa",    "!null",	   "!vds",    NULL,
+};
+const char *const vm_net_model_words[] = {
+    "",
+    "virtio",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "e1000",
+    "e1000e",
+    "igb",
+    "rtl8139",
+    "ne2k_pci",
+    "pcnet",
+    "i82551",
+    "i82557b",
+    "i82559er",
+    "vmxnet3",
+    "tulip",
+    "usb-net",
+    NULL,
+};
+const char *const vm_net_driver_words[] = {"", "qemu", "vhost", NULL};
+const char *const vm_net_txmode_words[] = {"", "iothread", "timer", NULL};
+const char *const vm_link_words[] = {"", "up", "down", NULL};
+static const char *const mac_type_words[] = {"", "generated", "static", NULL};
+static const char *const family_words[] = {"", "ipv4", "ipv6", NULL};
+
+enum { SOURCE_BRIDGE };
+static const struct mt_row bridge_rows[] = {
+    MT_ROW(struct vm_interface_source, "@bridge", bridge, SOURCE_BRIDGE, MT_STR,
+	   .flags = MT_REQUIRED),
+};
+static const struct mt_type bridge_source = {
+    .elem = "source",
+    .size = sizeof(struct vm_interface_source),
+    .rows = bridge_rows,
+    .n = VM_COUNT(bridge_rows),
+};
+static const struct mt_type *const source_by_kind[] = {
+    [VM_INTERFACE_BRIDGE] = &bridge_source,
+};
+static const struct mt_cases source_cases = {
+    .tag = "type",
+    .tag_off = offsetof(struct vm_interface, kind),
+    .n = VM_COUNT(source_by_kind),
+    .by = source_by_kind,
+};
+
+enum { IP_FAMILY, IP_ADDRESS, IP_PREFIX };
+static const struct mt_range prefix_range = {.max = 128};
+static const struct mt_row ip_rows[] = {
+    MT_ROW(struct vm_interface_ip, "@family", family, IP_FAMILY, MT_ENUM, .flags = MT_KEY,
+	   .arg = family_words),
+    MT_ROW(struct vm_interface_ip, "@address", address, IP_ADDRESS, MT_STR, .flags = MT_REQUIRED),
+    MT_ROW(struct vm_interface_ip, "@prefix", prefix, IP_PREFIX, MT_U64, .arg = &prefix_range),
+};
+
+static int check_ip(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_interface_ip *ip = obj;
+	bool six = ip->family == 2;
+
+	if (strspn(ip->address, six ? "0123456789abcdefABCDEF:." : "0123456789.") !=
+		strlen(ip->address) ||
+	    !strchr(ip->address, six ? ':' : '.'))
+		return mt_error(ctx, obj, "@address", VM_BAD_INPUT, err, "'%s' is no %s address",
+				ip->address, six ? "IPv6" : "IPv4");
+	if (!six && ip->prefix > 32)
+		return mt_error(ctx, obj, "@prefix", VM_BAD_INPUT, err,
+				"an IPv4 prefix is at most 32");
+	return 0;
+}
+static const struct mt_type ip_type = {
+    .elem = "ip",
+    .size = sizeof(struct vm_interface_ip),
+    .rows = ip_rows,
+    .n = VM_COUNT(ip_rows),
+    .check = check_ip,
+};
+
+#define I(xml, member, bit, kind, ...)                                                             \
+	MT_ROW(struct vm_interface, xml, member, VM_INTERFACE_BIT_##bit, kind, __VA_ARGS__)
+#define I_WORD(xml, member, bit, list) I(xml, member, bit, MT_ENUM, .arg = list)
+#define I_SWITCH(xml, member, bit)     I_WORD(xml, member, bit, vm_on_off_words)
+static const struct mt_range queue_range = {.min = 1, .max = 65536};
+static const struct mt_row interface_rows[] = {
+    I("@type", kind, KIND, MT_ENUM, .flags = MT_REQUIRED, .arg = vm_interface_kind_words),
+    I("mac/@address", mac, MAC, MT_MAC, .flags = MT_KEY | MT_ASSIGNED),
+    I_WORD("mac/@type", mac_generated, MAC_GENERATED, mac_type_words),
+    I_WORD("mac/@check", mac_check, MAC_CHECK, vm_yes_no_words),
+    I("source", source, SOURCE, MT_CASE, .arg = &source_cases),
+    I("ip", ips, IPS, MT_MANY, .arg = &ip_type),
+    I("script/@path", script, SCRIPT, MT_STR),
+    I("downscript/@path", downscript, DOWNSCRIPT, MT_STR),
+    I("backend/@type", backend_type, BACKEND_TYPE, MT_STR),
+    I("backend/@tap", tap, TAP, MT_PATH),
+    I("backend/@vhost", vhost, VHOST, MT_PATH),
+    I("target/@dev", target, TARGET, MT_STR),
+    I_WORD("target/@managed", target_managed, TARGET_MANAGED, vm_yes_no_words),
+    I("model/@type", model, MODEL, MT_ENUM, .flags = MT_ASSIGNED, .arg = vm_net_model_words),
+    I_WORD("driver/@name", driver, DRIVER, vm_net_driver_words),
+    I_WORD("driver/@txmode", txmode, TXMODE, vm_net_txmode_words),
+    I_SWITCH("driver/@ioeventfd", ioeventfd, IOEVENTFD),
+    I_SWITCH("driver/@event_idx", event_idx, EVENT_IDX),
+    I("driver/@queues", queues, QUEUES, MT_U64, .arg = &queue_range),
+    I("driver/@rx_queue_size", rx_queue_size, RX_QUEUE_SIZE, MT_U64, .arg = &vm_u32_range),
+    I("driver/@tx_queue_size", tx_queue_size, TX_QUEUE_SIZE, MT_U64, .arg = &vm_u32_range),
+    I_SWITCH("driver/@rss", rss, RSS),
+    I_SWITCH("driver/@rss_hash_report", rss_hash_report, RSS_HASH_REPORT),
+    VM_VIRTIO_ROWS(struct vm_interface),
+    I_SWITCH("driver/host/@csum", host.csum, HOST_CSUM),
+    I_SWITCH("driver/host/@gso", host.gso, HOST_GSO),
+    I_SWITCH("driver/host/@tso4", host.tso4, HOST_TSO4),
+    I_SWITCH("driver/host/@tso6", host.tso6, HOST_TSO6),
+    I_SWITCH("driver/host/@ecn", host.ecn, HOST_ECN),
+    I_SWITCH("driver/host/@ufo", host.ufo, HOST_UFO),
+    I_SWITCH("driver/host/@mrg_rxbuf", host.mrg_rxbuf, HOST_MRG_RXBUF),
+    I_SWITCH("driver/guest/@csum", guest.csum, GUEST_CSUM),
+    I_SWITCH("driver/guest/@tso4", guest.tso4, GUEST_TSO4),
+    I_SWITCH("driver/guest/@tso6", guest.tso6, GUEST_TSO6),
+    I_SWITCH("driver/guest/@ecn", guest.ecn, GUEST_ECN),
+    I_SWITCH("driver/guest/@ufo", guest.ufo, GUEST_UFO),
+    VM_DEVICE_BOOT_ROWS(struct vm_interface),
+    VM_DEVICE_ROM_ROWS(struct vm_interface),
+    I_WORD("link/@state", link, LINK, vm_link_words),
+    I("mtu/@size", mtu, MTU, MT_U64, .arg = &vm_positive_range),
+    I("tune/sndbuf/#text", sndbuf, SNDBUF, MT_U64, .arg = &vm_u32_range),
+    I("coalesce/rx/frames/@max", rx_frames, RX_FRAMES, MT_U64, .arg = &vm_u32_range),
+    I_WORD("port/@isolated", isolated, ISOLATED, vm_yes_no_words),
+    VM_DEVICE_ROWS(struct vm_interface),
+};
+
+static int check_kind(const struct vm_interface *f, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	static const uint64_t user = VM_ONE(VM_INTERFACE_USER),
+			      bridge = VM_ONE(VM_INTERFACE_BRIDGE),
+			      ether = VM_ONE(VM_INTERFACE_ETHERNET);
+	const struct vm_only table[] = {
+	    {VM_INTERFACE_BIT_IPS, "ip", user, "type='user'"},
+	    {VM_INTERFACE_BIT_DOWNSCRIPT, "downscript/@path", ether, "type='ethernet'"},
+	    {VM_INTERFACE_BIT_SCRIPT, "script/@path", ether | bridge,
+	     "type='ethernet' and type='bridge'"},
+	    {VM_INTERFACE_BIT_TARGET_MANAGED, "target/@managed", ether, "type='ethernet'"},
+	    {VM_INTERFACE_BIT_ISOLATED, "port/@isolated", bridge, "type='bridge'"},
+	    {VM_INTERFACE_BIT_TAP, "backend/@tap", ether | bridge, "a tap device"},
+	    {VM_INTERFACE_BIT_VHOST, "backend/@vhost", ether | bridge, "a tap device"},
+	    {VM_INTERFACE_BIT_SNDBUF, "tune/sndbuf", ether | bridge, "a tap device"},
+	    {VM_INTERFACE_BIT_RX_FRAMES, "coalesce/rx/frames/@max", ether | bridge, "a tap device"},
+	};
+
+	if (vm_check_only(ctx, &f->dev.obj, table, VM_COUNT(table), f->kind, err) < 0)
+		return -1;
+	if (f->kind == VM_INTERFACE_BRIDGE && !f->source)
+		return mt_error(ctx, f, NULL, VM_BAD_INPUT, err,
+				"an interface with type='bridge' needs <source bridge='...'/>");
+	if (f->ips.n > 2)
+		return mt_error(ctx, f->ips.v[2], NULL, VM_BAD_INPUT, err,
+				"at most one IPv4 and one IPv6 address");
+	if (f->backend_type && strcmp(f->backend_type, "default") != 0)
+		return mt_error(ctx, f, "backend/@type", VM_UNSUPPORTED, err,
+				"backend '%s' is not supported yet", f->backend_type);
+	return 0;
+}
+
+static int check_interface(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	static const uint64_t virtio = VM_ONE(VM_NET_ABSENT) | VM_ONE(VM_NET_VIRTIO) |
+				       VM_ONE(VM_NET_VIRTIO_TRANSITIONAL) |
+				       VM_ONE(VM_NET_VIRTIO_NON_TRANSITIONAL);
+	const struct vm_only table[] = {
+	    {VM_INTERFACE_BIT_TXMODE, "driver/@txmode", virtio, "virtio models"},
+	    {VM_INTERFACE_BIT_IOEVENTFD, "driver/@ioeventfd", virtio, "virtio models"},
+	    {VM_INTERFACE_BIT_EVENT_IDX, "driver/@event_idx", virtio, "virtio models"},
+	    {VM_INTERFACE_BIT_RX_QUEUE_SIZE, "driver/@rx_queue_size", virtio, "virtio models"},
+	    {VM_INTERFACE_BIT_TX_QUEUE_SIZE, "driver/@tx_queue_size", virtio, "virtio models"},
+	    {VM_INTERFACE_BIT_RSS, "driver/@rss", virtio, "virtio models"},
+	    {VM_INTERFACE_BIT_RSS_HASH_REPORT, "driver/@rss_hash_report", virtio, "virtio models"},
+	};
+	const struct vm_interface *f = obj;
+
+	if (mt_is_set(&f->dev.obj, VM_INTERFACE_BIT_MAC) && (f->mac[0] & 1))
+		return mt_error(ctx, f, "mac/@address", VM_BAD_INPUT, err,
+				"%02x:%02x:%02x:%02x:%02x:%02x is a multicast address: a card's "
+				"has an even first byte",
+				f->mac[0], f->mac[1], f->mac[2], f->mac[3], f->mac[4], f->mac[5]);
+	if (f->target && (strlen(f->target) > 15 || strpbrk(f->target, "/ \t\n") ||
+			  strcmp(f->target, ".") == 0 || strcmp(f->target, "..") == 0))
+		return mt_error(ctx, f, "target/@dev", VM_BAD_INPUT, err,
+				"'%s' is no name for a network interface (1-15 characters)",
+				f->target);
+	if (check_kind(f, ctx, err) < 0 ||
+	    vm_check_only(ctx, &f->dev.obj, table, VM_COUNT(table), f->model, err) < 0)
+		return -1;
+	if (!(virtio >> f->model & 1))
+		return vm_check_no_virtio(ctx, &f->dev.obj, err);
+	return 0;
+}
+const struct mt_type vm_interface_type = {
+    .elem = "interface",
+    .size = sizeof(struct vm_interface),
+    .rows = interface_rows,
+    .n = VM_COUNT(interface_rows),
+    .check = check_interface,
+};
