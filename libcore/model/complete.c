@@ -167,13 +167,14 @@ static const void *find_stored(const struct vm_domain *stored, const struct vm_d
 }
 
 /* 1 = something was taken over. */
-static int carry_implied_once(struct vm_domain *d, const struct vm_domain *stored,
-			      const struct vm_driver *driver, struct vm_err *err)
+static int carry_implied_once(struct vm_domain *d, const struct vm_xml *doc,
+			      const struct vm_domain *stored, const struct vm_driver *driver,
+			      struct vm_err *err)
 {
 	VM_AUTO(vm_domain_freep) struct vm_domain *trial = mt_copy(&vm_domain_type, d);
 	int found = 0;
 
-	if (vm_domain_fill(trial, err) < 0 || driver->complete(trial, err) < 0)
+	if (vm_domain_fill(trial, err) < 0 || driver->complete(trial, doc, err) < 0)
 		return -1;
 	for (unsigned family = 0; family < VM_FAMILIES; family++) {
 		const struct mt_list *list = vm_domain_list(trial, family);
@@ -196,18 +197,19 @@ static int carry_implied_once(struct vm_domain *d, const struct vm_domain *store
  * says of them, above all their addresses.  A trial run tells which they are; their addresses may
  * ask for further controllers, hence the rounds.
  */
-static int carry_implied(struct vm_domain *d, const struct vm_domain *stored,
-			 const struct vm_driver *driver, struct vm_err *err)
+static int carry_implied(struct vm_domain *d, const struct vm_xml *doc,
+			 const struct vm_domain *stored, const struct vm_driver *driver,
+			 struct vm_err *err)
 {
 	int found = 1;
 
 	for (unsigned round = 0; found > 0 && round < 8; round++)
-		found = carry_implied_once(d, stored, driver, err);
+		found = carry_implied_once(d, doc, stored, driver, err);
 	return found < 0 ? -1 : 0;
 }
 
-static int carry(struct vm_domain *d, const struct vm_xml *stored, const struct vm_driver *driver,
-		 struct vm_err *err)
+static int carry(struct vm_domain *d, const struct vm_xml *doc, const struct vm_xml *stored,
+		 const struct vm_driver *driver, struct vm_err *err)
 {
 	VM_AUTO(vm_domain_freep) struct vm_domain *old = NULL;
 
@@ -215,7 +217,7 @@ static int carry(struct vm_domain *d, const struct vm_xml *stored, const struct 
 		return vm_err_wrap(err, "stored definition");
 	mt_carry_over(&vm_domain_type, d, old);
 	carry_machine(d, old);
-	return driver->complete ? carry_implied(d, old, driver, err) : 0;
+	return driver->complete ? carry_implied(d, doc, old, driver, err) : 0;
 }
 
 /* ---- the whole ---- */
@@ -246,11 +248,11 @@ int vm_domain_complete(const struct vm_xml *doc, const struct vm_xml *stored,
 
 	if (vm_domain_parse(doc, false, &d, err) < 0)
 		return -1;
-	if (stored && carry(d, stored, driver, err) < 0)
+	if (stored && carry(d, doc, stored, driver, err) < 0)
 		return -1;
 	if (vm_domain_fill(d, err) < 0)
 		return -1;
-	if (driver->complete && driver->complete(d, err) < 0)
+	if (driver->complete && driver->complete(d, doc, err) < 0)
 		return -1;
 	ctx.root = d;
 	if (mt_check(&vm_domain_type, d, &ctx, err) < 0)
