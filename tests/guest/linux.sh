@@ -37,23 +37,10 @@ for module in button evdev ahci ata_piix sd_mod sr_mod cdrom virtio_pci virtio_b
 	echo "$module"
 done >"$work/modules"
 
-# the wanted modules and what they need, by modules.dep of the whole tree
-all=$out/all-modules
-rm -rf "$all"
-mkdir -p "$all/lib/modules"
-ln -s "$kernel/lib/modules/$version" "$all/lib/modules/$version.real"
-mkdir "$all/lib/modules/$version"
-for entry in "$kernel/lib/modules/$version"/*; do
-	ln -s "$entry" "$all/lib/modules/$version/"
-done
-rm -f "$all/lib/modules/$version"/modules.dep*
-rm "$all/lib/modules/$version/kernel"
-cp -r "$kernel/lib/modules/$version/kernel" "$all/lib/modules/$version/kernel"
-rm "$all/lib/modules/$version.real"
-/sbin/depmod -b "$all" "$version"
+# the wanted modules and what they need
 : >"$work/order"
 while read -r module; do
-	/sbin/modprobe -d "$all" -S "$version" --show-depends "$module" 2>/dev/null |
+	/sbin/modprobe -d "$kernel" -S "$version" --show-depends "$module" 2>/dev/null |
 		sed -n 's/^insmod \([^ ]*\).*/\1/p' >>"$work/order" || true
 done <"$work/modules"
 awk '!seen[$0]++' "$work/order" | while read -r file; do
@@ -62,7 +49,7 @@ awk '!seen[$0]++' "$work/order" | while read -r file; do
 done >"$work/order.new"
 mv "$work/order.new" "$work/order"
 rmdir "$work/lib/modules/$version"
-rm -rf "$all" "$work/modules"
+rm "$work/modules"
 
 (cd "$work" && find . | LC_ALL=C sort | cpio -o -H newc --owner=0:0 --quiet) | gzip -1 >"$out/initrd.new"
 mv "$out/initrd.new" "$out/initrd"
