@@ -20,6 +20,7 @@ struct vm_xml;
 struct vm_record;
 struct vm_strbuf;
 struct vm_out;
+struct vm_look;
 
 struct vm_start_options {
 	bool paused, force_boot, bypass_cache, reset_nvram, autodestroy, foreground, no_watch, transient;
@@ -55,6 +56,12 @@ struct vm_driver {
 	/* Asks the running guest; fills state and reason words of state.h. */
 	int (*ask_state)(struct vm_guest *g, struct vm_deadline dl, int *ret_state, int *ret_reason,
 			 struct vm_err *err);
+	/* What the guest itself says: bits of enum vm_look_what (vm/look.h). */
+	int (*look)(struct vm_guest *g, unsigned what, struct vm_deadline dl, struct vm_look *ret,
+		    struct vm_err *err);
+	/* Rows {key, value} of what the agent inside the guest tells (vm-info GUEST agent). */
+	int (*agent)(struct vm_guest *g, const struct vm_domain *d, struct vm_out *out,
+		     struct vm_deadline dl, struct vm_err *err);
 	int (*stats)(struct vm_guest *g, unsigned sections, struct vm_out *out, struct vm_deadline dl,
 		     struct vm_err *err);
 	/* Gives back what an ended or interrupted run left (idempotent). */

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <endian.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/out.h>
+
+#include "driver.h"
+#include "info_sections.h"
+#include "model/domain.h"
+
+struct image_size {
+	bool known, capacity_known;
+	uint64_t capacity, allocation, physical; /* bytes */
+};
+
+/* Virtual size in a qcow2 header.  Source: docs/interop/qcow2.txt, QEMU: magic "QFI\xfb", size at byte 24. */
+static bool qcow2_size(int fd, uint64_t *ret)
+{
+	unsigned char head[32];
+	uint64_t size;
+
+	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    memcmp(head, "QFI\xfb", 4) != 0)
+		return false;
+	memcpy(&size, head + 24, sizeof(size));
+	*ret = be64toh(size);
+	return true;
+}
+
+static void image_look(const char *path, const char *format, struct image_size *ret)
+{
+	VM_AUTO_FD int fd = -1;
+	struct stat st;
+	uint64_t bytes;
+
+	*ret = (struct image_size){ 0 };
+	/* never waits: what the path names may be a FIFO or a drive without a medium */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	if (S_ISREG(st.st_mode)) {
+		ret->known = true;
+		ret->physical = (uint64_t)st.st_size;
+		ret->allocation = (uint64_t)st.st_blocks * 512;
+	} else if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) == 0) {
+		ret->known = true;
+		ret->physical = ret->allocation = bytes;
+	} else {
+		return;
+	}
+	if (!format || strcmp(format, "raw") == 0) {
+		ret->capacity = ret->physical;
+		ret->capacity_known = true;
+	} else if (strcmp(format, "qcow2") == 0) {
+		ret->capacity_known = qcow2_size(fd, &ret->capacity);
+	}
+}
+
+static const struct vm_look_block *block_of(const struct vm_info *i, const char *alias)
+{
+	for (size_t n = 0; alias && n < i->look.n_blocks; n++)
+		if (i->look.blocks[n].alias && strcmp(i->look.blocks[n].alias, alias) == 0)
+			return &i->look.blocks[n];
+	return NULL;
+}
+
+static void out_size(struct vm_out *out, const char *key, bool known, uint64_t bytes)
+{
+	if (known)
+		vm_out_u64(out, key, bytes);
+	else
+		vm_out_null(out, key);
+}
+
+static int show_disks(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)err;
+	for (uint32_t n = 0; n < i->domain->disks.n; n++) {
+		const struct vm_disk *d = i->domain->disks.v[n];
+		const struct vm_look_block *b = block_of(i, d->dev.alias);
+		const char *path = d->source ? d->source->path : NULL;
+		struct image_size size = { 0 };
+		bool cdrom = d->device == VM_DISK_CDROM;
+
+		if (path)
+			image_look(path, d->format, &size);
+		if (b && b->has_size) {
+			size.capacity_known = true;
+			size.capacity = b->capacity;
+		}
+		vm_out_row(out);
+		vm_out_str(out, "target", d->target);
+		vm_out_str(out, "type", vm_disk_type_words[d->type]);
+		vm_out_str(out, "device", vm_disk_device_words[d->device]);
+		vm_out_str(out, "bus", d->bus ? vm_disk_bus_words[d->bus] : NULL);
+		vm_out_str(out, "format", d->format ? d->format : "raw");
+		vm_out_str(out, "access", d->readonly || cdrom ? "ro" : "rw");
+		out_size(out, "capacity_bytes", size.capacity_known, size.capacity);
+		out_size(out, "allocation_bytes", size.known, size.allocation);
+		out_size(out, "physical_bytes", size.known, size.physical);
+		vm_out_str(out, "error", b ? b->error : NULL);
+		vm_out_str(out, "source", path);
+		vm_out_row_end(out);
+	}
+	return 0;
+}
+static const struct vm_out_column disk_columns[] = {
+	{ "target", "TARGET" }, { "type", "TYPE" },	{ "device", "DEVICE" },
+	{ "bus", "BUS" },	{ "format", "FORMAT" }, { "access", "ACCESS" },
+	{ "capacity_bytes", "CAPACITY" }, { "allocation_bytes", "ALLOCATION" },
+	{ "physical_bytes", "PHYSICAL" }, { "error", "ERROR" }, { "source", "SOURCE" },
+};
+const struct vm_info_section vm_info_disks = {
+	.name = "disks", .look = VM_LOOK_BLOCKS, .xml = true, .columns = disk_columns,
+	.n_columns = VM_COUNT(disk_columns), .show = show_disks,
+};
+
+static const char *interface_source(const struct vm_interface *n)
+{
+	if (!n->source)
+		return NULL;
+	return n->source->bridge ? n->source->bridge
+	       : n->source->network ? n->source->network : n->source->dev;
+}
+
+static int show_interfaces(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)err;
+	for (uint32_t k = 0; k < i->domain->interfaces.n; k++) {
+		const struct vm_interface *n = i->domain->interfaces.v[k];
+		char mac[18];
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1],
+			 n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+		vm_out_row(out);
+		vm_out_str(out, "target", n->target);
+		vm_out_str(out, "type", vm_interface_kind_words[n->kind]);
+		vm_out_str(out, "model", n->model ? vm_net_model_words[n->model] : NULL);
+		vm_out_str(out, "mac",
+			   mt_is_set(&n->dev.obj, VM_INTERFACE_BIT_MAC) ? mac : NULL);
+		vm_out_str(out, "link", n->link == VM_LINK_DOWN ? "down" : "up");
+		vm_out_str(out, "source", interface_source(n));
+		vm_out_row_end(out);
+	}
+	return 0;
+}
+static const struct vm_out_column interface_columns[] = {
+	{ "target", "TARGET" }, { "type", "TYPE" }, { "model", "MODEL" },
+	{ "mac", "MAC" },	{ "link", "LINK" }, { "source", "SOURCE" },
+};
+const struct vm_info_section vm_info_interfaces = {
+	.name = "interfaces", .xml = true, .columns = interface_columns,
+	.n_columns = VM_COUNT(interface_columns), .show = show_interfaces,
+};
+
+/* The model has no host devices yet, so no guest can have any. */
+static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)i;
+	(void)out;
+	(void)err;
+	return 0;
+}
+static const struct vm_out_column hostdev_columns[] = {
+	{ "alias", "ALIAS" }, { "state", "STATE" }, { "guest_address", "GUEST_ADDRESS" },
+	{ "device", "DEVICE" },
+};
+const struct vm_info_section vm_info_hostdevs = {
+	.name = "hostdevs", .columns = hostdev_columns, .n_columns = VM_COUNT(hostdev_columns),
+	.show = show_hostdevs,
+};
+
+struct port_walk {
+	uint64_t bus;
+	char *device; /* owned: what sits on that bus */
+};
+
+static int port_taken(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	struct port_walk *w = arg;
+
+	if (!vm_device_has_address(dev, VM_ADDRESS_PCI) || dev->address->bus != w->bus)
+		return 0;
+	w->device = vm_xstrdup(dev->alias ? dev->alias : vm_families[family].name);
+	return 1;
+}
+
+static int show_ports(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)err;
+	for (uint32_t n = 0; n < i->domain->controllers.n; n++) {
+		const struct vm_controller *c = i->domain->controllers.v[n];
+		struct port_walk w = { .bus = c->index };
+
+		if (c->kind != VM_CONTROLLER_PCI || c->model != VM_PCIE_ROOT_PORT)
+			continue;
+		vm_domain_each_device(i->domain, port_taken, &w);
+		vm_out_row(out);
+		vm_out_u64(out, "bus", c->index);
+		vm_out_str(out, "state",
+			   w.device ? "used" : c->hotplug == VM_SWITCH_OFF ? "fixed" : "free");
+		vm_out_str(out, "device", w.device);
+		vm_out_row_end(out);
+		free(w.device);
+	}
+	return 0;
+}
+static const struct vm_out_column port_columns[] = {
+	{ "bus", "BUS" }, { "state", "STATE" }, { "device", "DEVICE" },
+};
+const struct vm_info_section vm_info_ports = {
+	.name = "ports", .xml = true, .columns = port_columns, .n_columns = VM_COUNT(port_columns),
+	.show = show_ports,
+};
+
+static char *display_uri(const struct vm_info *i, const char *listen, uint64_t port,
+			 const char *socket)
+{
+	bool v6 = listen && strchr(listen, ':');
+
+	if (!i->live)
+		return NULL;
+	if (socket)
+		return vm_xasprintf("vnc+unix://%s", socket);
+	if (!port)
+		return NULL;
+	return vm_xasprintf("vnc://%s%s%s:%llu", v6 ? "[" : "", listen ? listen : "localhost",
+			    v6 ? "]" : "", (unsigned long long)port);
+}
+
+static int show_graphics(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)err;
+	for (uint32_t n = 0; n < i->domain->graphics.n; n++) {
+		const struct vm_graphics *g = i->domain->graphics.v[n];
+		const struct vm_listen *l =
+			g->vnc && g->vnc->listens.n ? g->vnc->listens.v[0] : NULL;
+		const char *listen = l && l->address ? l->address : g->vnc ? g->vnc->listen : NULL;
+		const char *socket = l && l->socket ? l->socket : g->vnc ? g->vnc->socket : NULL;
+		uint64_t port = g->vnc && g->vnc->port > 0 ? (uint64_t)g->vnc->port : 0;
+		VM_AUTO_FREE char *uri = NULL;
+
+		if (!port)
+			port = i->look.vnc_port;
+		uri = display_uri(i, listen, port, socket);
+		vm_out_row(out);
+		vm_out_str(out, "type", vm_graphics_kind_words[g->kind]);
+		vm_out_str(out, "listen", listen ? listen : socket ? NULL : "127.0.0.1");
+		out_size(out, "port", port, port);
+		vm_out_str(out, "socket", socket);
+		vm_out_str(out, "uri", uri);
+		vm_out_row_end(out);
+	}
+	return 0;
+}
+static const struct vm_out_column graphics_columns[] = {
+	{ "type", "TYPE" }, { "listen", "LISTEN" }, { "port", "PORT" }, { "socket", "SOCKET" },
+	{ "uri", "URI" },
+};
+const struct vm_info_section vm_info_graphics = {
+	.name = "graphics", .look = VM_LOOK_GRAPHICS, .xml = true, .columns = graphics_columns,
+	.n_columns = VM_COUNT(graphics_columns), .show = show_graphics,
+};
+
+static void out_consoles(struct vm_out *out, const char *device, const struct mt_list *list)
+{
+	for (uint32_t n = 0; n < list->n; n++) {
+		const struct vm_char *c = list->v[n];
+		const struct vm_chardev *b = c->backend;
+
+		vm_out_row(out);
+		vm_out_str(out, "device", device);
+		vm_out_str(out, "alias", c->dev.alias);
+		vm_out_str(out, "type", vm_chardev_type_words[c->type]);
+		vm_out_str(out, "name", c->target_name);
+		vm_out_str(out, "path", c->tty ? c->tty : b ? b->path : NULL);
+		vm_out_row_end(out);
+	}
+}
+
+static int show_consoles(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)err;
+	out_consoles(out, "serial", &i->domain->serials);
+	out_consoles(out, "console", &i->domain->consoles);
+	out_consoles(out, "channel", &i->domain->channels);
+	return 0;
+}
+static const struct vm_out_column console_columns[] = {
+	{ "device", "DEVICE" }, { "alias", "ALIAS" }, { "type", "TYPE" }, { "name", "NAME" },
+	{ "path", "PATH" },
+};
+const struct vm_info_section vm_info_consoles = {
+	.name = "consoles", .xml = true, .columns = console_columns,
+	.n_columns = VM_COUNT(console_columns), .show = show_consoles,
+};
+
+static int show_agent(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	const struct vm_driver *driver;
+
+	(void)out;
+	if (!i->live)
+		return vm_err_set(err, VM_NOT_RUNNING, "its agent cannot be asked: not running");
+	if (vm_driver_find(i->state->driver, &driver, err) < 0)
+		return -1;
+	if (!driver->agent)
+		return vm_driver_lacks(driver, "a guest agent", err);
+	return driver->agent(&i->guest, i->domain, out, i->deadline, err);
+}
+static const struct vm_out_column agent_columns[] = { { "key", "KEY" }, { "value", "VALUE" } };
+const struct vm_info_section vm_info_agent = {
+	.name = "agent", .xml = true, .columns = agent_columns,
+	.n_columns = VM_COUNT(agent_columns), .show = show_agent,
+};

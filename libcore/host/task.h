@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What /proc says of a process or thread.  Needs libc alone.  Source: proc(5). */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct vm_task {
+	char state;	   /* 'R', 'S', 'T' ... */
+	char comm[32];	   /* printable bytes only */
+	uint64_t time_ms;  /* user and system CPU time */
+	int host_cpu;	   /* it ran on last */
+	uint64_t rss_bytes;
+};
+/* False: gone, or not to be read.  tid is a thread of process pid (or pid itself). */
+bool vm_task_read(pid_t pid, pid_t tid, struct vm_task *ret);
+/* CPU time of a process with all its threads; false: gone. */
+bool vm_process_time(pid_t pid, uint64_t *ret_ms);
+/* CPUs it may run on, "0-3,6"; NULL: gone.  Owned. */
+char *vm_task_affinity(pid_t tid);
+/* Real user id and its name ("vm-qemu", or the number); NULL: gone.  Owned. */
+char *vm_task_user(pid_t pid);
+/* Filters and capabilities a process confined itself with; false: gone. */
+struct vm_task_walls {
+	bool seccomp, no_new_privs, no_capabilities, own_mounts;
+};
+bool vm_task_walls(pid_t pid, struct vm_task_walls *ret);
+/* Has the program file of a running process been replaced since (package upgrade)?  -1: unknown. */
+int vm_task_replaced(pid_t pid);
