@@ -226,6 +226,8 @@ void vm_strbuf_xml(struct vm_strbuf *b, const char *text, bool quote)
 			vm_strbuf_puts(b, "&gt;");
 		} else if (quote && c == '"') {
 			vm_strbuf_puts(b, "&quot;");
+		} else if (quote && c == '\'') {
+			vm_strbuf_puts(b, "&apos;");
 		} else if (c == '\r' || (quote && c < 0x20)) {
 			vm_strbuf_printf(b, "&#%u;", c);
 		} else {

@@ -151,6 +151,16 @@ static int add_node(struct scan *s, vm_node *ret)
 	return 0;
 }
 
+/* libxml2 finds this too, but cannot say where. */
+static bool has_attr(const struct vm_xml *x, vm_node n, uint32_t at, uint32_t len)
+{
+	for (uint32_t i = x->nodes[n].attr; i < x->n_attrs; i++)
+		if (x->attrs[i].len == len &&
+		    memcmp(x->text + x->attrs[i].at, x->text + at, len) == 0)
+			return true;
+	return false;
+}
+
 static int add_attr(struct scan *s, vm_node n, uint32_t at, uint32_t len, uint32_t value_at)
 {
 	struct vm_xml *x = s->x;
@@ -167,6 +177,9 @@ static int add_attr(struct scan *s, vm_node n, uint32_t at, uint32_t len, uint32
 		    n, len > 6 ? at + 6 : at, len > 6 ? len - 6 : 0, value_at, value_len};
 		return 0;
 	}
+	if (has_attr(x, n, at, len))
+		return xml_error_at(x, at, s->err, "attribute '%.*s' is given twice",
+				    (int)(len < 100 ? len : 100), name);
 	if (x->n_attrs == x->cap_attrs) {
 		x->cap_attrs = x->cap_attrs ? x->cap_attrs * 2 : 256;
 		x->attrs = vm_xreallocarray(x->attrs, x->cap_attrs, sizeof(*x->attrs));
@@ -206,7 +219,8 @@ static int scan_attr(struct scan *s, vm_node n)
 	if (less != NULL)
 		return fail(s, (uint32_t)(less - text), "'<' in an attribute's value");
 	s->pos = (uint32_t)(hit - text);
-	add_attr(s, n, at, len, value_at);
+	if (add_attr(s, n, at, len, value_at) < 0)
+		return -1;
 	s->pos++;
 	s->x->nodes[n].attrs_end = s->pos;
 	return 0;

@@ -27,7 +27,7 @@ void vm_strbuf_escape(struct vm_strbuf *b, const char *text);
 void vm_strbuf_printable(struct vm_strbuf *b, const char *text);
 /* A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD.  NULL gives null. */
 void vm_strbuf_json(struct vm_strbuf *b, const char *text);
-/* Escaped for XML text or (quote) a double-quoted attribute value. */
+/* Escaped for XML text or (quote) an attribute value in quotes of either kind. */
 void vm_strbuf_xml(struct vm_strbuf *b, const char *text, bool quote);
 /* One shell word, quoted only if it must be. */
 void vm_strbuf_shell(struct vm_strbuf *b, const char *text);

@@ -81,6 +81,7 @@ int vm_xml_error(const struct vm_xml *x, vm_node n, int attr, enum vm_kind kind,
 struct vm_xml_edit; /* opaque */
 struct vm_xml_edit *vm_xml_edit_new(const struct vm_xml *x);
 void vm_xml_edit_free(struct vm_xml_edit *e);
+void vm_xml_edit_freep(struct vm_xml_edit **e); /* for VM_AUTO */
 /* Adds or replaces an attribute (value is plain text and is escaped). */
 void vm_xml_edit_attr(struct vm_xml_edit *e, vm_node n, const char *name, const char *value);
 void vm_xml_edit_attr_remove(struct vm_xml_edit *e, vm_node n, const char *name);
