@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * The guest agent inside a guest, over the host's end of its channel.
+ *
+ * Everything read comes from inside the guest and is hostile.  The socket carries no greeting and may hold
+ * the answers to questions of an earlier client: guest-sync-delimited throws those away.
+ * Source: docs/interop/qemu-ga-ref and qga/qapi-schema.json, QEMU 7.2.
+ */
+#include <jansson.h>
+
+#include <vm/deadline.h>
+#include <vm/err.h>
+#include <vm/state.h>
+
+struct vm_domain;
+struct vm_out;
+struct vm_agent; /* opaque */
+
+#define VM_AGENT_REPLY_MAX (16u << 20) /* bytes */
+
+/* Connects and synchronises.  VM_UNSUPPORTED: the guest has no agent channel; VM_TIMED_OUT: no agent answers on
+ * it (not installed, not started yet, or hung). */
+int vm_agent_open(const struct vm_guest *g, const struct vm_domain *live, struct vm_deadline deadline,
+		  struct vm_agent **ret, struct vm_err *err) __attribute__((warn_unused_result));
+void vm_agent_close(struct vm_agent **a);
+/* Calls a command; arguments may be NULL (borrowed); *ret_value (may be NULL) is owned.  A refusal is
+ * VM_HYPERVISOR with the agent's words, CommandNotFound VM_UNSUPPORTED. */
+int vm_agent_call(struct vm_agent *a, const char *command, json_t *arguments,
+		  struct vm_deadline deadline, json_t **ret_value, struct vm_err *err)
+	__attribute__((warn_unused_result));
+/* driver->agent: host name, operating system, time zone, users, version, as rows {key, value}. */
+int vm_qemu_agent_tell(struct vm_guest *g, const struct vm_domain *d, struct vm_out *out,
+		       struct vm_deadline deadline, struct vm_err *err);
