@@ -28,9 +28,17 @@ struct vm_conf_key {
 	const void *words;
 	const char *def;  /* default as text */
 	const char *help; /* one line */
+	uint64_t min, max; /* of numbers; max 0 = any */
+	const char *alias; /* what the file calls it, where the member's name carries a unit */
 };
 extern const struct vm_conf_key vm_conf_keys[]; /* ends with a NULL name */
 /* Reads both places; missing files are fine.  *ret_from (may be NULL) gets, per key, where its value
- * came from ("default" or FILE:LINE). */
+ * came from ("default" or FILE:LINE), in the order of vm_conf_keys, for vm_conf_from_free().  etc_fd is
+ * <sysconf>/vm; -1 = defaults only.  A key twice in a file, an unknown one, a bad value: VM_BAD_INPUT. */
 int vm_conf_load(int etc_fd, struct vm_conf *ret, char ***ret_from, struct vm_err *err);
+void vm_conf_from_free(char **from);
 void vm_conf_free(struct vm_conf *c);
+/* Its name in the file. */
+const char *vm_conf_key_name(const struct vm_conf_key *key);
+/* One file's text (it is changed), without defaults: for tests. */
+int vm_conf_parse(char *text, size_t len, struct vm_conf *ret, struct vm_err *err);

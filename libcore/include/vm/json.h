@@ -13,9 +13,10 @@ struct vm_json_slice {
 	size_t len;
 };
 bool vm_json_valid(const char *text, size_t len);
-/* Value at a path of object keys: "data.reason". */
+/* Value at a path of object keys: "data.reason"; "" is the whole. */
 struct vm_json_slice vm_json_find(const char *text, size_t len, const char *path);
 /* Copies a string value, unescaped; false if it is no string or too long. */
 bool vm_json_string(struct vm_json_slice v, char *buf, size_t size);
 bool vm_json_u64(struct vm_json_slice v, uint64_t *ret);
+/* Is it this literal ("true", "null", "12"), or a string with this text? */
 bool vm_json_is(struct vm_json_slice v, const char *literal);
