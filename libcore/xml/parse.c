@@ -55,7 +55,9 @@ static void on_error(void *user, xmlErrorPtr e)
 	}
 	while (n > 0 && xml_is_space(e->message[n - 1]))
 		n--;
-	if (consumed >= 0 && (size_t)consumed < at)
+	if (e->domain == XML_FROM_NAMESPACE && s->next < s->x->n_nodes)
+		at = s->x->nodes[s->next].at;
+	else if (consumed >= 0 && (size_t)consumed < at)
 		at = (size_t)consumed;
 	xml_error_at(s->x, at, s->err, "%.*s", n == 0 ? 13 : (int)(n < 300 ? n : 300),
 		     n == 0 ? "malformed XML" : e->message);

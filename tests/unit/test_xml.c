@@ -160,7 +160,7 @@ static void refusals(void **state)
 	    {"<a><![CDATA[ </a>", "f.xml:1:4: the CDATA section is not closed"},
 	    {"<a>&nbsp;</a>", "f.xml:1:10: Entity 'nbsp' not defined"},
 	    {"<a b='&x;'/>", "f.xml:1:10: Entity 'x' not defined"},
-	    {"<a x:b='1'/>", "f.xml:1:12: Namespace prefix x for b on a is not defined"},
+	    {"<a x:b='1'/>", "f.xml:1:1: Namespace prefix x for b on a is not defined"},
 	    {"<a>\n\x01</a>", "f.xml:2:1: control character 0x01 is not allowed"},
 	    {"<a>\xc3\xa9\xff</a>", "f.xml:1:5: invalid UTF-8 (byte 0xff)"},
 	    {"<a>\xc0\xaf</a>", "f.xml:1:4: invalid UTF-8 (byte 0xc0)"},
