@@ -41,8 +41,8 @@ static const char *const state_words[] = {"", "connected", "disconnected", NULL}
 	S("log/@file", log_file, LOG_FILE, MT_PATH),                                               \
 	    S("log/@append", log_append, LOG_APPEND, MT_ENUM, .arg = vm_on_off_words)
 #define RECONNECT_ROWS                                                                             \
-	S("reconnect/@enabled", reconnect, RECONNECT, MT_ENUM, .arg = vm_yes_no_words),            \
-	    S("reconnect/@timeout", reconnect_timeout, RECONNECT_TIMEOUT, MT_U64,                  \
+	S("source/reconnect/@enabled", reconnect, RECONNECT, MT_ENUM, .arg = vm_yes_no_words),     \
+	    S("source/reconnect/@timeout", reconnect_timeout, RECONNECT_TIMEOUT, MT_U64,           \
 	      .arg = &vm_u32_range)
 #define BACKEND(name, check_)                                                                      \
 	static const struct mt_type name = {                                                       \
@@ -58,10 +58,10 @@ static int check_common(const struct vm_chardev *c, const struct mt_ctx *ctx, st
 	if (c->log_append && !c->log_file)
 		return mt_error(ctx, c, "log/@append", VM_BAD_INPUT, err, "<log> needs a file");
 	if (c->reconnect && c->mode == VM_CHARDEV_BIND)
-		return mt_error(ctx, c, "reconnect/@enabled", VM_BAD_INPUT, err,
+		return mt_error(ctx, c, "source/reconnect/@enabled", VM_BAD_INPUT, err,
 				"<reconnect> is only for mode='connect'");
 	if (c->reconnect == VM_SWITCH_ON && !mt_is_set(&c->obj, VM_CHARDEV_BIT_RECONNECT_TIMEOUT))
-		return mt_error(ctx, c, "reconnect/@enabled", VM_BAD_INPUT, err,
+		return mt_error(ctx, c, "source/reconnect/@enabled", VM_BAD_INPUT, err,
 				"<reconnect> needs a timeout in seconds");
 	return 0;
 }
@@ -260,6 +260,17 @@ static int check_char(const void *obj, const struct mt_ctx *ctx, struct vm_err *
 	return check_socket(obj, ctx, err);
 }
 
+static int check_channel(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_char *c = obj;
+
+	/* Without a path the socket is ours to make: there is nothing to connect to. */
+	if (c->type == VM_CHARDEV_UNIX && c->backend && !c->backend->path && c->backend->reconnect)
+		return mt_error(ctx, c, "source/reconnect", VM_BAD_INPUT, err,
+				"<reconnect> is only for mode='connect' with a path");
+	return 0;
+}
+
 #define CHAR_TYPE(family, check_)                                                                  \
 	const struct mt_type vm_##family##_type = {                                                \
 	    .elem = #family,                                                                       \
@@ -271,4 +282,4 @@ static int check_char(const void *obj, const struct mt_ctx *ctx, struct vm_err *
 CHAR_TYPE(serial, check_serial);
 CHAR_TYPE(parallel, check_char);
 CHAR_TYPE(console, check_char);
-CHAR_TYPE(channel, NULL);
+CHAR_TYPE(channel, check_channel);

@@ -22,6 +22,8 @@ static int check_head(const struct vm_domain *d, const struct mt_ctx *ctx, struc
 
 static int check_memory(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
+	if (!mt_is_set(&d->obj, VM_DOMAIN_BIT_MEMORY))
+		return mt_error(ctx, d, NULL, VM_BAD_INPUT, err, "<domain> lacks <memory>");
 	if (!d->memory)
 		return mt_error(ctx, d, "memory", VM_BAD_INPUT, err, "memory must not be 0");
 	if (d->current_memory > d->memory)
@@ -33,9 +35,30 @@ static int check_memory(const struct vm_domain *d, const struct mt_ctx *ctx, str
 	    mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY_SLOTS))
 		return mt_error(ctx, d, "maxMemory", VM_BAD_INPUT, err,
 				"<maxMemory> needs a size and slots");
+	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY))
+		return mt_error(ctx, d, "maxMemory", VM_UNSUPPORTED, err,
+				"memory hotplug is not supported yet");
 	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY) && d->max_memory < d->memory)
 		return mt_error(ctx, d, "maxMemory", VM_BAD_INPUT, err,
 				"<maxMemory> is less than <memory>");
+	return 0;
+}
+
+static int check_firmware(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_os *os = d->os;
+
+	if (os->loader_type == VM_LOADER_PFLASH && !(d->features && d->features->acpi))
+		return mt_error(ctx, os, "loader", VM_BAD_INPUT, err,
+				"UEFI needs <acpi/> in <features>");
+	if (os->loader_secure == VM_SWITCH_ON && !vm_domain_is_q35(d))
+		return mt_error(ctx, os, "loader/@secure", VM_BAD_INPUT, err,
+				"secure boot needs machine 'q35'");
+	if (os->loader_secure == VM_SWITCH_ON &&
+	    !(d->features && (d->features->smm == VM_SWITCH_ON ||
+			      (d->features->smm_present && d->features->smm != VM_SWITCH_OFF))))
+		return mt_error(ctx, os, "loader/@secure", VM_BAD_INPUT, err,
+				"secure boot needs <smm state='on'/> in <features>");
 	return 0;
 }
 
@@ -240,6 +263,18 @@ static bool usb_companion(const struct vm_controller *c)
 	       c->model <= VM_USB_ICH9_UHCI3;
 }
 
+static bool has_master(const struct vm_domain *d, const struct vm_controller *companion)
+{
+	for (uint32_t i = 0; i < d->controllers.n; i++) {
+		const struct vm_controller *c = d->controllers.v[i];
+
+		if (c->kind == VM_CONTROLLER_USB && c->index == companion->index &&
+		    !mt_is_set(&c->dev.obj, VM_CONTROLLER_BIT_MASTER_STARTPORT))
+			return true;
+	}
+	return false;
+}
+
 static int by_index(const void *a, const void *b)
 {
 	const struct vm_controller *const *x = a, *const *y = b;
@@ -315,6 +350,15 @@ static int check_controllers(const struct vm_domain *d, const struct mt_ctx *ctx
 					"there are two %s controllers with index %" PRIu64,
 					vm_word(vm_controller_kind_words, v[i]->kind), v[i]->index);
 	}
+	for (uint32_t i = 0; i < d->controllers.n; i++) {
+		const struct vm_controller *c = d->controllers.v[i];
+
+		if (mt_is_set(&c->dev.obj, VM_CONTROLLER_BIT_MASTER_STARTPORT) && !has_master(d, c))
+			return mt_error(ctx, c, "master", VM_BAD_INPUT, err,
+					"there is no ich9-ehci1 with index %" PRIu64
+					" for this companion",
+					c->index);
+	}
 	return check_usb(d, ctx, err);
 }
 
@@ -362,9 +406,9 @@ int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *er
 	const struct vm_domain *d = obj;
 
 	if (check_head(d, ctx, err) < 0 || check_memory(d, ctx, err) < 0 ||
-	    check_vcpus(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
-	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
-	    check_controllers(d, ctx, err) < 0)
+	    check_vcpus(d, ctx, err) < 0 || check_firmware(d, ctx, err) < 0 ||
+	    check_lifecycle(d, ctx, err) < 0 || check_devices(d, ctx, err) < 0 ||
+	    check_disks(d, ctx, err) < 0 || check_controllers(d, ctx, err) < 0)
 		return -1;
 	return check_single(d, ctx, err);
 }

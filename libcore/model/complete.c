@@ -52,13 +52,6 @@ static int make_mac(const struct vm_domain *d, uint8_t mac[6], struct vm_err *er
 	return 0;
 }
 
-bool vm_domain_is_q35(const struct vm_domain *d)
-{
-	const char *m = d->os ? d->os->machine : NULL;
-
-	return m && (strcmp(m, "q35") == 0 || strncmp(m, "pc-q35-", 7) == 0);
-}
-
 int vm_domain_fill(struct vm_domain *d, struct vm_err *err)
 {
 	if (!mt_is_set(&d->obj, VM_DOMAIN_BIT_UUID)) {

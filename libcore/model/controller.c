@@ -194,6 +194,10 @@ static int check_controller(const void *obj, const struct mt_ctx *ctx, struct vm
 	if (c->kind != VM_CONTROLLER_SCSI && c->kind != VM_CONTROLLER_VIRTIO_SERIAL &&
 	    vm_check_no_virtio(ctx, &c->dev.obj, err) < 0)
 		return -1;
+	/* Source: QEMU hw/usb/hcd-xhci.h, MAXPORTS_2 and MAXPORTS_3. */
+	if ((c->model == VM_USB_NEC_XHCI || c->model == VM_USB_QEMU_XHCI) && c->ports > 15)
+		return mt_error(ctx, c, "@ports", VM_BAD_INPUT, err, "a %s has at most 15 ports",
+				vm_controller_model_words[c->model]);
 	return c->kind == VM_CONTROLLER_PCI ? check_pci(c, ctx, err) : 0;
 }
 const struct mt_type vm_controller_type = {

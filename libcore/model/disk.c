@@ -86,6 +86,18 @@ static const struct mt_row backing_rows[] = {
     B("backingStore", backing, BACKING, MT_ONE, .arg = &backing_type),
 };
 
+/* What QEMU's block layer opens and libvirt lets a disk name. */
+static bool is_format(const char *text)
+{
+	static const char *const formats[] = {"raw",   "bochs", "cloop", "dmg",	 "ploop", "qcow",
+					      "qcow2", "qed",	"vdi",	 "vhdx", "vmdk",  "vpc"};
+
+	for (size_t i = 0; i < VM_COUNT(formats); i++)
+		if (strcmp(text, formats[i]) == 0)
+			return true;
+	return false;
+}
+
 static int check_backing(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_backing_store *b = obj;
@@ -96,6 +108,9 @@ static int check_backing(const void *obj, const struct mt_ctx *ctx, struct vm_er
 	if (b->type && (!b->source || !b->source->path))
 		return mt_error(ctx, obj, NULL, VM_BAD_INPUT, err,
 				"<backingStore> has no <source>");
+	if (b->format && !is_format(b->format))
+		return mt_error(ctx, obj, "format/@type", VM_UNSUPPORTED, err,
+				"image format '%s' is not supported", b->format);
 	if (b->type && !b->format)
 		return mt_error(ctx, obj, NULL, VM_BAD_INPUT, err,
 				"<backingStore> has no <format>");
@@ -211,6 +226,9 @@ static int check_target(const struct vm_disk *d, const struct mt_ctx *ctx, struc
 		    ctx, d, "target/@dev", VM_BAD_INPUT, err,
 		    "'%s' is no disk name: use hda, sda, vda, fda, ... as the bus wants it",
 		    d->target);
+	if (isdigit((unsigned char)d->target[strlen(d->target) - 1]))
+		return mt_error(ctx, d, "target/@dev", VM_BAD_INPUT, err,
+				"'%s' names a partition: a target is a whole disk", d->target);
 	return 0;
 }
 
@@ -281,11 +299,33 @@ static int check_bus(const struct vm_disk *d, const struct mt_ctx *ctx, struct v
 	    {VM_DISK_BIT_WWN, "wwn", VM_ONE(VM_BUS_IDE) | VM_ONE(VM_BUS_SCSI) | VM_ONE(VM_BUS_SATA),
 	     "bus='ide', 'sata' and 'scsi'"},
 	};
+	static const uint64_t addresses[] = {
+	    [VM_BUS_IDE] = VM_ONE(VM_ADDRESS_DRIVE),
+	    [VM_BUS_FDC] = VM_ONE(VM_ADDRESS_DRIVE),
+	    [VM_BUS_SCSI] = VM_ONE(VM_ADDRESS_DRIVE),
+	    [VM_BUS_SATA] = VM_ONE(VM_ADDRESS_DRIVE),
+	    [VM_BUS_USB] = VM_ONE(VM_ADDRESS_USB),
+	    [VM_BUS_VIRTIO] = VM_ONE(VM_ADDRESS_PCI) | VM_ONE(VM_ADDRESS_VIRTIO_MMIO),
+	};
 	int bus = bus_of(d);
 
+	if (bus >= (int)VM_COUNT(addresses) || !addresses[bus])
+		return mt_error(ctx, d, "target/@dev", VM_UNSUPPORTED, err,
+				"bus '%s' is not supported yet", vm_word(vm_disk_bus_words, bus));
+	if (d->dev.address && !(addresses[bus] >> d->dev.address_type & 1))
+		return mt_error(ctx, d, "address", VM_BAD_INPUT, err,
+				"a disk on bus '%s' has no %s address",
+				vm_word(vm_disk_bus_words, bus),
+				vm_word(vm_address_type_words, d->dev.address_type));
 	if (bus != VM_BUS_VIRTIO && vm_check_no_virtio(ctx, &d->dev.obj, err) < 0)
 		return -1;
 	return vm_check_only(ctx, &d->dev.obj, table, VM_COUNT(table), bus, err);
+}
+
+static bool is_wwn(const char *text)
+{
+	text += strncmp(text, "0x", 2) == 0 ? 2 : 0;
+	return strlen(text) == 16 && strspn(text, "0123456789abcdefABCDEF") == 16;
 }
 
 static int check_text(const struct vm_disk *d, const struct mt_ctx *ctx, struct vm_err *err)
@@ -293,7 +333,7 @@ static int check_text(const struct vm_disk *d, const struct mt_ctx *ctx, struct 
 	if (d->serial && !vm_text_only(d->serial, "_-.+ "))
 		return mt_error(ctx, d, "serial/#text", VM_BAD_INPUT, err,
 				"<serial> '%s' may hold letters, digits and _-.+ only", d->serial);
-	if (d->wwn && (strlen(d->wwn) != 16 || strspn(d->wwn, "0123456789abcdefABCDEF") != 16))
+	if (d->wwn && !is_wwn(d->wwn))
 		return mt_error(ctx, d, "wwn/#text", VM_BAD_INPUT, err,
 				"<wwn> '%s' is not 16 hexadecimal digits", d->wwn);
 	if (d->vendor && strlen(d->vendor) > 8)
@@ -310,9 +350,9 @@ static int check_driver(const struct vm_disk *d, const struct mt_ctx *ctx, struc
 	if (d->driver && strcmp(d->driver, "qemu") != 0)
 		return mt_error(ctx, d, "driver/@name", VM_UNSUPPORTED, err,
 				"disk driver '%s' is not supported: only 'qemu' is", d->driver);
-	if (d->format && !vm_text_only(d->format, "-_"))
-		return mt_error(ctx, d, "driver/@type", VM_BAD_INPUT, err,
-				"'%s' is no image format", d->format);
+	if (d->format && !is_format(d->format))
+		return mt_error(ctx, d, "driver/@type", VM_UNSUPPORTED, err,
+				"image format '%s' is not supported", d->format);
 	if (d->copy_on_read == VM_SWITCH_ON &&
 	    (d->readonly || d->device == VM_DISK_CDROM || d->device == VM_DISK_FLOPPY))
 		return mt_error(ctx, d, "driver/@copy_on_read", VM_BAD_INPUT, err,

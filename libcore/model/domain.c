@@ -50,7 +50,7 @@ static const struct mt_row domain_rows[] = {
     D("metadata", metadata, METADATA, MT_KEEP),
     D("maxMemory/#text", max_memory, MAX_MEMORY, MT_SIZE, .arg = &kib_range),
     D("maxMemory/@slots", max_memory_slots, MAX_MEMORY_SLOTS, MT_U64, .arg = &slots_range),
-    D("memory/#text", memory, MEMORY, MT_SIZE, .flags = MT_REQUIRED, .arg = &kib_range),
+    D("memory/#text", memory, MEMORY, MT_SIZE, .arg = &kib_range),
     D_WORD("memory/@dumpCore", dump_core, DUMP_CORE, vm_on_off_words),
     D("currentMemory/#text", current_memory, CURRENT_MEMORY, MT_SIZE, .flags = MT_HOT,
       .arg = &kib_range),
@@ -114,6 +114,13 @@ const struct vm_family vm_families[VM_FAMILIES] = {
     [VM_FAMILY_WATCHDOG] = FAMILY(watchdog, watchdogs),
     [VM_FAMILY_PANIC] = FAMILY(panic, panics),
 };
+
+bool vm_domain_is_q35(const struct vm_domain *d)
+{
+	const char *m = d->os ? d->os->machine : NULL;
+
+	return m && (strcmp(m, "q35") == 0 || strncmp(m, "pc-q35-", 7) == 0);
+}
 
 int vm_domain_each_device(const struct vm_domain *d,
 			  int (*fn)(enum vm_device_family family, struct vm_device *dev, void *arg),

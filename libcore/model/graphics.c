@@ -162,6 +162,9 @@ static int check_video(const void *obj, const struct mt_ctx *ctx, struct vm_err 
 		return -1;
 	if (v->kind != VM_VIDEO_VIRTIO && vm_check_no_virtio(ctx, &v->dev.obj, err) < 0)
 		return -1;
+	if (v->kind == VM_VIDEO_RAMFB && v->dev.address)
+		return mt_error(ctx, v, "address", VM_BAD_INPUT, err,
+				"a video of type 'ramfb' has no address");
 	if (v->accel3d == VM_SWITCH_ON || v->accel2d == VM_SWITCH_ON)
 		return mt_error(ctx, v,
 				v->accel3d ? "model/acceleration/@accel3d"

@@ -198,6 +198,12 @@ static int check_interface(const void *obj, const struct mt_ctx *ctx, struct vm_
 		return mt_error(ctx, f, "target/@dev", VM_BAD_INPUT, err,
 				"'%s' is no name for a network interface (1-15 characters)",
 				f->target);
+	if (f->rx_queue_size & (f->rx_queue_size - 1))
+		return mt_error(ctx, f, "driver/@rx_queue_size", VM_BAD_INPUT, err,
+				"rx_queue_size must be a power of two");
+	if (f->tx_queue_size & (f->tx_queue_size - 1))
+		return mt_error(ctx, f, "driver/@tx_queue_size", VM_BAD_INPUT, err,
+				"tx_queue_size must be a power of two");
 	if (check_kind(f, ctx, err) < 0 ||
 	    vm_check_only(ctx, &f->dev.obj, table, VM_COUNT(table), f->model, err) < 0)
 		return -1;

@@ -31,6 +31,10 @@ static int check_input(const void *obj, const struct mt_ctx *ctx, struct vm_err 
 	if (i->kind == VM_INPUT_TABLET && i->bus == VM_INPUT_BUS_PS2)
 		return mt_error(ctx, i, "@bus", VM_BAD_INPUT, err,
 				"a tablet cannot be on bus 'ps2'");
+	if (i->bus == VM_INPUT_BUS_VIRTIO && i->model > VM_VIRTIO_MODEL_VIRTIO)
+		return mt_error(ctx, i, "@model", VM_BAD_INPUT, err,
+				"a %s has no transitional models",
+				vm_word(vm_input_kind_words, i->kind));
 	if (i->bus == VM_INPUT_BUS_VIRTIO)
 		return 0;
 	if (i->model)

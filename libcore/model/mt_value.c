@@ -37,7 +37,7 @@ __attribute__((format(printf, 3, 4))) static enum vm_kind refuse(struct why *why
 int mt_word_find(const char *const *words, const char *word)
 {
 	for (int i = 0; words[i] != NULL; i++)
-		if (words[i][0] != '\0' && strcmp(words[i], word) == 0)
+		if (words[i][0] != '\0' && words[i][0] != '!' && strcmp(words[i], word) == 0)
 			return i;
 	return -1;
 }
@@ -52,13 +52,18 @@ static enum vm_kind parse_enum(const char *const *words, const char *text, int *
 		*ret = found;
 		return VM_OK;
 	}
-	for (int i = 0; words[i] != NULL; i++)
-		if (words[i][0] != '\0')
+	for (int i = 0; words[i] != NULL; i++) {
+		if (words[i][0] == '!' && strcmp(words[i] + 1, text) == 0) {
+			vm_strbuf_free(&list);
+			return refuse(why, VM_UNSUPPORTED, "'%s' is not supported yet", text);
+		}
+		if (words[i][0] != '\0' && words[i][0] != '!')
 			vm_strbuf_printf(&list, "%s%s", list.len > 0 ? ", " : "", words[i]);
-	refuse(why, VM_UNSUPPORTED, "'%.60s' is not supported (known: %.300s)", text,
+	}
+	refuse(why, VM_BAD_INPUT, "'%.60s' is not known (known: %.300s)", text,
 	       list.len > 0 ? list.text : "none");
 	vm_strbuf_free(&list);
-	return VM_UNSUPPORTED;
+	return VM_BAD_INPUT;
 }
 
 /* Digits in base 10, or (any) as C writes numbers: 0x1f, 017.  The whole text; no sign, no space.

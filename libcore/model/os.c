@@ -355,6 +355,9 @@ static int check_cpu(const void *obj, const struct mt_ctx *ctx, struct vm_err *e
 	if (c->phys_mode == VM_CPU_PHYS_PASSTHROUGH && c->phys_bits)
 		return mt_error(ctx, c, "maxphysaddr/@bits", VM_BAD_INPUT, err,
 				"attribute bits is only for mode='emulate'");
+	if (c->phys_mode == VM_CPU_PHYS_EMULATE && !c->phys_bits)
+		return mt_error(ctx, c, "maxphysaddr/@mode", VM_BAD_INPUT, err,
+				"mode='emulate' needs bits");
 	if (c->phys_mode == VM_CPU_PHYS_EMULATE && c->phys_limit)
 		return mt_error(ctx, c, "maxphysaddr/@limit", VM_BAD_INPUT, err,
 				"attribute limit is only for mode='passthrough'");

@@ -239,9 +239,9 @@ static void bad_values(void **state)
 	     "t.xml:3:20: <mac> attribute 'address': '1:2:3:4:5' is not a MAC address",
 	     VM_BAD_INPUT},
 	    {"<devices><disk type='nvme'/></devices>",
-	     "t.xml:3:16: <disk> attribute 'type': 'nvme' is not supported "
+	     "t.xml:3:16: <disk> attribute 'type': 'nvme' is not known "
 	     "(known: file, network, vhost)",
-	     VM_UNSUPPORTED},
+	     VM_BAD_INPUT},
 	    {"<devices><disk type='file'><target/></disk></devices>",
 	     "t.xml:3:10: <disk> lacks <target> attribute 'dev'", VM_BAD_INPUT},
 	    {"<devices><disk><target dev='a'/></disk></devices>",
