@@ -4,6 +4,7 @@
 #
 #   host_machine [QEMU ARGUMENT...]   outside: boots it, runs this same script in it, prints its TAP and ends;
 #                                     inside: returns
+#                                     With HOST_SYSTEMD=1 systemd is its init.
 #   host_modules NAME...              inside: loads modules; status of the last failure
 # Nothing that is done inside reaches this machine.
 
@@ -33,6 +34,7 @@ host_environment() {
 		eval "host_value=\${$host_variable:-}"
 		printf "export %s='%s'\n" "$host_variable" "$host_value"
 	done
+	printf "export HOST_SYSTEMD='%s'\n" "${HOST_SYSTEMD:-}"
 	printf "export VM_INSIDE_HOST=1 HOST_KERNEL='%s' HOST_SCRIPT='%s'\n" "$host_kernel" "$host_script"
 }
 
