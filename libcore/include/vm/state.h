@@ -95,6 +95,7 @@ struct vm_guest {
 	int lock;	      /* held `lock`, or -1 */
 	struct vm_record record; /* runtime record, empty if not active */
 	enum vm_life life;
+	bool rest;	      /* lock: its run directory was there before, though no command was at work */
 	struct vm_libvirt *libvirt; /* loaded at the first claim; owned */
 };
 #define VM_GUEST_INIT ((struct vm_guest){ .run = -1, .lib = -1, .lock = -1 })
@@ -241,7 +242,7 @@ int vm_definition_remove(const struct vm_guest *g, struct vm_err *err);
 int vm_autostart_get(const struct vm_state *s, const char *name);
 /* 1 = was so already, 0 = changed. */
 int vm_autostart_set(const struct vm_state *s, const char *name, bool on, struct vm_err *err);
-/* Name of the guest (any driver's of this root) that owns the UUID; VM_NOT_FOUND. Owned. */
+/* Name of the guest, defined or running, that has the UUID; VM_NOT_FOUND. Owned. */
 int vm_uuid_owner(const struct vm_state *s, const uint8_t uuid[16], char **ret_name,
 		  struct vm_err *err);
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What the files of libcore/state share. */
+#include <sys/stat.h>
+
+#include <vm/state.h>
+
+/* NAME.xml; names are at most VM_NAME_MAX bytes. */
+#define VM_FILE_NAME_MAX (VM_NAME_MAX + 8)
+void vm_definition_name(const char *name, char ret[VM_FILE_NAME_MAX]);
+/* "NAME.xml" without its end into ret; false: not a definition's file name. */
+bool vm_definition_stem(const char *file, char ret[VM_NAME_MAX + 1]);
+/* Is there something of that name, readable or not? */
+bool vm_definition_exists(const struct vm_state *s, const char *name);
+/* by-uuid/UUID: 0 and the name it gives, which may have no definition any more; 1 = no such link. */
+int vm_uuid_link_read(const struct vm_state *s, const uint8_t uuid[16], char ret[VM_NAME_MAX + 1]);
+
+/* What the run directory of a guest says, without judging. */
+struct vm_run_facts {
+	enum vm_alive alive;
+	struct vm_record record; /* empty if there is none or it cannot be read */
+	bool record_bad;	 /* there is one, but it cannot be read */
+	bool abandoned;		 /* alive, but the start that made it is gone before its commit */
+	bool busy;		 /* not alive, and a command or the watcher is about to clear it away */
+	struct vm_err problem;	 /* set if record_bad */
+};
+#define VM_RUN_FACTS_INIT ((struct vm_run_facts){ .alive = VM_ALIVE_NO })
+/* own_lock: the caller holds `lock`. Never fails: what cannot be read is said in the facts. */
+void vm_run_facts_read(int run_fd, bool own_lock, struct vm_run_facts *ret);
+void vm_run_facts_free(struct vm_run_facts *f);
+/* 1 = a write lock is held on run_fd/name, 0 = not or no such file, -1 = cannot be asked (errno). */
+int vm_run_lock_held(int run_fd, const char *name);
+/* The state letter of /proc/PID/stat of exactly that process, 0 = gone or unknown. */
+char vm_proc_state(const struct vm_procid *id);
+/* State of a guest whose process is alive: the status file's, and whether it is stopped (SIGSTOP). */
+void vm_run_status(int run_fd, const struct vm_record *record, struct vm_status *ret);
+
+/* Makes and opens a directory that whoever may look into its parent may look into; -1 with errno. */
+int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret_fd);
+bool vm_disk_full(int sys);
+/* Is the index of that definition current, at the price of one system call where possible? */
+bool vm_index_fresh(const struct vm_state *s, const char *name, const struct stat *definition);
+/* Removes links in by-uuid that lead to name, which has no definition; 1 = there were some. */
+int vm_uuid_links_sweep(const struct vm_state *s, const char *name, struct vm_err *err);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "state/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vm/cleanup.h>
+#include <vm/file.h>
+#include <vm/log.h>
+
+vm_guest_reap_fn *vm_guest_reap;
+
+static bool exists(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, struct vm_err *err)
+{
+	if (vm_guest_reap)
+		return vm_guest_reap(g, dead, deadline, err);
+	if (!exists(g->run, VM_RUN_UNDO_START) && !exists(g->run, VM_RUN_UNDO_CHANGE))
+		return 0;
+	vm_err_set(err, VM_IN_USE, "an interrupted command left work to undo");
+	return vm_err_hint(err, "vm-repair %s", g->name);
+}
+
+struct clear {
+	struct vm_err *err;
+	unsigned n;
+};
+
+static int clear_one(int dirfd, const char *name, void *arg)
+{
+	struct clear *c = arg;
+
+	/* The record goes last: as long as it is there the guest is seen to be unfinished. */
+	if (strcmp(name, VM_RUN_LOCK) == 0 || strcmp(name, VM_RUN_RECORD) == 0)
+		return 0;
+	c->n++;
+	return vm_tree_remove(dirfd, name, c->err);
+}
+
+/* Returns how many there were, or -1. */
+static int run_clear(struct vm_guest *g, struct vm_err *err)
+{
+	struct clear c = {err, 0};
+
+	if (g->run < 0)
+		return 0;
+	if (vm_dir_each(g->run, clear_one, &c, err) < 0)
+		return vm_err_wrap(err, "clear %s/%s", g->state->run_path, g->name);
+	if (unlinkat(g->run, VM_RUN_RECORD, 0) == 0)
+		c.n++;
+	else if (errno != ENOENT)
+		return vm_err_sys(err, "remove %s/%s/%s", g->state->run_path, g->name,
+				  VM_RUN_RECORD);
+	return (int)(c.n > 1000 ? 1000 : c.n);
+}
+
+/* How the run ended is worth knowing, but not worth failing for. */
+static void keep_last(struct vm_guest *g, const struct vm_status *last)
+{
+	struct vm_status s = {.life = VM_SHUTOFF, .reason = "unknown", .from = "record"};
+	struct vm_err err = VM_ERR_INIT;
+
+	if (!g->defined || g->lib < 0)
+		return;
+	if (last) {
+		s = *last;
+	} else if (vm_status_read(g->run, &s, &err) < 0 ||
+		   (s.life != VM_SHUTOFF && s.life != VM_CRASHED && s.life != VM_SAVED)) {
+		/* nobody saw the end */
+		s = (struct vm_status){.life = VM_SHUTOFF, .reason = "unknown", .from = "record"};
+		s.since_ms = vm_realtime_ms();
+	}
+	if (vm_status_write_last(g->lib, &s, &err) < 0)
+		vm_log_warning("%s: %s", g->name, err.msg);
+}
+
+int vm_guest_finish(struct vm_guest *g, const struct vm_status *last, struct vm_deadline deadline,
+		    struct vm_err *err)
+{
+	assert(g->lock >= 0);
+	if (g->run >= 0 && vm_run_lock_held(g->run, VM_RUN_ALIVE) == 1)
+		return vm_err_set(err, VM_IN_USE, "its process is alive");
+	if (g->run >= 0 && reap(g, true, deadline, err) < 0)
+		return -1;
+	keep_last(g, last);
+	if (vm_claim_drop_all(g, err) < 0 || run_clear(g, err) < 0)
+		return -1;
+	vm_record_free(&g->record);
+	g->active = false;
+	g->life = VM_SHUTOFF;
+	return 0;
+}
+
+/* What a define or undefine that was killed left: half-written files, a link that leads nowhere. */
+static int sweep_definition(struct vm_guest *g, struct vm_err *err)
+{
+	const struct vm_state *s = g->state;
+	unsigned n = 0;
+	int r = 0;
+
+	if (s->etc >= 0)
+		n += vm_file_sweep(s->etc);
+	if (g->lib >= 0)
+		n += vm_file_sweep(g->lib);
+	if (!g->defined) {
+		r = vm_uuid_links_sweep(s, g->name, err);
+		if (r < 0)
+			return -1;
+		/* undefine removes the mark first, but a mark may have been set by hand */
+		if (vm_autostart_set(s, g->name, false, err) == 0)
+			n++;
+		if (g->lib >= 0 && unlinkat(g->lib, VM_LIB_INDEX, 0) == 0)
+			n++;
+	}
+	return n || r;
+}
+
+/* Alive: only what a later change left is to be undone, and a start's journal is void since its
+ * commit. */
+static int reconcile_running(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+{
+	int r = 0;
+
+	if (unlinkat(g->run, VM_RUN_UNDO_START, 0) == 0)
+		r = 1;
+	if (!exists(g->run, VM_RUN_UNDO_CHANGE))
+		return r;
+	return reap(g, false, deadline, err) < 0 ? -1 : 1;
+}
+
+int vm_guest_reconcile(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+{
+	VM_AUTO(vm_run_facts_free) struct vm_run_facts f = VM_RUN_FACTS_INIT;
+	int r = 0, cleared;
+
+	assert(g->lock >= 0);
+	vm_run_facts_read(g->run, true, &f);
+	if (f.alive == VM_ALIVE_HELD && !f.abandoned)
+		return reconcile_running(g, deadline, err);
+	if (f.alive != VM_ALIVE_NO ||
+	    (vm_guest_group_populated && vm_guest_group_populated(g, err) == 1)) {
+		vm_log_step("clear away what a dead run of %s left", g->name);
+		if (vm_guest_make_dead(g, deadline, err) < 0 ||
+		    vm_guest_finish(g, NULL, deadline, err) < 0)
+			return -1;
+		r = 1;
+	}
+	if (!g->rest)
+		return r;
+	/* A directory that is there without a command at work on it: one was killed. */
+	if (vm_claim_drop_all(g, err) < 0)
+		return -1;
+	cleared = run_clear(g, err);
+	if (cleared < 0)
+		return -1;
+	r |= cleared > 0;
+	cleared = sweep_definition(g, err);
+	g->rest = false;
+	return cleared < 0 ? -1 : r || cleared;
+}
