@@ -23,9 +23,15 @@ struct vm_out;
 struct vm_look;
 
 struct vm_start_options {
-	bool paused, force_boot, bypass_cache, reset_nvram, autodestroy, foreground, no_watch, transient;
+	bool paused, force_boot, bypass_cache, reset_nvram, autodestroy, foreground, no_watch;
+	bool dry_run; /* check everything, change nothing */
 	uint64_t stop_timeout_ms; /* foreground: SIGTERM to destroy */
 	struct vm_deadline deadline;
+	const struct vm_xml *document; /* a transient guest's; NULL: its definition */
+	/* foreground: called when the guest is up, right before this program becomes its watcher and start does
+	 * not return any more: what was to be printed is printed here. */
+	void (*up)(void *arg);
+	void *up_arg;
 };
 enum vm_shutdown_mode { /* bits */
 	VM_SHUTDOWN_ACPI = 1,
@@ -64,8 +70,8 @@ struct vm_driver {
 		     struct vm_deadline dl, struct vm_err *err);
 	int (*stats)(struct vm_guest *g, unsigned sections, struct vm_out *out, struct vm_deadline dl,
 		     struct vm_err *err);
-	/* Gives back what an ended or interrupted run left (idempotent). */
-	int (*reap)(struct vm_guest *g, struct vm_err *err);
+	/* A vm_guest_reap_fn (state.h): gives back what an ended or interrupted run left (idempotent). */
+	int (*reap)(struct vm_guest *g, bool dead, struct vm_deadline dl, struct vm_err *err);
 	/* Monitor passthrough: command is one JSON object or a bare command name. */
 	int (*monitor)(struct vm_guest *g, const char *command, bool hmp, struct vm_deadline dl,
 		       char **ret_reply, struct vm_err *err);

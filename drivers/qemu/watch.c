@@ -255,6 +255,11 @@ static void read_end(struct watch *w)
 		int n = snprintf(text, sizeof(text), VM_WATCH_MSG_EXIT "%d", w->wait_status);
 
 		send(w->control, text, (size_t)n, MSG_NOSIGNAL);
+		/* The starter either commits what has ended already, or undoes it. */
+		while (w->control >= 0) {
+			poll(&(struct pollfd){ .fd = w->control, .events = POLLIN }, 1, -1);
+			read_control(w);
+		}
 	}
 	/* A starter that still waits reads QEMU's last words itself. */
 	while (w->committed && w->messages >= 0 && read_messages(w))
@@ -356,8 +361,12 @@ static int give_back(struct watch *w, const struct vm_status *last, struct vm_er
 	    vm_guest_lock(&g, VM_DEADLINE_NEVER, err) < 0)
 		return err->kind == VM_NOT_FOUND ? 0 : -1;
 	if (!vm_record_get_procid(&g.record, VM_KEY_PID, &id) || id.pid != w->qemu.pid ||
-	    id.start != w->qemu.start)
+	    id.start != w->qemu.start) {
+		/* All given back by a command; what we wrote since must not keep the directory. */
+		if (!g.active)
+			unlinkat(w->run, VM_RUN_STATUS, 0);
 		return 0;
+	}
 	return vm_guest_finish(&g, last, vm_deadline_in(REAP_MS), err);
 }
 

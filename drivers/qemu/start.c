@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The start of a guest, step by step.  Whatever fails, the host is as it was before. */
+#include "start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/file.h>
+#include <vm/log.h>
+#include <vm/model.h>
+#include <vm/state.h>
+#include <vm/xml.h>
+
+#include "caps.h"
+#include "lifecycle.h"
+#include "model/domain.h"
+#include "qmp.h"
+#include "reap.h"
+
+void vm_start_inherit(struct vm_start *s, int from, int to)
+{
+	s->fds = vm_xreallocarray(s->fds, s->nfds + 1, sizeof(*s->fds));
+	s->fds[s->nfds++] = (struct vm_spawn_fd){ from, to };
+}
+
+int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct vm_err *err)
+{
+	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", verb, arg);
+
+	if (vm_undo_push(&s->undo, verb, "%s", arg) < 0)
+		return vm_err_sys(err, "write the journal of the start");
+	vm_record_add(&s->g->record, VM_KEY_HELD, text);
+	return 0;
+}
+
+static int step_document(struct vm_start *s, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *own = NULL;
+	VM_AUTO_FREE char *text = NULL;
+	const struct vm_xml *doc = s->o->document;
+	size_t len;
+
+	if (doc == NULL) {
+		VM_AUTO_FREE char *file = vm_xasprintf("%s/%s.xml", s->g->state->etc_path, s->g->name);
+
+		if (vm_definition_read(s->g->state, s->g->name, &text, &len, err) < 0 ||
+		    vm_xml_parse(text, len, file, &own, err) < 0)
+			return -1;
+		doc = own;
+	}
+	/* Facts that a definition edited by hand lacks are filled for this run; define keeps them. */
+	if (vm_domain_complete(doc, NULL, &vm_qemu_driver, &s->doc, &s->d, err) < 0)
+		return -1;
+	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
+	s->g->has_uuid = true;
+	return 0;
+}
+
+static int step_plan(struct vm_start *s, struct vm_err *err)
+{
+	VM_AUTO_FREE char *run = vm_xasprintf("%s/%s", s->g->state->run_path, s->g->name);
+	VM_AUTO_FREE char *lib = vm_xasprintf("%s/%s", s->g->state->lib_path, s->g->name);
+	struct vm_qemu_env env = { .run_path = run, .lib_path = lib };
+
+	if (vm_qemu_emulator(s->g->state, s->d->emulator, s->d->os->arch, &s->emulator, err) < 0)
+		return -1;
+	if (vm_qemu_caps_get(s->g->state, s->emulator, s->o->deadline, &s->caps, err) < 0)
+		return -1;
+	env.emulator = s->emulator;
+	env.caps = s->caps;
+	return vm_qemu_argv(s->d, s->doc, &env, &s->argv, err);
+}
+
+static int step_check(struct vm_start *s, struct vm_err *err)
+{
+	struct stat st;
+
+	if (s->g->lib >= 0 && !s->o->force_boot &&
+	    fstatat(s->g->lib, VM_LIB_SAVE, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		vm_err_set(err, VM_UNSUPPORTED, "it has a saved state, which cannot be restored yet");
+		return vm_err_hint(err, "start it with --force-boot, which discards the saved state");
+	}
+	return vm_start_check(s, err);
+}
+
+static int step_begin(struct vm_start *s, struct vm_err *err)
+{
+	struct vm_record *r = &s->g->record;
+	char uuid[37];
+
+	if (vm_guest_make_dirs(s->g, err) < 0)
+		return -1;
+	s->changed = true;
+	if (vm_undo_open(&s->undo, s->g->run, VM_RUN_UNDO_START, vm_qemu_undo_verbs, s->g, err) < 0)
+		return -1;
+	vm_uuid_format(s->g->uuid, uuid);
+	vm_record_free(r);
+	vm_record_set(r, VM_KEY_NAME, s->g->name);
+	vm_record_set(r, VM_KEY_UUID, uuid);
+	vm_record_set(r, VM_KEY_DRIVER, s->g->state->driver);
+	vm_record_set(r, VM_KEY_PHASE, "starting");
+	vm_record_setf(r, VM_KEY_STARTED_MS, "%llu", (unsigned long long)vm_realtime_ms());
+	vm_record_set(r, VM_KEY_PERSISTENT, s->g->defined ? "yes" : "no");
+	vm_record_set(r, VM_KEY_TITLE, s->d->title);
+	vm_record_set(r, VM_KEY_EMULATOR, s->emulator);
+	vm_record_set(r, VM_KEY_MACHINE, s->d->os->machine);
+	return 0;
+}
+
+static int step_commit(struct vm_start *s, struct vm_err *err)
+{
+	struct vm_record *r = &s->g->record;
+
+	vm_record_set_procid(r, VM_KEY_PID, &s->launched.qemu);
+	if (s->launched.watcher.pid != 0)
+		vm_record_set_procid(r, VM_KEY_WATCHER, &s->launched.watcher);
+	vm_record_set(r, VM_KEY_PHASE, "running");
+	if (vm_guest_record_write(s->g, err) < 0 || vm_undo_disarm(&s->undo, err) < 0)
+		return -1;
+	s->changed = false;
+	if (s->launched.control >= 0 && vm_start_hand_over(s, err) < 0)
+		return -1;
+	if (s->o->force_boot && s->g->lib >= 0)
+		return vm_file_remove(s->g->lib, VM_LIB_SAVE, err);
+	return 0;
+}
+
+/* A row without a function is the place of a step that this version does not have. */
+static const struct step {
+	const char *name;
+	int (*run)(struct vm_start *s, struct vm_err *err);
+	bool changes; /* not done by --dry-run */
+} steps[] = {
+	{ "read and complete the document", step_document, false },
+	{ "plan the command line", step_plan, false },
+	{ "check the host", step_check, false },
+	{ "make the guest's directories", step_begin, true },
+	{ "take the guest's uid", NULL, true },
+	{ "claim its images", vm_start_claims, true },
+	{ "bind its host devices to VFIO", NULL, true },
+	{ "make its NVRAM", vm_start_nvram, true },
+	{ "make its network interfaces", vm_start_network, true },
+	{ "start helper programs", NULL, true },
+	{ "make its cgroup", NULL, true },
+	{ "make its /dev", NULL, true },
+	{ "make its sockets", vm_start_sockets, true },
+	{ "run QEMU", vm_start_launch, true },
+	{ "let the guest run", vm_start_ready, true },
+	{ "commit", step_commit, true },
+};
+
+static void close_fds(struct vm_start *s)
+{
+	for (size_t i = 0; i < s->nfds; i++)
+		close(s->fds[i].from);
+	free(s->fds);
+	s->fds = NULL;
+	s->nfds = 0;
+	s->alive = -1;
+	vm_cleanup_fd(&s->messages_write);
+}
+
+/* As if nothing had been begun. */
+static void undo(struct vm_start *s)
+{
+	struct vm_status last = { .life = VM_SHUTOFF, .reason = "failed", .from = "record",
+				  .since_ms = vm_realtime_ms() };
+	struct vm_err err = VM_ERR_INIT;
+
+	vm_wait_shield();
+	vm_log_step("undo the start");
+	close_fds(s);
+	vm_start_kill(s);
+	if (vm_undo_run(&s->undo, &err) < 0 ||
+	    vm_guest_finish(s->g, &last, vm_deadline_in(VM_UNDO_MS), &err) < 0)
+		vm_log_warning("%s: the start was not undone whole: %s; run vm-repair %s", s->g->name,
+			       err.msg, s->g->name);
+	vm_wait_unshield();
+}
+
+static void close_start(struct vm_start *s)
+{
+	close_fds(s);
+	vm_undo_close(&s->undo);
+	vm_qmp_close(&s->qmp);
+	vm_launched_close(&s->launched);
+	vm_cleanup_fd(&s->messages);
+	vm_cleanup_fd(&s->watch_lock);
+	vm_cleanup_fd(&s->events);
+	vm_argv_free(&s->argv);
+	vm_qemu_caps_free(&s->caps);
+	vm_domain_freep(&s->d);
+	vm_xml_freep(&s->doc);
+	free(s->emulator);
+}
+
+static int stay(struct vm_start *s, struct vm_err *err)
+{
+	const int fds[5] = { s->g->run, s->events, s->messages, s->watch_lock, -1 };
+
+	s->watch.pid = s->launched.qemu.pid;
+	s->watch.committed = true;
+	if (s->o->up != NULL)
+		s->o->up(s->o->up_arg);
+	vm_qmp_close(&s->qmp);
+	return vm_watch_become(&s->watch, fds, err);
+}
+
+int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err)
+{
+	struct vm_start s = {
+		.g = g,
+		.o = o,
+		.argv = VM_ARGV_INIT,
+		.undo = VM_UNDO_INIT,
+		.launched = VM_LAUNCHED_INIT,
+		.alive = -1,
+		.messages = -1,
+		.messages_write = -1,
+		.watch_lock = -1,
+		.events = -1,
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < VM_COUNT(steps); i++) {
+		if (steps[i].run == NULL)
+			continue;
+		vm_log_step("%s%s", steps[i].name, steps[i].changes && o->dry_run ? " (not done)" : "");
+		if (!steps[i].changes || !o->dry_run)
+			r = steps[i].run(&s, err);
+		if (r == 0 && i + 1 < VM_COUNT(steps) && vm_wait_interrupted()) {
+			errno = EINTR;
+			r = vm_err_sys(err, "start");
+		}
+	}
+	if (r < 0 && s.changed)
+		undo(&s);
+	if (r == 0 && o->foreground && !o->dry_run)
+		r = stay(&s, err);
+	close_start(&s);
+	return r;
+}

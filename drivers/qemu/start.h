@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Starting a guest: what the steps share.  The sequence is the table in start.c. */
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include <vm/err.h>
+#include <vm/process.h>
+#include <vm/undo.h>
+
+#include "driver.h"
+#include "argv.h"
+#include "launch.h"
+#include "watch.h"
+
+struct vm_domain;
+struct vm_interface;
+struct vm_qemu_caps;
+struct vm_qmp;
+struct vm_xml;
+
+struct vm_start {
+	struct vm_guest *g;
+	const struct vm_start_options *o;
+	struct vm_xml *doc; /* complete: what runs */
+	struct vm_domain *d;
+	struct vm_qemu_caps *caps;
+	char *emulator;
+	struct vm_argv argv;
+	struct vm_undo undo;
+	bool changed; /* something of the host may have been changed */
+	/* Descriptors QEMU inherits; `from` is ours until the launch. */
+	struct vm_spawn_fd *fds;
+	size_t nfds;
+	int alive, messages, messages_write, watch_lock, events;
+	struct vm_qmp *qmp;
+	struct vm_launched launched;
+	struct vm_watch_options watch;
+};
+/* Gives QEMU a descriptor; `from` is owned by *s from here on. */
+void vm_start_inherit(struct vm_start *s, int from, int to);
+/* Records a step that holds something for the whole run: in the journal before it, in the record at commit. */
+int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct vm_err *err);
+
+/* start_check.c: everything that can be known before something is changed. */
+int vm_start_check(struct vm_start *s, struct vm_err *err);
+/* start_host.c */
+int vm_start_claims(struct vm_start *s, struct vm_err *err);
+int vm_start_nvram(struct vm_start *s, struct vm_err *err);
+int vm_start_network(struct vm_start *s, struct vm_err *err);
+int vm_start_sockets(struct vm_start *s, struct vm_err *err);
+/* start_qemu.c */
+int vm_start_launch(struct vm_start *s, struct vm_err *err);
+int vm_start_ready(struct vm_start *s, struct vm_err *err);
+/* Tells the watcher that the guest is up: from now on it acts on its own. */
+int vm_start_hand_over(struct vm_start *s, struct vm_err *err);
+/* Ends what vm_start_launch() began. */
+void vm_start_kill(struct vm_start *s);
+/* start_live.c: live.xml from the document and what QEMU answered; json_t values may be NULL. */
+int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, const json_t *vnc,
+		      struct vm_err *err);
+
+/* What d's on_poweroff, on_reboot and on_crash ask of the watcher. */
+void vm_start_policies(const struct vm_domain *d, struct vm_watch_options *ret);

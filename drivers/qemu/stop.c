@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verbs on a running guest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <vm/cleanup.h>
+#include <vm/log.h>
+#include <vm/model.h>
+#include <vm/process.h>
+#include <vm/state.h>
+#include <vm/xml.h>
+
+#include "agent.h"
+#include "lifecycle.h"
+#include "monitor.h"
+#include "qmp.h"
+#include "watch.h"
+
+static void close_qmp(struct vm_qmp **q)
+{
+	vm_qmp_close(q);
+}
+
+/* QEMU's own word for what it does ("running", "paused", "shutdown" ...) in buf of 32 bytes. */
+static int ask_status(struct vm_qmp *q, struct vm_deadline dl, char *buf, struct vm_err *err)
+{
+	json_t *reply = NULL;
+	const char *word;
+
+	if (vm_qmp_call(q, dl, &reply, err, "query-status", NULL) < 0)
+		return -1;
+	word = json_string_value(json_object_get(reply, "status"));
+	snprintf(buf, 32, "%s", word != NULL ? word : "");
+	json_decref(reply);
+	return 0;
+}
+
+/* Notes what a command did: the time of its event, so that the watcher's word of the same is awaited. */
+static int settle(struct vm_guest *g, struct vm_qmp *q, const char *event, enum vm_life life,
+		  const char *reason, struct vm_err *err)
+{
+	struct vm_status status = { .life = life, .from = "event", .since_ms = vm_realtime_ms() };
+	struct vm_qmp_event ev;
+
+	snprintf(status.reason, sizeof(status.reason), "%s", reason);
+	/* It came before the reply, or there is none: nothing changed. */
+	while (vm_qmp_event_next(q, vm_deadline_in(1), &ev, err) == 0) {
+		if (strcmp(ev.name, event) == 0) {
+			status.event_us = ev.time_us;
+			status.since_ms = ev.time_us / 1000;
+		}
+		vm_qmp_event_free(&ev);
+	}
+	if (status.event_us == 0)
+		return 0;
+	return vm_status_settle(g->run, &status, err);
+}
+
+int vm_qemu_suspend(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	char word[32];
+
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
+		return -1;
+	if (strcmp(word, "running") != 0) {
+		if (strcmp(word, "paused") == 0 || strcmp(word, "prelaunch") == 0)
+			return 1;
+		return vm_err_set(err, VM_IN_USE, "it is not running (QEMU says %s)", word);
+	}
+	if (vm_qmp_call(q, dl, NULL, err, "stop", NULL) < 0)
+		return -1;
+	return settle(g, q, "STOP", VM_PAUSED, "user", err);
+}
+
+int vm_qemu_resume(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	char word[32];
+
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
+		return -1;
+	if (strcmp(word, "running") == 0)
+		return 1;
+	if (strcmp(word, "suspended") == 0) {
+		vm_err_set(err, VM_IN_USE, "the guest has put itself to sleep");
+		return vm_err_hint(err, "wake it with vm-pm-wakeup %s", g->name);
+	}
+	if (strcmp(word, "shutdown") == 0 || strcmp(word, "guest-panicked") == 0 ||
+	    strcmp(word, "internal-error") == 0) {
+		vm_err_set(err, VM_IN_USE, "the guest has ended (QEMU says %s)", word);
+		return vm_err_hint(err, "vm-reset %s, then vm-resume; or vm-destroy", g->name);
+	}
+	if (vm_qmp_call(q, dl, NULL, err, "cont", NULL) < 0)
+		return -1;
+	return settle(g, q, "RESUME", VM_RUNNING, "unpaused", err);
+}
+
+int vm_qemu_reset(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0)
+		return -1;
+	return vm_qmp_call(q, dl, NULL, err, "system_reset", NULL);
+}
+
+/* Whether the guest's power-off ends QEMU, as its policies say, or is followed by a restart. */
+static int set_shutdown(struct vm_guest *g, struct vm_qmp *q, bool reboot, struct vm_deadline dl,
+			struct vm_err *err)
+{
+	const char *poweroff = vm_record_get(&g->record, VM_KEY_POWEROFF);
+	const char *on_reboot = vm_record_get(&g->record, VM_KEY_REBOOT);
+	bool exits = poweroff == NULL || strcmp(poweroff, "destroy") == 0;
+
+	if (on_reboot != NULL && strcmp(on_reboot, "preserve") == 0)
+		exits = false;
+	if (!exits)
+		return 0;
+	return vm_qmp_call(q, dl, NULL, err, "set-action", "{s:s}", "shutdown",
+			   reboot ? "pause" : "poweroff");
+}
+
+static int press_button(struct vm_guest *g, bool reboot, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	char word[32];
+	bool changed = true;
+
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
+		return -1;
+	if (strcmp(word, "running") != 0) {
+		vm_err_set(err, VM_IN_USE, "it is not running and cannot see the power button "
+					   "(QEMU says %s)", word);
+		return vm_err_hint(err, "vm-resume %s first, or vm-destroy", g->name);
+	}
+	/* A guest that ignored the button for a reboot must not come back after its shutdown. */
+	if (reboot && symlinkat(VM_WANTED_REBOOT, g->run, VM_WANTED_FILE) < 0 && errno != EEXIST)
+		return vm_err_sys(err, "note that a reboot is wanted");
+	if (!reboot)
+		changed = unlinkat(g->run, VM_WANTED_FILE, 0) == 0;
+	if (changed && set_shutdown(g, q, reboot, dl, err) < 0)
+		return -1;
+	return vm_qmp_call(q, dl, NULL, err, "system_powerdown", NULL);
+}
+
+#define REFUSAL_MS 500u /* an agent that refuses does so at once; one that obeys says nothing */
+
+/* mode: "powerdown" or "reboot".  VM_UNSUPPORTED: there is no channel for an agent. */
+static int ask_agent(struct vm_guest *g, const char *mode, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO(vm_agent_close) struct vm_agent *agent = NULL;
+	VM_AUTO_FD int pidfd = -1;
+	struct vm_procid id;
+	json_t *arguments;
+	int r;
+
+	if (vm_xml_load_at(g->run, VM_RUN_LIVE_XML, &doc, err) < 0 ||
+	    vm_domain_parse(doc, true, &d, err) < 0 || vm_agent_open(g, d, dl, &agent, err) < 0)
+		return -1;
+	arguments = json_pack("{s:s}", "mode", mode);
+	r = vm_agent_call(agent, "guest-shutdown", arguments,
+			  vm_deadline_min(dl, vm_deadline_in(REFUSAL_MS)), NULL, err);
+	json_decref(arguments);
+	if (r == 0 || err->kind == VM_TIMED_OUT ||
+	    (vm_record_get_procid(&g->record, VM_KEY_PID, &id) &&
+	     vm_procid_open(&id, &pidfd, err) == 1)) {
+		*err = VM_ERR_INIT;
+		return 0;
+	}
+	return -1;
+}
+
+/* In turn: the agent if asked for, then the button.  press: with what the button is to lead to. */
+static int end_guest(struct vm_guest *g, unsigned modes, bool reboot, struct vm_deadline dl,
+		     struct vm_err *err)
+{
+	const unsigned known = VM_SHUTDOWN_ACPI | VM_SHUTDOWN_AGENT;
+
+	if (modes != 0 && (modes & known) == 0)
+		return vm_err_set(err, VM_UNSUPPORTED, "QEMU's guests know the modes acpi and agent");
+	if ((modes & VM_SHUTDOWN_AGENT) != 0) {
+		/* With the button still to come, a deaf agent gets half of the time. */
+		int left = vm_deadline_poll(dl);
+		struct vm_deadline part = (modes & VM_SHUTDOWN_ACPI) != 0 && left > 0
+						  ? vm_deadline_in((uint64_t)left / 2)
+						  : dl;
+
+		if (ask_agent(g, reboot ? "reboot" : "powerdown", part, err) == 0)
+			return 0;
+		if ((modes & VM_SHUTDOWN_ACPI) == 0)
+			return -1;
+		vm_log_step("the agent does not: %s; press the power button", err->msg);
+		*err = VM_ERR_INIT;
+	}
+	if (reboot && vm_guest_watched(g->run) != 1) {
+		vm_err_set(err, VM_UNSUPPORTED,
+			   "it has no watcher, which would start it again after its power-off");
+		return vm_err_hint(err, "use --mode=agent, or vm-shutdown --wait and vm-start");
+	}
+	return press_button(g, reboot, dl, err);
+}
+
+int vm_qemu_shutdown(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err)
+{
+	return end_guest(g, modes, false, dl, err);
+}
+
+int vm_qemu_reboot(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err)
+{
+	return end_guest(g, modes, true, dl, err);
+}
+
+/* The watcher's reason, and that of whoever gives back what the guest held. */
+static void say_destroyed(struct vm_guest *g, struct vm_status *ret)
+{
+	struct vm_status status = { .life = VM_SHUTTING_DOWN, .reason = "destroyed",
+				    .since_ms = vm_realtime_ms(), .from = "record" };
+	struct vm_err ignored = VM_ERR_INIT;
+
+	/* A full disk must not keep a guest alive. */
+	vm_status_write(g->run, &status, &ignored);
+	*ret = status;
+	ret->life = VM_SHUTOFF;
+}
+
+static int terminate(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO_FD int pidfd = -1;
+	struct vm_procid id;
+
+	if (!vm_record_get_procid(&g->record, VM_KEY_PID, &id) ||
+	    vm_procid_open(&id, &pidfd, err) != 0)
+		return 0;
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
+		return vm_err_sys(err, "signal QEMU, process %d", (int)id.pid);
+	if (vm_pidfd_wait(pidfd, dl, err) < 0) {
+		vm_err_wrap(err, "QEMU, process %d, does not end", (int)id.pid);
+		return vm_err_hint(err, "vm-destroy without --graceful kills it");
+	}
+	return 0;
+}
+
+int vm_qemu_destroy(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err)
+{
+	struct vm_status last;
+
+	say_destroyed(g, &last);
+	if (graceful && terminate(g, dl, err) < 0)
+		return -1;
+	if (vm_guest_make_dead(g, dl, err) < 0)
+		return -1;
+	return vm_guest_finish(g, &last, dl, err);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <vm/guest.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/log.h>
+#include <vm/model.h>
+#include <vm/strbuf.h>
+#include <vm/xml.h>
+
+#include "driver.h"
+#include "model/domain.h"
+
+/* How long a guest's end may take to be cleared away by its watcher, hooks included. */
+#define REAP_MS	  70000u
+#define LINGER_MS 500u
+
+int vm_host_open(const char *connect, struct vm_host *ret, struct vm_err *err)
+{
+	struct vm_host h = VM_HOST_INIT;
+
+	if (vm_state_open(connect, VM_STATE_CHANGE, &h.state, err) < 0)
+		return -1;
+	if (vm_driver_find(h.state.driver, &h.driver, err) < 0) {
+		vm_state_close(&h.state);
+		return -1;
+	}
+	vm_guest_reap = h.driver->reap;
+	*ret = h;
+	return 0;
+}
+
+void vm_host_close(struct vm_host *h)
+{
+	vm_state_close(&h->state);
+	*h = VM_HOST_INIT;
+}
+
+static int off_already(bool if_needed, struct vm_err *err)
+{
+	if (!if_needed || err->kind != VM_NOT_RUNNING)
+		return -1;
+	*err = VM_ERR_INIT;
+	return 1;
+}
+
+static void get_run(const struct vm_guest *g, struct vm_run_id *ret)
+{
+	*ret = (struct vm_run_id){ 0 };
+	if (!vm_record_get_procid(&g->record, VM_KEY_PID, &ret->process))
+		ret->process.pid = 0;
+	if (!vm_record_get_procid(&g->record, VM_KEY_WATCHER, &ret->watcher))
+		ret->watcher.pid = 0;
+}
+
+static int start(struct vm_host *h, struct vm_guest *g, const struct vm_start_options *o,
+		 bool if_needed, struct vm_err *err)
+{
+	if (g->active) {
+		if (if_needed)
+			return 1;
+		return vm_err_set(err, VM_IN_USE, "it is %s already",
+				  g->life == VM_PAUSED ? "started (paused)" : "running");
+	}
+	if (h->driver->start == NULL)
+		return vm_driver_lacks(h->driver, "start", err);
+	return h->driver->start(g, o, err);
+}
+
+int vm_guest_start(struct vm_host *h, const char *ref, const struct vm_start_options *o,
+		   bool if_needed, struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+
+	/* A guest that runs but was never defined is not "not found". */
+	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED, o->deadline, &g, err) < 0)
+		return -1;
+	if (!g.defined && !g.active)
+		return vm_err_set(err, VM_NOT_FOUND, "there is no such guest");
+	return start(h, &g, o, if_needed, err);
+}
+
+int vm_guest_create(struct vm_host *h, const struct vm_start_options *o, char **ret_name,
+		    struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+
+	if (vm_domain_parse(o->document, false, &d, err) < 0)
+		return -1;
+	vm_err_object(err, d->name);
+	if (vm_guest_open(&h->state, d->name, VM_GUEST_LOCKED | VM_GUEST_NEW, o->deadline, &g,
+			  err) < 0)
+		return -1;
+	if (g.defined) {
+		vm_err_set(err, VM_IN_USE, "it is defined");
+		vm_err_object(err, d->name);
+		return vm_err_hint(err, "vm-start %s starts it", d->name);
+	}
+	if (start(h, &g, o, false, err) < 0)
+		return -1;
+	if (ret_name != NULL)
+		*ret_name = vm_xstrdup(g.name);
+	return 0;
+}
+
+int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *out,
+			 struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO_FREE char *name = NULL, *text = NULL, *file = NULL;
+	size_t len;
+
+	if (h->driver->export_native == NULL)
+		return vm_driver_lacks(h->driver, "command line", err);
+	if (vm_guest_resolve(&h->state, ref, false, &name, err) < 0 ||
+	    vm_definition_read(&h->state, name, &text, &len, err) < 0)
+		return -1;
+	file = vm_xasprintf("%s/%s.xml", h->state.etc_path, name);
+	if (vm_xml_parse(text, len, file, &doc, err) < 0 ||
+	    vm_domain_complete(doc, NULL, h->driver, &complete, &d, err) < 0)
+		return -1;
+	return h->driver->export_native(d, "qemu-argv", out, err);
+}
+
+int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,
+		      struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+
+	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
+		return off_already(if_needed, err);
+	if (h->driver->shutdown == NULL)
+		return vm_driver_lacks(h->driver, "shutdown", err);
+	if (ret_run != NULL)
+		get_run(&g, ret_run);
+	return h->driver->shutdown(&g, modes, dl, err);
+}
+
+/* The watcher gives everything back when the guest has ended, and ends itself then. */
+static void wait_watcher(const struct vm_run_id *run, struct vm_deadline dl)
+{
+	struct vm_err ignored = VM_ERR_INIT;
+	VM_AUTO_FD int pidfd = -1;
+
+	if (run->watcher.pid != 0 && vm_procid_open(&run->watcher, &pidfd, &ignored) == 0 &&
+	    vm_pidfd_wait(pidfd, dl, &ignored) < 0)
+		vm_log_step("its watcher, process %d, is still at work", (int)run->watcher.pid);
+}
+
+int vm_guest_wait_off(struct vm_host *h, const char *ref, const struct vm_run_id *run,
+		      struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+	VM_AUTO_FD int pidfd = -1;
+	struct vm_deadline reap = vm_deadline_in(REAP_MS);
+
+	if (run->process.pid != 0 && vm_procid_open(&run->process, &pidfd, err) < 0)
+		return -1;
+	if (pidfd >= 0 && vm_pidfd_wait(pidfd, dl, err) < 0) {
+		if (err->kind != VM_TIMED_OUT)
+			return -1;
+		vm_err_set(err, VM_PENDING, "it is not off yet");
+		return vm_err_hint(err, "wait longer (vm-wait --off %s), or vm-destroy it", ref);
+	}
+	wait_watcher(run, reap);
+	/* Without a watcher this command clears up: opening reconciles. */
+	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED, reap, &g, err) == 0 ||
+	    err->kind == VM_NOT_FOUND) {
+		*err = VM_ERR_INIT;
+		return 0;
+	}
+	return -1;
+}
+
+static void remove_log_files(const struct vm_state *s, const char *name)
+{
+	VM_AUTO_FREE char *log = vm_xasprintf("%s.log", name);
+
+	unlinkat(s->log, log, 0);
+	for (uint64_t i = 1; i < s->conf.log_files; i++) {
+		VM_AUTO_FREE char *old = vm_xasprintf("%s.%u", log, (unsigned)i);
+
+		unlinkat(s->log, old, 0);
+	}
+}
+
+int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool remove_logs,
+		     bool if_needed, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+	const unsigned flags = VM_GUEST_LOCKED | VM_GUEST_ACTIVE | VM_GUEST_BY_NAME | VM_GUEST_AS_IS;
+	VM_AUTO_FREE char *name = NULL;
+	struct vm_run_id run;
+
+	if (vm_guest_open(&h->state, ref, flags, dl, &g, err) < 0)
+		return off_already(if_needed, err);
+	if (h->driver->destroy == NULL)
+		return vm_driver_lacks(h->driver, "destroy", err);
+	get_run(&g, &run);
+	if (h->driver->destroy(&g, graceful, dl, err) < 0)
+		return -1;
+	vm_guest_unlock(&g);
+	wait_watcher(&run, vm_deadline_in(LINGER_MS));
+	if (remove_logs)
+		remove_log_files(&h->state, g.name);
+	return 0;
+}
+
+/* The verbs that ask a running guest for one thing. */
+static int simple(struct vm_host *h, const char *ref,
+		  int (*verb)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err),
+		  const char *what, struct vm_deadline dl, struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+
+	if (verb == NULL)
+		return vm_driver_lacks(h->driver, what, err);
+	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
+		return -1;
+	return verb(&g, dl, err);
+}
+
+int vm_guest_suspend(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err)
+{
+	return simple(h, ref, h->driver->suspend, "suspend", dl, err);
+}
+
+int vm_guest_resume(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err)
+{
+	return simple(h, ref, h->driver->resume, "resume", dl, err);
+}
+
+int vm_guest_reset(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err)
+{
+	return simple(h, ref, h->driver->reset, "reset", dl, err);
+}
+
+int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, struct vm_deadline dl,
+		    struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+
+	if (h->driver->reboot == NULL)
+		return vm_driver_lacks(h->driver, "reboot", err);
+	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
+		return -1;
+	return h->driver->reboot(&g, modes, dl, err);
+}
