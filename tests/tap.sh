@@ -24,6 +24,7 @@
 #              linux_needed              skips the whole script unless the Linux guest can be made; sets
 #                                        $VM_LINUX_KERNEL and $VM_LINUX_INITRD
 #              guest_says NAME ERE       the guest's console log has a line like this
+#              guest_tell NAME LINE      gives the guest a command; its document was made with VM_TEST_SERIAL=pipe
 # The script ends with: done_testing
 
 set -u
@@ -66,6 +67,7 @@ tap_cleanup() {
 	tap_status=$?
 	trap - EXIT HUP INT TERM
 	eval "$tap_exit"
+	[ ! -e "$T/.readers" ] || kill $(cat "$T/.readers") 2>/dev/null
 	if [ -z "${VM_TEST_TMP:-}" ]; then
 		vm_test_reap "$T"
 		if [ -n "${VM_TEST_KEEP:-}" ]; then
@@ -291,8 +293,29 @@ leftovers() {
 	if [ -z "$tap_left" ]; then pass "${1:-nothing is left over}"; else fail "${1:-nothing is left over}"; diag "$tap_left"; fi
 }
 
+# $tap_port: the serial port of a guest, a file, or with VM_TEST_SERIAL=pipe two pipes, one of which is read into that file.
+tap_serial() {
+	if [ "${VM_TEST_SERIAL:-file}" = file ]; then
+		tap_port="<serial type='file'><source path='$T/$1.console'/><target port='0'/></serial>"
+		return
+	fi
+	tap_port="<serial type='pipe'><source path='$T/$1.serial'/><target port='0'/></serial>"
+	[ ! -e "$T/$1.serial.in" ] || return
+	mkfifo "$T/$1.serial.in" "$T/$1.serial.out"
+	chmod 666 "$T/$1.serial.in" "$T/$1.serial.out"
+	# holding it open for writing too, the reader outlives a restart of the guest
+	(
+		env -u VM_ROOT sh -c 'exec cat <>"$1" >>"$2"' sh "$T/$1.serial.out" "$T/$1.console" >/dev/null 2>&1 &
+		echo $! >>"$T/.readers"
+	)
+}
+
 guest_xml() {
 	tap_guest=$1
+	# the guest's own uid writes it
+	: >>"$T/$tap_guest.console"
+	chmod 666 "$T/$tap_guest.console"
+	tap_serial "$tap_guest"
 	cat <<END
 <domain type='qemu'>
   <name>$tap_guest</name>
@@ -310,19 +333,14 @@ guest_xml() {
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
-    <serial type='file'>
-      <source path='$T/$tap_guest.console'/>
-      <target port='0'/>
-    </serial>
+    $tap_port
 ${2:-}
   </devices>
 </domain>
 END
-	# the guest's own uid writes it
-	: >>"$T/$tap_guest.console"
-	chmod 666 "$T/$tap_guest.console"
 }
 
+guest_tell() { printf '%s\n' "$2" >"$T/$1.serial.in"; }
 guest_says() { grep -Eq -e "$2" "$T/$1.console"; }
 
 linux_needed() {
