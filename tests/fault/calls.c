@@ -154,7 +154,10 @@ bool call_changes(const struct call *call, const uint64_t args[6])
 	case SYS_open:
 		return args[1] & (O_CREAT | O_TRUNC | O_WRONLY | O_RDWR);
 	case SYS_openat:
+	case SYS_openat2: /* args[2]: open_how.flags */
 		return args[2] & (O_CREAT | O_TRUNC | O_WRONLY | O_RDWR);
+	case SYS_close:
+		return false;
 	case SYS_fcntl:
 		return args[1] == F_SETLK || args[1] == F_SETLKW || args[1] == F_OFD_SETLK ||
 		       args[1] == F_OFD_SETLKW;

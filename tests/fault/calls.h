@@ -15,6 +15,7 @@ struct call {
 /* NULL = a call that is neither interesting nor known to fail. */
 const struct call *call_find(uint64_t nr);
 /* Does this call, with these arguments, change something outside the process? */
+/* openat2: args[2] is open_how.flags. Closing drops a lock, as death does. */
 bool call_changes(const struct call *call, const uint64_t args[6]);
 /* "ENOSPC" -> ENOSPC; -1 = unknown. */
 int call_errno(const char *name);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -216,6 +217,9 @@ static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 		return;
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info->entry.args[i];
+	/* the flags of openat2() are in memory */
+	if (call && call->nr == SYS_openat2)
+		args[2] = (uint64_t)ptrace(PTRACE_PEEKDATA, t->tid, args[2], 0);
 	changes = call_changes(call, args);
 	calls++;
 	changing += changes;
