@@ -43,7 +43,7 @@ static const char *const state_words[] = {"", "connected", "disconnected", NULL}
 #define RECONNECT_ROWS                                                                             \
 	S("source/reconnect/@enabled", reconnect, RECONNECT, MT_ENUM, .arg = vm_yes_no_words),     \
 	    S("source/reconnect/@timeout", reconnect_timeout, RECONNECT_TIMEOUT, MT_U64,           \
-	      .arg = &vm_u32_range)
+	      .arg = &vm_positive_range)
 #define BACKEND(name, check_)                                                                      \
 	static const struct mt_type name = {                                                       \
 	    .elem = "source",                                                                      \

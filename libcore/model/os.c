@@ -243,11 +243,24 @@ static const struct mt_row features_rows[] = {
     F_PRESENT("vmcoreinfo", vmcoreinfo_present, VMCOREINFO_PRESENT),
     F_STATE("vmcoreinfo", vmcoreinfo, VMCOREINFO),
 };
+static int check_features(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_features *f = obj;
+
+	if (f->smm_tseg % (1u << 20))
+		return mt_error(ctx, f, "smm/tseg", VM_BAD_INPUT, err,
+				"<tseg> is not a multiple of 1 MiB");
+	if (f->smm == VM_SWITCH_OFF && f->smm_tseg)
+		return mt_error(ctx, f, "smm/tseg", VM_BAD_INPUT, err,
+				"<tseg> needs <smm state='on'>");
+	return 0;
+}
 const struct mt_type vm_features_type = {
     .elem = "features",
     .size = sizeof(struct vm_features),
     .rows = features_rows,
     .n = VM_COUNT(features_rows),
+    .check = check_features,
 };
 
 /* ---- cpu ---- */
