@@ -41,6 +41,12 @@ enum vm_shutdown_mode { /* bits */
 	VM_SHUTDOWN_PARAVIRT = 16,
 };
 
+struct vm_monitor_call {
+	const char *command; /* {"execute":NAME,"arguments":{...}}, NAME {...}, NAME, or an HMP line */
+	bool hmp;
+	int fd; /* descriptor passed along (add-fd, getfd); -1 = none */
+};
+
 struct vm_driver {
 	const char *name; /* "qemu": also the directory of its state */
 	/* Completes a parsed definition as define keeps it: machine version, controllers, addresses; marks
@@ -72,9 +78,13 @@ struct vm_driver {
 		     struct vm_err *err);
 	/* A vm_guest_reap_fn (state.h): gives back what an ended or interrupted run left (idempotent). */
 	int (*reap)(struct vm_guest *g, bool dead, struct vm_deadline dl, struct vm_err *err);
-	/* Monitor passthrough: command is one JSON object or a bare command name. */
-	int (*monitor)(struct vm_guest *g, const char *command, bool hmp, struct vm_deadline dl,
+	/* Monitor passthrough.  *ret_reply (owned): JSON text of what the command returned, or with hmp the
+	 * text that the human monitor printed. */
+	int (*monitor)(struct vm_guest *g, const struct vm_monitor_call *call, struct vm_deadline dl,
 		       char **ret_reply, struct vm_err *err);
+	/* The same to the agent inside the guest (hmp and fd are not used). */
+	int (*agent_call)(struct vm_guest *g, const struct vm_monitor_call *call, struct vm_deadline dl,
+			  char **ret_reply, struct vm_err *err);
 };
 
 /* Exact match of the URI's scheme; VM_UNSUPPORTED names those there are. */

@@ -485,17 +485,25 @@ int vm_qmp_send_json(struct vm_qmp *q, const char *command, json_t *arguments, u
 	return send_line(q, command, text, ret_id, err);
 }
 
-int vm_qmp_send_text(struct vm_qmp *q, const char *command, const char *arguments, uint64_t *ret_id,
-		     struct vm_err *err)
+/* Is it the text of an object?  It is sent as it stands: what the decoder cannot hold (64 unsigned
+ * bits) reaches QEMU whole. */
+static int check_arguments(const char *command, const char *arguments, struct vm_err *err)
 {
 	struct vm_err why = VM_ERR_INIT;
 	json_t *value;
 
-	/* Sent as it stands: what the decoder cannot hold (64 unsigned bits) reaches QEMU whole. */
 	if (vm_qmp_line_decode(arguments, strlen(arguments), NULL, &value, &why) < 0)
 		return vm_err_set(err, VM_BAD_INPUT, "%s: the arguments are no JSON object",
 				  command);
 	json_decref(value);
+	return 0;
+}
+
+int vm_qmp_send_text(struct vm_qmp *q, const char *command, const char *arguments, uint64_t *ret_id,
+		     struct vm_err *err)
+{
+	if (check_arguments(command, arguments, err) < 0)
+		return -1;
 	return send_line(q, command, arguments, ret_id, err);
 }
 
@@ -671,45 +679,59 @@ int vm_qmp_connect(int dirfd, const char *name, struct vm_deadline deadline, str
 
 /* ---- descriptors ---- */
 
-static int getfd_one(struct vm_qmp *q, const struct vm_qmp_named_fd *f, struct vm_deadline deadline,
-		     struct vm_err *err)
+/* The descriptor travels with the first byte of the line, which therefore must go out now. */
+static int flush_fd(struct vm_qmp *q, uint64_t id, int fd, struct vm_deadline deadline,
+		    struct vm_err *err)
 {
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf arguments = VM_STRBUF_INIT;
-	uint64_t id;
 	int rc;
 
-	vm_strbuf_puts(&arguments, "{\"fdname\":");
-	vm_strbuf_json(&arguments, f->name);
-	vm_strbuf_putc(&arguments, '}');
-	if (queue_command(q, "getfd", arguments.text, &id, err) < 0)
-		return -1;
-	/* The descriptor travels with the first byte of the line, which therefore must go out now.
-	 */
-	while ((rc = flush(q, f->fd, err)) > 0) {
+	while ((rc = flush(q, fd, err)) > 0) {
 		struct pollfd p = {.fd = q->fd, .events = POLLOUT};
 
 		if (poll(&p, 1, vm_deadline_poll(deadline)) <= 0 &&
 		    (vm_wait_interrupted() || vm_deadline_passed(deadline))) {
+			struct pending *entry = find_pending(q, id);
+
 			q->out_at = q->out_len = 0;
-			drop_pending(q, find_pending(q, id));
-			return silent(err, "getfd");
+			silent(err, entry->command);
+			drop_pending(q, entry);
+			return -1;
 		}
 	}
-	if (rc < 0)
-		return die(q, err);
-	return vm_qmp_recv(q, id, deadline, NULL, err);
+	return rc < 0 ? die(q, err) : 0;
+}
+
+int vm_qmp_send_fd(struct vm_qmp *q, const char *command, const char *arguments, int fd,
+		   struct vm_deadline deadline, uint64_t *ret_id, struct vm_err *err)
+{
+	uint64_t id;
+
+	for (size_t i = 0; fd >= 0 && i < q->npending; i++)
+		if (!q->pending[i].answered)
+			return vm_err_set(err, VM_IN_USE, "%s: QEMU has not answered %s yet",
+					  command, q->pending[i].command);
+	if ((arguments != NULL && check_arguments(command, arguments, err) < 0) ||
+	    queue_command(q, command, arguments, &id, err) < 0 ||
+	    flush_fd(q, id, fd, deadline, err) < 0)
+		return -1;
+	*ret_id = id;
+	return 0;
 }
 
 int vm_qmp_getfd(struct vm_qmp *q, const struct vm_qmp_named_fd *fds, size_t n,
 		 struct vm_deadline deadline, struct vm_err *err)
 {
-	for (size_t i = 0; i < q->npending; i++)
-		if (!q->pending[i].answered)
-			return vm_err_set(err, VM_IN_USE, "getfd: QEMU has not answered %s yet",
-					  q->pending[i].command);
-	for (size_t i = 0; i < n; i++)
-		if (getfd_one(q, &fds[i], deadline, err) < 0)
+	for (size_t i = 0; i < n; i++) {
+		VM_AUTO(vm_strbuf_free) struct vm_strbuf arguments = VM_STRBUF_INIT;
+		uint64_t id;
+
+		vm_strbuf_puts(&arguments, "{\"fdname\":");
+		vm_strbuf_json(&arguments, fds[i].name);
+		vm_strbuf_putc(&arguments, '}');
+		if (vm_qmp_send_fd(q, "getfd", arguments.text, fds[i].fd, deadline, &id, err) < 0 ||
+		    vm_qmp_recv(q, id, deadline, NULL, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -79,6 +79,13 @@ int vm_qmp_send_json(struct vm_qmp *q, const char *command, json_t *arguments, u
  * it is none. */
 int vm_qmp_send_text(struct vm_qmp *q, const char *command, const char *arguments, uint64_t *ret_id,
 		     struct vm_err *err) __attribute__((warn_unused_result));
+/* As vm_qmp_send_text() (arguments may be NULL), passing a descriptor along (-1 = none), which
+ * stays the caller's; waits until it has been sent.  No other command may wait for its reply: QEMU
+ * keeps one descriptor, the one it received last.  Source: tcp_get_msgfds() of
+ * chardev/char-socket.c, QEMU 7.2. */
+int vm_qmp_send_fd(struct vm_qmp *q, const char *command, const char *arguments, int fd,
+		   struct vm_deadline deadline, uint64_t *ret_id, struct vm_err *err)
+    __attribute__((warn_unused_result));
 /*
  * Collects the reply to one command, in any order.  *ret_value (may be NULL) is what it returned,
  * owned. Integers above INT64_MAX arrive as the negative number of the same bits: cast them.
@@ -99,11 +106,7 @@ int vm_qmp_call(struct vm_qmp *q, struct vm_deadline deadline, json_t **ret_valu
 int vm_qmp_hmp(struct vm_qmp *q, const char *line, struct vm_deadline deadline, char **ret_text,
 	       struct vm_err *err) __attribute__((warn_unused_result));
 
-/*
- * Hands descriptors to QEMU under names (getfd), one after the other; ours stay open.  No other
- * command may wait for its reply: QEMU keeps one descriptor, the one it received last. Source:
- * tcp_get_msgfds() of chardev/char-socket.c, QEMU 7.2.
- */
+/* Hands descriptors to QEMU under names (getfd), one after the other; ours stay open. */
 struct vm_qmp_named_fd {
 	const char *name;
 	int fd;
