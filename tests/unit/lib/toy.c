@@ -97,8 +97,8 @@ static const struct mt_row nic_rows[] = {
     MT_ROW(struct toy_nic, "mac/@address", mac, TOY_NIC_MAC, MT_MAC, .flags = MT_KEY | MT_ASSIGNED),
     MT_ROW(struct toy_nic, "model/@type", model, TOY_NIC_MODEL, MT_STR),
 };
-static const struct mt_type nic_type = {"nic", sizeof(struct toy_nic), nic_rows, VM_COUNT(nic_rows),
-					NULL};
+const struct mt_type toy_nic_type = {"nic", sizeof(struct toy_nic), nic_rows, VM_COUNT(nic_rows),
+				     NULL};
 
 static const struct mt_row vnc_rows[] = {
     MT_ROW(struct toy_display, "@port", port, 0, MT_I64),
@@ -137,7 +137,7 @@ static const struct mt_row guest_rows[] = {
     MT_ROW(struct toy_guest, "clock/@size", size, TOY_SIZE, MT_SIZE),
     MT_ROW(struct toy_guest, "devices/emulator/#text", emulator, TOY_EMULATOR, MT_PATH),
     MT_ROW(struct toy_guest, "devices/disk", disks, TOY_DISKS, MT_MANY, .arg = &toy_disk_type),
-    MT_ROW(struct toy_guest, "devices/nic", nics, TOY_NICS, MT_MANY, .arg = &nic_type),
+    MT_ROW(struct toy_guest, "devices/nic", nics, TOY_NICS, MT_MANY, .arg = &toy_nic_type),
     MT_ROW(struct toy_guest, "devices/screen", screens, TOY_SCREENS, MT_MANY, .arg = &screen_type),
     MT_ROW(struct toy_guest, "*:*", foreign, TOY_FOREIGN, MT_KEEP),
 };

@@ -104,4 +104,4 @@ enum toy_guest_bit {
 	TOY_FOREIGN,
 };
 extern const struct mt_type toy_guest_type, toy_disk_type, toy_pci_type, toy_drive_type,
-    toy_file_type;
+    toy_file_type, toy_nic_type;
