@@ -54,9 +54,10 @@ struct vm_driver {
 	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Refuses what this driver cannot run, by line and column. */
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-	/* Native form ("qemu-argv"): needs nothing to exist. */
-	int (*export_native)(const struct vm_domain *d, const char *format, struct vm_strbuf *out,
-			     struct vm_err *err);
+	/* Native form ("qemu-argv") of a completed domain: needs nothing to exist.  run_path: where its
+	 * runtime directory would be. */
+	int (*export_native)(const struct vm_domain *d, const char *format, const char *run_path,
+			     struct vm_strbuf *out, struct vm_err *err);
 	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
 	int (*shutdown)(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
 	/* graceful: SIGTERM only. */

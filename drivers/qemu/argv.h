@@ -42,6 +42,9 @@ struct vm_argv_fd {
 struct vm_argv {
 	char **v; /* NULL-terminated once vm_qemu_argv() has returned; owned */
 	size_t n, cap;
+	char **
+	    env; /* "TZ=Europe/Paris": to be added to QEMU's environment; NULL-terminated or NULL */
+	size_t nenv;
 	struct vm_argv_fd *fds; /* owned */
 	size_t nfds;
 	int next_fd;
@@ -53,12 +56,18 @@ void vm_argv_free(struct vm_argv *a); /* for VM_AUTO; twice is fine */
 struct vm_qemu_env {
 	const char *emulator;		 /* NULL: the document's, else VM_QEMU_EMULATOR */
 	const struct vm_qemu_caps *caps; /* NULL: what QEMU 7.2 can */
-	const char *run_path; /* the guest's runtime directory: sockets whose place the document
-			       * leaves open; NULL = vm_qemu_run_path() */
-	const char *lib_path; /* the guest's /var/lib directory; NULL as above */
+	bool
+	    no_vhost_net; /* the host has no vhost-net: virtio interfaces go without, as they may */
+	int64_t now_s; /* seconds since the epoch for a clock relative to now; 0 = ask the clock */
+	const char *run_path; /* the guest's runtime directory: sockets whose place the document leaves
+			       * open */
+	const char *lib_path; /* the guest's directory of what stays */
 };
 #define VM_QEMU_EMULATOR "/usr/bin/qemu-system-x86_64"
 
+struct vm_strbuf;
+/* As text for a shell, an option a line. */
+void vm_argv_shell(const struct vm_argv *a, struct vm_strbuf *out);
 /*
  * Plans the command line of a domain that went through complete and validate.  Nothing of the host
  * is looked at.  VM_UNSUPPORTED, by line and column of doc (may be NULL), for what only shows here.

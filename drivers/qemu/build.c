@@ -43,11 +43,21 @@ void vm_argv_opt(struct vm_argv *a, const char *option, const char *value)
 	vm_argv_add(a, value);
 }
 
+void vm_argv_env(struct vm_argv *a, const char *name, const char *value)
+{
+	a->env = vm_xreallocarray(a->env, a->nenv + 2, sizeof(*a->env));
+	a->env[a->nenv++] = vm_xasprintf("%s=%s", name, value);
+	a->env[a->nenv] = NULL;
+}
+
 void vm_argv_free(struct vm_argv *a)
 {
 	for (size_t i = 0; i < a->n; i++)
 		free(a->v[i]);
 	free(a->v);
+	for (size_t i = 0; i < a->nenv; i++)
+		free(a->env[i]);
+	free(a->env);
 	for (size_t i = 0; i < a->nfds; i++) {
 		free(a->fds[i].alias);
 		free(a->fds[i].path);

@@ -16,6 +16,8 @@ void vm_argv_add(struct vm_argv *a, const char *word);
 void vm_argv_addf(struct vm_argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Option and value. */
 void vm_argv_opt(struct vm_argv *a, const char *option, const char *value);
+/* Sets a variable of QEMU's environment. */
+void vm_argv_env(struct vm_argv *a, const char *name, const char *value);
 /* Takes the next number for a descriptor of that role; alias and path are copied and may be NULL.
  */
 int vm_argv_fd(struct vm_argv *a, enum vm_fd_role role, const void *object, unsigned index,

@@ -114,7 +114,7 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *o
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-	VM_AUTO_FREE char *name = NULL, *text = NULL, *file = NULL;
+	VM_AUTO_FREE char *name = NULL, *text = NULL, *file = NULL, *run = NULL;
 	size_t len;
 
 	if (h->driver->export_native == NULL)
@@ -126,7 +126,8 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *o
 	if (vm_xml_parse(text, len, file, &doc, err) < 0 ||
 	    vm_domain_complete(doc, NULL, h->driver, &complete, &d, err) < 0)
 		return -1;
-	return h->driver->export_native(d, "qemu-argv", out, err);
+	run = vm_xasprintf("%s/%s", h->state.run_path, name);
+	return h->driver->export_native(d, "qemu-argv", run, out, err);
 }
 
 int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest as the shell command that would run it. */
+#include <string.h>
+
+#include <vm/cleanup.h>
+#include <vm/strbuf.h>
+
+#include "argv.h"
+#include "qemu.h"
+
+/* One option a line: "-device '{...}' \". */
+void vm_argv_shell(const struct vm_argv *a, struct vm_strbuf *out)
+{
+	for (size_t i = 0; i < a->nenv; i++) {
+		vm_strbuf_shell(out, a->env[i]);
+		vm_strbuf_putc(out, ' ');
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		if (i > 0)
+			vm_strbuf_puts(out,
+				       a->v[i][0] == '-' && a->v[i][1] != '\0' ? " \\\n" : " ");
+		vm_strbuf_shell(out, a->v[i]);
+	}
+	vm_strbuf_putc(out, '\n');
+}
+
+int vm_qemu_export(const struct vm_domain *d, const char *format, const char *run_path,
+		   struct vm_strbuf *out, struct vm_err *err)
+{
+	const struct vm_qemu_env env = {.run_path = run_path};
+	VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
+
+	if (strcmp(format, "qemu-argv") != 0)
+		return vm_err_set(err, VM_UNSUPPORTED, "the qemu driver has no format \"%s\"",
+				  format);
+	if (vm_qemu_argv(d, NULL, &env, &a, err) < 0)
+		return -1;
+	vm_argv_shell(&a, out);
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What the parts of this driver share. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vm/err.h>
+
+#include "model/domain.h"
+
+struct vm_strbuf;
+
+/* vm_driver.complete: machine, controllers, addresses, defaults, as libvirt 9.0 would keep them. */
+int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+/* vm_driver.validate: refuses what QEMU 7.2 or this driver cannot do, by line and column. */
+int vm_qemu_validate(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+/* vm_driver.export_native: "qemu-argv". */
+int vm_qemu_export(const struct vm_domain *d, const char *format, const char *run_path,
+		   struct vm_strbuf *out, struct vm_err *err);
+
+bool vm_qemu_is_q35(const struct vm_domain *d);
+bool vm_qemu_is_i440fx(const struct vm_domain *d);
+/* "pc" -> "pc-i440fx-7.2"; others as they are. NULL -> the default machine. */
+const char *vm_qemu_machine(const char *name);
+/* Is it a machine of qemu-system-x86_64 that this driver knows how to lay out? */
+bool vm_qemu_machine_known(const char *name);
+
+/*
+ * The controllers of a guest in the order in which they are laid out: by index within their kind, a
+ * USB master before its companions; kinds as they first appear.
+ */
+struct vm_controllers {
+	struct vm_controller **v; /* array owned, controllers borrowed */
+	size_t n;
+};
+#define VM_CONTROLLERS_INIT ((struct vm_controllers){0})
+void vm_controllers_of(const struct vm_domain *d, struct vm_controllers *ret);
+void vm_controllers_free(struct vm_controllers *c);
+struct vm_controller *vm_controller_find(const struct vm_domain *d, int kind, uint64_t index);
+/* Adds one made by us; model VM_MODEL_ABSENT = none said. */
+struct vm_controller *vm_controller_add(struct vm_domain *d, int kind, uint64_t index, int model);
+
+/* Drive addresses from the targets' names; called before the controllers for them are added. */
+int vm_qemu_assign_drives(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+/* Ports of virtio-serial, adding controllers when they are full. */
+int vm_qemu_assign_vioserial(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+int vm_qemu_assign_pci(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+int vm_qemu_assign_usb(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+
+/* Is it one of the models that only fit a conventional slot? NULL-safe helpers on families' models.
+ */
+bool vm_device_on_usb(enum vm_device_family family, const struct vm_device *dev);
