@@ -54,8 +54,8 @@ struct vm_driver {
 	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Refuses what this driver cannot run, by line and column. */
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-	/* Native form ("qemu-argv") of a completed domain: needs nothing to exist.  run_path: where its
-	 * runtime directory would be. */
+	/* Native form ("qemu-argv"; "qemu-argv+json": an array of strings) of a completed domain: needs
+	 * nothing to exist.  run_path: where its runtime directory would be. */
 	int (*export_native)(const struct vm_domain *d, const char *format, const char *run_path,
 			     struct vm_strbuf *out, struct vm_err *err);
 	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);

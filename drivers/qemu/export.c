@@ -24,17 +24,39 @@ void vm_argv_shell(const struct vm_argv *a, struct vm_strbuf *out)
 	vm_strbuf_putc(out, '\n');
 }
 
+/* [["TZ=Europe/Paris", ...,] "/usr/bin/qemu-system-x86_64", "-name", ...] */
+static void json(const struct vm_argv *a, struct vm_strbuf *out)
+{
+	const char *sep = "[";
+
+	for (size_t i = 0; i < a->nenv; i++, sep = ",") {
+		vm_strbuf_puts(out, sep);
+		vm_strbuf_json(out, a->env[i]);
+	}
+	for (size_t i = 0; i < a->n; i++, sep = ",") {
+		vm_strbuf_puts(out, sep);
+		vm_strbuf_json(out, a->v[i]);
+	}
+	vm_strbuf_putc(out, ']');
+}
+
 int vm_qemu_export(const struct vm_domain *d, const char *format, const char *run_path,
 		   struct vm_strbuf *out, struct vm_err *err)
 {
+	static const struct {
+		const char *format;
+		void (*write)(const struct vm_argv *a, struct vm_strbuf *out);
+	} formats[] = {{"qemu-argv", vm_argv_shell}, {"qemu-argv+json", json}};
 	const struct vm_qemu_env env = {.run_path = run_path};
 	VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
 
-	if (strcmp(format, "qemu-argv") != 0)
-		return vm_err_set(err, VM_UNSUPPORTED, "the qemu driver has no format \"%s\"",
-				  format);
-	if (vm_qemu_argv(d, NULL, &env, &a, err) < 0)
-		return -1;
-	vm_argv_shell(&a, out);
-	return 0;
+	for (size_t i = 0; i < VM_COUNT(formats); i++) {
+		if (strcmp(format, formats[i].format) != 0)
+			continue;
+		if (vm_qemu_argv(d, NULL, &env, &a, err) < 0)
+			return -1;
+		formats[i].write(&a, out);
+		return 0;
+	}
+	return vm_err_set(err, VM_UNSUPPORTED, "the qemu driver has the format qemu-argv");
 }
