@@ -462,7 +462,7 @@ void vm_out_text(struct vm_out *o, const char *fmt, ...)
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
 	va_list ap;
 
-	if (o->json)
+	if (o->json || o->only)
 		return;
 	va_start(ap, fmt);
 	vm_strbuf_vprintf(&b, fmt, ap);

@@ -455,8 +455,9 @@ static int collect(int pidfd, struct sink sinks[2], struct vm_deadline deadline,
 		if (r <= 0) {
 			if (!vm_deadline_passed(deadline))
 				continue;
-			errno = ETIMEDOUT;
-			return vm_err_sys(err, "wait");
+			vm_err_set(err, VM_TIMED_OUT, "timed out");
+			err->sys = ETIMEDOUT;
+			return -1;
 		}
 		for (i = 0; i < 2; i++)
 			if (sinks[i].fd >= 0 && p[i + 1].revents)

@@ -10,7 +10,7 @@
  *   VM_OUT_TABLE  rows of the array are lines; only the columns listed are printed, in that order,
  *                 TAB-separated in a pipe, padded under a header on a terminal (or with ->table);
  *   VM_OUT_KEYS   top-level data are lines "key TAB value"; rows of arrays are lines as in a table;
- *   VM_OUT_QUIET  plain prints nothing but vm_out_text().
+ *   VM_OUT_QUIET  plain prints nothing but vm_out_text() and vm_out_raw().
  * Unknown data (NULL, vm_out_null()) are "-" and null.  Text is escaped in both.
  */
 #include <stdbool.h>
@@ -57,7 +57,8 @@ void vm_out_list_end(struct vm_out *o);
 /* A nested object; plain: its data are "key.sub". */
 void vm_out_object(struct vm_out *o, const char *key);
 void vm_out_object_end(struct vm_out *o);
-/* A line for people (its newline is added), control bytes escaped; nothing in JSON. */
+/* A line for people (its newline is added), control bytes escaped; nothing in JSON or behind
+ * vm_out_only(). */
 void vm_out_text(struct vm_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Writes out, frees; o is gone afterwards also on failure. NULL is accepted. */
 int vm_out_close(struct vm_out *o, struct vm_err *err);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vm/cleanup.h>
+#include <vm/conf.h>
+#include <vm/file.h>
+
+static char root[32];
+static int dir = -1;
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/vmt-conf-XXXXXX");
+	if (!mkdtemp(root))
+		return -1;
+	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	VM_AUTO_FD int tmp = open("/tmp", O_PATH | O_CLOEXEC);
+	struct vm_err err;
+
+	(void)state;
+	close(dir);
+	return vm_tree_remove(tmp, root + 5, &err);
+}
+
+static void put(const char *name, const char *text)
+{
+	struct vm_err err;
+
+	assert_int_equal(vm_file_write_volatile(dir, name, text, strlen(text), 0644, &err), 0);
+}
+
+static const char *from_of(char **from, const char *name)
+{
+	size_t i;
+
+	for (i = 0; vm_conf_keys[i].name; i++)
+		if (strcmp(vm_conf_key_name(&vm_conf_keys[i]), name) == 0)
+			return from[i];
+	return NULL;
+}
+
+static void defaults(void **state)
+{
+	struct vm_conf c;
+	struct vm_err err;
+	char **from;
+
+	(void)state;
+	assert_int_equal(vm_conf_load(-1, &c, &from, &err), 0);
+	assert_string_equal(c.group, "vm");
+	assert_string_equal(c.vnc_listen, "127.0.0.1");
+	assert_null(c.emulator);
+	assert_null(c.cgroup_device_acl);
+	assert_true(c.private_dev);
+	assert_int_equal(c.stop_timeout_ms, 120000);
+	assert_int_equal(c.hook_timeout_ms, 60000);
+	assert_int_equal(c.log_bytes, 2 << 20);
+	assert_int_equal(c.log_files, 3);
+	assert_int_equal(c.acl_backend, 0);
+	assert_string_equal(from_of(from, "group"), "default");
+	vm_conf_from_free(from);
+	vm_conf_free(&c);
+	vm_conf_free(&c);
+	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), 0); /* nothing there is fine */
+	vm_conf_free(&c);
+}
+
+static void two_places(void **state)
+{
+	struct vm_conf c;
+	struct vm_err err;
+	char **from;
+
+	(void)state;
+	put("vm.conf", "# comment = x\n\n  group =  wheel staff \r\nprivate_dev=no\nstop_timeout = 5\nemulator =\n"
+		       "acl_backend = both");
+	assert_int_equal(mkdirat(dir, "conf.d", 0755), 0);
+	put("conf.d/20.conf", "group = b\nlog_size=1G\n");
+	put("conf.d/10.conf", "group = a\nparallel = 0x10\n");
+	put("conf.d/30.conf~", "group = no\n");
+	put("conf.d/.40.conf", "group = no\n");
+	assert_int_equal(vm_conf_load(dir, &c, &from, &err), 0);
+	assert_string_equal(c.group, "b");
+	assert_false(c.private_dev);
+	assert_int_equal(c.stop_timeout_ms, 5000);
+	assert_int_equal(c.acl_backend, 3);
+	assert_int_equal(c.parallel, 16);
+	assert_int_equal(c.log_bytes, 1 << 30);
+	assert_null(c.emulator);
+	assert_string_equal(from_of(from, "group"), "conf.d/20.conf:1");
+	assert_string_equal(from_of(from, "private_dev"), "vm.conf:4");
+	assert_string_equal(from_of(from, "parallel"), "conf.d/10.conf:2");
+	assert_string_equal(from_of(from, "log_files"), "default");
+	vm_conf_from_free(from);
+	vm_conf_free(&c);
+	put("conf.d/20.conf", "group = b\nlog_size=1X\n");
+	assert_int_equal(vm_conf_load(dir, &c, &from, &err), -1);
+	assert_string_equal(err.msg, "conf.d/20.conf:2: log_size: '1X': unknown unit 'X'");
+}
+
+static void refusals(void **state)
+{
+	static const struct {
+		const char *text, *msg;
+	} rows[] = {
+		{ "group = a\nnonsense = 1\n", "vm.conf:2: unknown key 'nonsense'" },
+		{ "= 1\n", "vm.conf:1: unknown key ''" },
+		{ "log_bytes = 1\n", "vm.conf:1: unknown key 'log_bytes'" },
+		{ "\n\ngroup\n", "vm.conf:3: not \"key = value\"" },
+		{ "group = a\ngroup = a\n", "vm.conf:2: 'group' is set twice in this file" },
+		{ "group = \"a\"\n", "vm.conf:1: group: values are written without quotes" },
+		{ "group = a\xff\n", "vm.conf:1: group: the value is not UTF-8" },
+		{ "private_dev = 1\n", "vm.conf:1: private_dev: '1' is none of no, yes" },
+		{ "acl_backend = v3\n", "vm.conf:1: acl_backend: 'v3' is none of auto, v1, v2, both, none" },
+		{ "parallel = 0\n", "vm.conf:1: parallel: '0' is out of range" },
+		{ "parallel = -1\n", "vm.conf:1: parallel: '-1' is not a number" },
+		{ "parallel =\n", "vm.conf:1: parallel: '' is not a number" },
+		{ "stop_timeout = 0\n", "vm.conf:1: stop_timeout: '0' is not from 1 to 31622400" },
+		{ "uid_first = 2147483647\n", "vm.conf: uid_first + uid_count is above 2147483647" },
+		{ "migration_port_first = 65535\n",
+		  "vm.conf: migration_port_first + migration_port_count is above 65535" },
+	};
+	struct vm_conf c;
+	struct vm_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < VM_COUNT(rows); i++) {
+		put("vm.conf", rows[i].text);
+		assert_int_equal(vm_conf_load(dir, &c, NULL, &err), -1);
+		assert_int_equal(err.kind, VM_BAD_INPUT);
+		assert_string_equal(err.msg, rows[i].msg);
+	}
+	assert_int_equal(vm_file_write(dir, "vm.conf", "group = a\0b\n", 12, 0644, &err), 0);
+	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), -1);
+	assert_string_equal(err.msg, "vm.conf:1: NUL byte");
+}
+
+static void unreadable(void **state)
+{
+	struct vm_conf c;
+	struct vm_err err;
+
+	(void)state;
+	assert_int_equal(mkdirat(dir, "vm.conf", 0755), 0);
+	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), -1);
+	assert_string_equal(err.msg, "read vm.conf: Is a directory");
+	unlinkat(dir, "vm.conf", AT_REMOVEDIR);
+	assert_int_equal(mkfifoat(dir, "vm.conf", 0600), 0);
+	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), 0); /* does not hang */
+	vm_conf_free(&c);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = { TEST(defaults), TEST(two_places), TEST(refusals),
+					    TEST(unreadable) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
