@@ -24,7 +24,8 @@ static int reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, stru
 {
 	if (vm_guest_reap)
 		return vm_guest_reap(g, dead, deadline, err);
-	if (!exists(g->run, VM_RUN_UNDO_START) && !exists(g->run, VM_RUN_UNDO_CHANGE))
+	if (!exists(g->run, VM_RUN_UNDO_START) && !exists(g->run, VM_RUN_UNDO_CHANGE) &&
+	    !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
 		return 0;
 	vm_err_set(err, VM_IN_USE, "an interrupted command left work to undo");
 	return vm_err_hint(err, "vm-repair %s", g->name);
