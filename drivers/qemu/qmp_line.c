@@ -51,7 +51,9 @@ static size_t number_run(const char *p, size_t len, bool *big)
 		digits += is_digit(p[n]);
 		n++;
 	}
-	*big = n == digits && (n > 19 || (n == 19 && memcmp(p, "9223372036854775807", 19) > 0));
+	/* Leading zeros are no JSON: left for the decoder to refuse. */
+	*big = n == digits && p[0] != '0' &&
+	       (n > 19 || (n == 19 && memcmp(p, "9223372036854775807", 19) > 0));
 	return n;
 }
 

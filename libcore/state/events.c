@@ -16,7 +16,7 @@
 #include <vm/json.h>
 #include <vm/strbuf.h>
 
-#define BUF_SIZE (2 * VM_EVENTS_LINE_MAX)
+#define BUF_SIZE (VM_EVENTS_BUFFER - 1)
 
 /* ---- lines ---- */
 
@@ -133,7 +133,7 @@ static int count_file(int dirfd, const char *name, uint64_t *ret_number, bool *r
 	if (r.fd < 0)
 		return errno == ENOENT ? 1 : vm_err_sys(err, "open %s", name);
 	r.dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
-	r.buf = vm_xmalloc(BUF_SIZE + 1);
+	r.buf = vm_xmalloc(VM_EVENTS_BUFFER);
 	r.drop = true;
 	rc = vm_events_next(&r, &line, err);
 	if (rc < 0)
@@ -267,7 +267,7 @@ int vm_events_open(int run_fd, bool history, struct vm_events_reader *ret, struc
 	r.dirfd = fcntl(run_fd, F_DUPFD_CLOEXEC, 3);
 	if (r.dirfd < 0)
 		return vm_err_sys(err, "duplicate a descriptor");
-	r.buf = vm_xmalloc(BUF_SIZE + 1);
+	r.buf = vm_xmalloc(VM_EVENTS_BUFFER);
 	r.old = history;
 	r.drop = !history;
 	if (r.drop && vm_events_next(&r, &line, err) < 0) {
@@ -356,7 +356,9 @@ static int next_line(struct vm_events_reader *r, char **ret_line, size_t *ret_le
 		if (end != NULL) {
 			r->used += (size_t)(end - start) + 1;
 			*ret_line = start;
-			*ret_len = r->skip ? 0 : (size_t)(end - start);
+			*ret_len = (size_t)(end - start);
+			if (r->skip || *ret_len > VM_EVENTS_LINE_MAX)
+				*ret_len = 0;
 			r->skip = false;
 			return 0;
 		}

@@ -252,9 +252,11 @@ static void test_long_lines(void **state)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	assert_int_equal(write(fd, "\n", 1), 1);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(write(fd, "\n", 1), 1);
 	close(fd);
 	append(&w, EVENT("AFTER"));
-	expect(&r, "AFTER", 3, 1);
+	expect(&r, "AFTER", 4, 2);
 	vm_events_close(&r);
 	vm_events_writer_close(&w);
 }

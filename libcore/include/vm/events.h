@@ -38,6 +38,7 @@ int vm_events_append_own(struct vm_events_writer *w, const char *name, const cha
 void vm_events_writer_close(struct vm_events_writer *w);
 
 /* ---- reading ---- */
+#define VM_EVENTS_BUFFER (2 * VM_EVENTS_LINE_MAX + 1) /* bytes of vm_events_reader.buf */
 struct vm_event_line {
 	const char *text; /* the whole line, NUL-terminated; valid until the next call */
 	size_t len;
