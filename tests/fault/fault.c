@@ -6,7 +6,6 @@
  * of the dynamic loader: before main() a command has done nothing. The emulator and other foreign
  * programs are let go as soon as they are executed, so a guest runs at its own speed and survives.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -35,7 +34,7 @@ static struct options {
 	enum who who;
 	bool tree;	   /* kill every traced process, not only the one that made the call */
 	bool changes_only; /* count only calls that may change something outside the process */
-	bool loader;	   /* count the dynamic loader's calls too */
+	bool loader;	   /* count the dynamic loader's and sanitizers' calls too */
 	bool list;	   /* print each counted call */
 	int wanted_errno;  /* 0 = one that suits the call */
 	unsigned pick;	   /* which of the suitable ones */
@@ -47,9 +46,13 @@ static struct options {
 struct tracee {
 	pid_t tid, tgid;
 	enum who role;
-	bool in_call;
+	bool executed; /* what runs is the command, no longer the harness's own child */
 	int inject; /* errno to return from the call it is in */
-	uint64_t loader_start, loader_end;
+	struct range {
+		uint64_t start, end;
+		bool counted;
+	} ranges[8]; /* the code its calls came from */
+	unsigned range_count;
 };
 
 static struct tracee tracees[1024];
@@ -107,39 +110,41 @@ static void forget(pid_t tid)
 		*t = tracees[--tracee_count];
 }
 
-/* Where the dynamic loader is mapped: from AT_BASE to the end of the mappings of that file. */
-static void find_loader(struct tracee *t)
+/* Calls of the dynamic loader and of a sanitizer's run-time library are not the program's. */
+static bool counts(const char *file)
 {
-	char path[64], line[PATH_MAX + 128], file[PATH_MAX] = "";
-	Elf64_auxv_t aux;
+	const char *base = strrchr(file, '/');
+
+	base = base ? base + 1 : file;
+	return strncmp(base, "ld-", 3) != 0 && !strstr(base, "san.so");
+}
+
+/* Is code at this address the program's or its libraries'? */
+static bool counted_code(struct tracee *t, uint64_t address)
+{
+	char path[64], line[PATH_MAX + 128];
+	struct range found = { 0, 0, true };
 	FILE *f;
 
-	t->loader_start = t->loader_end = 0;
-	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)t->tid);
-	f = fopen(path, "re");
-	while (f && fread(&aux, sizeof(aux), 1, f) == 1) {
-		if (aux.a_type == AT_BASE)
-			t->loader_start = aux.a_un.a_val;
+	for (unsigned i = 0; i < t->range_count; i++) {
+		if (address >= t->ranges[i].start && address < t->ranges[i].end)
+			return t->ranges[i].counted;
 	}
-	if (f)
-		fclose(f);
-	if (!t->loader_start)
-		return;
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)t->tid);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
+	while (f && !found.end && fgets(line, sizeof(line), f)) {
 		unsigned long long start, end;
 		char name[PATH_MAX] = "";
 
-		if (sscanf(line, "%llx-%llx %*s %*s %*s %*s %4095s", &start, &end, name) < 2)
-			continue;
-		if (start == t->loader_start)
-			memcpy(file, name, sizeof(file));
-		if (start == t->loader_start || (*file && strcmp(file, name) == 0))
-			t->loader_end = end;
+		if (sscanf(line, "%llx-%llx %*s %*s %*s %*s %4095s", &start, &end, name) >= 2 &&
+		    address >= start && address < end)
+			found = (struct range){ start, end, counts(name) };
 	}
 	if (f)
 		fclose(f);
+	if (t->range_count < sizeof(t->ranges) / sizeof(t->ranges[0]))
+		t->ranges[t->range_count++] = found;
+	return found.counted;
 }
 
 /* Our own programs are named vm-*; anything else that is executed is let go. */
@@ -212,8 +217,7 @@ static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 
 	if (!(t->role & opt.who))
 		return;
-	if (!opt.loader && info->instruction_pointer >= t->loader_start &&
-	    info->instruction_pointer < t->loader_end)
+	if (!t->executed || (!opt.loader && !counted_code(t, info->instruction_pointer)))
 		return;
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info->entry.args[i];
@@ -273,8 +277,9 @@ static void on_new(const struct tracee *parent, unsigned event)
 	if (ptrace(PTRACE_GETEVENTMSG, old.tid, 0, &message) < 0)
 		return;
 	child = add((pid_t)message);
-	child->loader_start = old.loader_start;
-	child->loader_end = old.loader_end;
+	child->executed = old.executed;
+	child->range_count = old.range_count;
+	memcpy(child->ranges, old.ranges, sizeof(old.ranges));
 	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)old.tgid, (int)message);
 	if (event == PTRACE_EVENT_CLONE && access(path, F_OK) == 0) {
 		child->tgid = old.tgid;
@@ -299,7 +304,8 @@ static bool on_stop(struct tracee *t, int status)
 		on_new(t, event);
 		return true;
 	case PTRACE_EVENT_EXEC:
-		find_loader(t);
+		t->executed = true;
+		t->range_count = 0;
 		if (t->tid != tool_pid && !is_ours(t->tid)) {
 			ptrace(PTRACE_DETACH, t->tid, 0, 0);
 			forget(t->tid);
@@ -411,8 +417,6 @@ static void launch(char **argv)
 		die("ptrace");
 	t = add(tool_pid);
 	t->role = WHO_TOOL;
-	/* nothing of ours counts before the program is in place */
-	t->loader_end = UINT64_MAX;
 	if (ptrace(PTRACE_INTERRUPT, tool_pid, 0, 0) < 0)
 		die("ptrace");
 	clock_gettime(CLOCK_MONOTONIC, &started);
@@ -455,7 +459,7 @@ static void usage(FILE *to)
 	      "                      makes, until they execute a foreign program; all: both\n"
 	      "      --tree          kill all of these at once\n"
 	      "      --changes       count only calls that may change something outside the process\n"
-	      "      --loader        count the dynamic loader's calls too\n"
+	      "      --loader        count the dynamic loader's and sanitizers' calls too\n"
 	      "      --pick=K        auto: the K-th of the errors that suit the call (default 0)\n"
 	      "      --deadline=MS   give up after this time (default 30000)\n"
 	      "      --linger=MS     trace what COMMAND leaves running for so long\n"
