@@ -91,11 +91,14 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static char **make_environment(void)
+static char **make_environment(char *const *added)
 {
-	char **env = vm_xcalloc(VM_COUNT(kept_variables) + 2, sizeof(*env));
-	size_t n = 0;
+	size_t n = 0, more = 0;
+	char **env;
 
+	while (added != NULL && added[more] != NULL)
+		more++;
+	env = vm_xcalloc(VM_COUNT(kept_variables) + 2 + more, sizeof(*env));
 	env[n++] = vm_xstrdup("LC_ALL=C");
 	for (size_t i = 0; i < VM_COUNT(kept_variables); i++) {
 		const char *value = getenv(kept_variables[i]);
@@ -103,6 +106,8 @@ static char **make_environment(void)
 		if (value != NULL)
 			env[n++] = vm_xasprintf("%s=%s", kept_variables[i], value);
 	}
+	for (size_t i = 0; i < more; i++)
+		env[n++] = added[i];
 	return env;
 }
 
@@ -110,7 +115,7 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 {
 	struct vm_err err = VM_ERR_INIT;
 	struct vm_procid self;
-	char **env = make_environment();
+	char **env = make_environment(l->env);
 	int null = vm_self_null();
 
 	reset_signals();

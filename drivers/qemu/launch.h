@@ -21,6 +21,7 @@ struct vm_watch_options;
 struct vm_launch {
 	struct vm_guest *guest; /* its record (phase "starting") is written by the child; ours is not changed */
 	char *const *argv;	/* QEMU's; argv[0] is a path */
+	char *const *env;	/* added to its environment; may be NULL */
 	const struct vm_spawn_fd *fds; /* what it inherits; `to` from 3 on */
 	size_t nfds;
 	int alive;    /* one of fds: nobody else may keep it */

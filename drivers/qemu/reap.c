@@ -77,29 +77,24 @@ static int give_back(struct vm_guest *g, const char *held, struct vm_err *err)
 
 int vm_qemu_reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, struct vm_err *err)
 {
-	struct vm_err first = VM_ERR_INIT, one = VM_ERR_INIT;
+	struct vm_err one = VM_ERR_INIT;
+	bool failed;
 	size_t n = 0;
 
 	(void)deadline;
 	if (g->run < 0)
 		return 0;
-	if (vm_undo_replay(g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, g, &first) < 0 && !dead) {
-		*err = first;
-		return -1;
-	}
+	failed = vm_undo_replay(g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, g, err) < 0;
 	if (!dead)
-		return 0;
-	if (vm_undo_replay(g->run, VM_RUN_UNDO_START, vm_qemu_undo_verbs, g, &one) < 0 &&
-	    first.kind == VM_OK)
-		first = one;
+		return failed ? -1 : 0;
+	/* The first failure is told; the rest is given back all the same. */
+	if (vm_undo_replay(g->run, VM_RUN_UNDO_START, vm_qemu_undo_verbs, g,
+			   failed ? &one : err) < 0)
+		failed = true;
 	while (vm_record_nth(&g->record, VM_KEY_HELD, n) != NULL)
 		n++;
 	while (n-- > 0)
-		if (give_back(g, vm_record_nth(&g->record, VM_KEY_HELD, n), &one) < 0 &&
-		    first.kind == VM_OK)
-			first = one;
-	if (first.kind == VM_OK)
-		return 0;
-	*err = first;
-	return -1;
+		if (give_back(g, vm_record_nth(&g->record, VM_KEY_HELD, n), failed ? &one : err) < 0)
+			failed = true;
+	return failed ? -1 : 0;
 }

@@ -18,8 +18,10 @@
 #include <vm/xml.h>
 
 #include "caps.h"
+#include "host/tap.h"
 #include "lifecycle.h"
 #include "model/domain.h"
+#include "plan.h"
 #include "qmp.h"
 #include "reap.h"
 
@@ -36,6 +38,13 @@ int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct 
 	if (vm_undo_push(&s->undo, verb, "%s", arg) < 0)
 		return vm_err_sys(err, "write the journal of the start");
 	vm_record_add(&s->g->record, VM_KEY_HELD, text);
+	return 0;
+}
+
+static int set_alias(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	if (dev->alias == NULL)
+		dev->alias = vm_qemu_alias(arg, family, dev);
 	return 0;
 }
 
@@ -59,14 +68,14 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 		return -1;
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
 	s->g->has_uuid = true;
-	return 0;
+	vm_domain_each_device(s->d, set_alias, s->d);
+	return vm_start_ports(s, 0, err);
 }
 
-static int step_plan(struct vm_start *s, struct vm_err *err)
+int vm_start_plan(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO_FREE char *run = vm_xasprintf("%s/%s", s->g->state->run_path, s->g->name);
-	VM_AUTO_FREE char *lib = vm_xasprintf("%s/%s", s->g->state->lib_path, s->g->name);
-	struct vm_qemu_env env = { .run_path = run, .lib_path = lib };
+	struct vm_qemu_env env = { .run_path = run, .no_vhost_net = !vm_vhost_net_usable() };
 
 	if (vm_qemu_emulator(s->g->state, s->d->emulator, s->d->os->arch, &s->emulator, err) < 0)
 		return -1;
@@ -74,6 +83,7 @@ static int step_plan(struct vm_start *s, struct vm_err *err)
 		return -1;
 	env.emulator = s->emulator;
 	env.caps = s->caps;
+	vm_argv_free(&s->argv);
 	return vm_qemu_argv(s->d, s->doc, &env, &s->argv, err);
 }
 
@@ -138,7 +148,7 @@ static const struct step {
 	bool changes; /* not done by --dry-run */
 } steps[] = {
 	{ "read and complete the document", step_document, false },
-	{ "plan the command line", step_plan, false },
+	{ "plan the command line", vm_start_plan, false },
 	{ "check the host", step_check, false },
 	{ "make the guest's directories", step_begin, true },
 	{ "take the guest's uid", NULL, true },

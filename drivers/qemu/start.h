@@ -43,10 +43,16 @@ void vm_start_inherit(struct vm_start *s, int from, int to);
 /* Records a step that holds something for the whole run: in the journal before it, in the record at commit. */
 int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct vm_err *err);
 
+/* Plans the command line anew from s->d. */
+int vm_start_plan(struct vm_start *s, struct vm_err *err);
+/* Gives graphics that want one a TCP port that is free now and at least `from`. */
+int vm_start_ports(struct vm_start *s, unsigned from, struct vm_err *err);
+
 /* start_check.c: everything that can be known before something is changed. */
 int vm_start_check(struct vm_start *s, struct vm_err *err);
 /* start_host.c */
 int vm_start_claims(struct vm_start *s, struct vm_err *err);
+int vm_start_claim_ports(struct vm_start *s, struct vm_err *err);
 int vm_start_nvram(struct vm_start *s, struct vm_err *err);
 int vm_start_network(struct vm_start *s, struct vm_err *err);
 int vm_start_sockets(struct vm_start *s, struct vm_err *err);
@@ -57,9 +63,8 @@ int vm_start_ready(struct vm_start *s, struct vm_err *err);
 int vm_start_hand_over(struct vm_start *s, struct vm_err *err);
 /* Ends what vm_start_launch() began. */
 void vm_start_kill(struct vm_start *s);
-/* start_live.c: live.xml from the document and what QEMU answered; json_t values may be NULL. */
-int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, const json_t *vnc,
-		      struct vm_err *err);
+/* start_live.c: live.xml from the document and query-chardev's answer, which may be NULL. */
+int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, struct vm_err *err);
 
 /* What d's on_poweroff, on_reboot and on_crash ask of the watcher. */
 void vm_start_policies(const struct vm_domain *d, struct vm_watch_options *ret);

@@ -58,7 +58,7 @@ int vm_start_claims(struct vm_start *s, struct vm_err *err)
 			    claim_image(s, b->source->path, VM_CLAIM_READ, err) < 0)
 				return vm_err_wrap(err, "disk %s: backing image", disk->target);
 	}
-	return 0;
+	return vm_start_claim_ports(s, err);
 }
 
 int vm_start_nvram(struct vm_start *s, struct vm_err *err)

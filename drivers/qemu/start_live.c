@@ -60,27 +60,10 @@ static int set_alias(enum vm_device_family family, struct vm_device *dev, void *
 {
 	(void)family;
 	(void)arg;
+	/* Chosen when the command line was planned. */
 	if (dev->alias != NULL && !mt_is_set(&dev->obj, VM_DEVICE_ALIAS))
 		mt_assigned(&dev->obj, VM_DEVICE_ALIAS);
 	return 0;
-}
-
-static void set_vnc(struct vm_domain *d, const json_t *vnc)
-{
-	const char *service = json_string_value(json_object_get(vnc, "service"));
-
-	for (uint32_t i = 0; service != NULL && i < d->graphics.n; i++) {
-		struct vm_graphics *g = d->graphics.v[i];
-		long port = strtol(service, NULL, 10);
-
-		if (g->kind != VM_GRAPHICS_VNC || g->vnc == NULL || g->vnc->socket != NULL ||
-		    port <= 0 || port > 65535)
-			continue;
-		if (mt_is_set(&g->vnc->obj, VM_VNC_BIT_PORT) && g->vnc->port == port)
-			continue;
-		g->vnc->port = port;
-		mt_assigned(&g->vnc->obj, VM_VNC_BIT_PORT);
-	}
 }
 
 /* What nobody may read but QEMU does not belong into /run. */
@@ -94,8 +77,7 @@ static void cut_secrets(const struct vm_domain *d, struct vm_xml_edit *edit)
 	}
 }
 
-int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, const json_t *vnc,
-		      struct vm_err *err)
+int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, struct vm_err *err)
 {
 	const struct mt_list *lists[] = { &s->d->serials, &s->d->parallels, &s->d->consoles,
 					  &s->d->channels };
@@ -111,7 +93,6 @@ int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, const json_t *
 	for (size_t l = 0; l < VM_COUNT(lists); l++)
 		for (uint32_t i = 0; i < lists[l]->n; i++)
 			set_pty(lists[l]->v[i], chardevs, lists[l] == &s->d->consoles);
-	set_vnc(s->d, vnc);
 	edit = vm_xml_edit_new(s->doc);
 	mt_splice(&vm_domain_type, s->d, s->doc, edit);
 	cut_secrets(s->d, edit);

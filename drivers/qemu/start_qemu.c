@@ -82,6 +82,7 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 	struct vm_launch l = {
 		.guest = s->g,
 		.argv = s->argv.v,
+		.env = s->argv.env,
 		.alive = s->alive,
 		.messages = s->messages_write,
 		.die_with_parent = s->o->autodestroy,
@@ -268,7 +269,7 @@ static int send_settings(struct vm_start *s, struct vm_err *err)
 }
 
 struct replies {
-	uint64_t capabilities, actions, chardevs, vnc, cont; /* 0 = not sent */
+	uint64_t capabilities, actions, chardevs, cont; /* 0 = not sent */
 };
 
 static bool has_pty(const struct vm_domain *d)
@@ -282,14 +283,6 @@ static bool has_pty(const struct vm_domain *d)
 	return false;
 }
 
-static bool has_vnc(const struct vm_domain *d)
-{
-	for (uint32_t i = 0; i < d->graphics.n; i++)
-		if (((const struct vm_graphics *)d->graphics.v[i])->kind == VM_GRAPHICS_VNC)
-			return true;
-	return false;
-}
-
 /* All in one go: QEMU reads it when it is ready, and nobody waits for anybody in between. */
 static int send_all(struct vm_start *s, struct replies *r, struct vm_err *err)
 {
@@ -297,8 +290,6 @@ static int send_all(struct vm_start *s, struct replies *r, struct vm_err *err)
 	    send_actions(s, &r->actions, err) < 0 || send_settings(s, err) < 0)
 		return -1;
 	if (has_pty(s->d) && vm_qmp_send(s->qmp, &r->chardevs, err, "query-chardev", NULL) < 0)
-		return -1;
-	if (has_vnc(s->d) && vm_qmp_send(s->qmp, &r->vnc, err, "query-vnc", NULL) < 0)
 		return -1;
 	if (!s->o->paused && vm_qmp_send(s->qmp, &r->cont, err, "cont", NULL) < 0)
 		return -1;
@@ -309,7 +300,7 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 {
 	struct vm_status status = { .life = s->o->paused ? VM_PAUSED : VM_RUNNING,
 				    .since_ms = vm_realtime_ms(), .from = "record" };
-	json_t *chardevs = NULL, *vnc = NULL;
+	json_t *chardevs = NULL;
 	int ret = -1;
 
 	if (vm_qmp_recv(s->qmp, r->capabilities, s->o->deadline, NULL, err) < 0 ||
@@ -319,10 +310,8 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	if (r->chardevs != 0 &&
 	    vm_qmp_recv(s->qmp, r->chardevs, s->o->deadline, &chardevs, err) < 0)
 		goto out;
-	if (r->vnc != 0 && vm_qmp_recv(s->qmp, r->vnc, s->o->deadline, &vnc, err) < 0)
-		goto out;
 	/* Written while QEMU lets the vCPUs run: what follows cont must not have to wait for it. */
-	if (vm_start_live_xml(s, chardevs, vnc, err) < 0 ||
+	if (vm_start_live_xml(s, chardevs, err) < 0 ||
 	    vm_status_write(s->g->run, &status, err) < 0)
 		goto out;
 	if (r->cont != 0 && vm_qmp_recv(s->qmp, r->cont, s->o->deadline, NULL, err) < 0)
@@ -330,7 +319,6 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	ret = 0;
 out:
 	json_decref(chardevs);
-	json_decref(vnc);
 	return ret;
 }
 

@@ -19,6 +19,7 @@
 #include <vm/cleanup.h>
 #include <vm/events.h>
 #include <vm/json.h>
+#include <vm/lock.h>
 
 #include "host/notify.h"
 #include "host/self.h"
@@ -331,6 +332,7 @@ static int setup(struct watch *w, struct vm_err *err)
 	w->pidfd = (int)syscall(SYS_pidfd_open, w->o->pid, 0);
 	if (w->signals < 0 || w->pidfd < 0)
 		return vm_err_sys(err, "watch process %d", (int)w->o->pid);
+	vm_lock_mine(w->lock);
 	fcntl(w->messages, F_SETFL, O_RDONLY | O_NONBLOCK);
 	for (int fd = VM_WATCH_FD_RUN; fd < VM_WATCH_FD_END; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);

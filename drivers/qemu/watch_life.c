@@ -169,7 +169,9 @@ enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 		} else if (c->life == VM_PAUSED) {
 			set_status(l, c->life, l->why[0] != 0 ? l->why : "user", at);
 		} else {
-			set_status(l, c->life, c->reason, at);
+			/* VM_SHUTOFF: the first one since the start. */
+			set_status(l, c->life,
+				   l->status.life == VM_SHUTOFF ? "booted" : c->reason, at);
 			l->end[0] = 0;
 		}
 		l->why[0] = 0;

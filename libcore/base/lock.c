@@ -39,6 +39,11 @@ static void write_holder(int fd)
 		return;
 }
 
+void vm_lock_mine(int fd)
+{
+	write_holder(fd);
+}
+
 /* "vm-start (pid 4711)".  What stands in the file may be an old holder's if the new one has just come. */
 static void describe_holder(int fd, char *buf, size_t size)
 {

@@ -131,7 +131,7 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *o
 }
 
 int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,
-		      struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err)
+		      bool dry_run, struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 
@@ -141,7 +141,8 @@ int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool i
 		return vm_driver_lacks(h->driver, "shutdown", err);
 	if (ret_run != NULL)
 		get_run(&g, ret_run);
-	return h->driver->shutdown(&g, modes, dl, err);
+	vm_log_step("ask the guest to shut down%s", dry_run ? " (not done)" : "");
+	return dry_run ? 0 : h->driver->shutdown(&g, modes, dl, err);
 }
 
 /* The watcher gives everything back when the guest has ended, and ends itself then. */
@@ -193,18 +194,25 @@ static void remove_log_files(const struct vm_state *s, const char *name)
 }
 
 int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool remove_logs,
-		     bool if_needed, struct vm_deadline dl, struct vm_err *err)
+		     bool if_needed, bool dry_run, struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
-	const unsigned flags = VM_GUEST_LOCKED | VM_GUEST_ACTIVE | VM_GUEST_BY_NAME | VM_GUEST_AS_IS;
-	VM_AUTO_FREE char *name = NULL;
+	const unsigned flags = VM_GUEST_LOCKED | VM_GUEST_BY_NAME | VM_GUEST_AS_IS;
 	struct vm_run_id run;
 
 	if (vm_guest_open(&h->state, ref, flags, dl, &g, err) < 0)
+		return -1;
+	if (!g.active && g.life != VM_STALE) {
+		vm_err_set(err, VM_NOT_RUNNING, "it is not running");
 		return off_already(if_needed, err);
+	}
 	if (h->driver->destroy == NULL)
 		return vm_driver_lacks(h->driver, "destroy", err);
 	get_run(&g, &run);
+	vm_log_step("end process %d and give back what it held%s", (int)run.process.pid,
+		    dry_run ? " (not done)" : "");
+	if (dry_run)
+		return 0;
 	if (h->driver->destroy(&g, graceful, dl, err) < 0)
 		return -1;
 	vm_guest_unlock(&g);
@@ -217,7 +225,7 @@ int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool rem
 /* The verbs that ask a running guest for one thing. */
 static int simple(struct vm_host *h, const char *ref,
 		  int (*verb)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err),
-		  const char *what, struct vm_deadline dl, struct vm_err *err)
+		  const char *what, bool dry_run, struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 
@@ -225,26 +233,30 @@ static int simple(struct vm_host *h, const char *ref,
 		return vm_driver_lacks(h->driver, what, err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return -1;
-	return verb(&g, dl, err);
+	vm_log_step("%s%s", what, dry_run ? " (not done)" : "");
+	return dry_run ? 0 : verb(&g, dl, err);
 }
 
-int vm_guest_suspend(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err)
+int vm_guest_suspend(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
+		struct vm_err *err)
 {
-	return simple(h, ref, h->driver->suspend, "suspend", dl, err);
+	return simple(h, ref, h->driver->suspend, "suspend", dry_run, dl, err);
 }
 
-int vm_guest_resume(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err)
+int vm_guest_resume(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
+		struct vm_err *err)
 {
-	return simple(h, ref, h->driver->resume, "resume", dl, err);
+	return simple(h, ref, h->driver->resume, "resume", dry_run, dl, err);
 }
 
-int vm_guest_reset(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err)
+int vm_guest_reset(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
+		struct vm_err *err)
 {
-	return simple(h, ref, h->driver->reset, "reset", dl, err);
+	return simple(h, ref, h->driver->reset, "reset", dry_run, dl, err);
 }
 
-int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, struct vm_deadline dl,
-		    struct vm_err *err)
+int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, bool dry_run,
+		    struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 
@@ -252,5 +264,6 @@ int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, struct v
 		return vm_driver_lacks(h->driver, "reboot", err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return -1;
-	return h->driver->reboot(&g, modes, dl, err);
+	vm_log_step("reboot%s", dry_run ? " (not done)" : "");
+	return dry_run ? 0 : h->driver->reboot(&g, modes, dl, err);
 }

@@ -45,6 +45,23 @@ int vm_self_helper(const char *name, char **ret_path, struct vm_err *err)
 	return 0;
 }
 
+int vm_self_sibling(const char *name, char **ret_path, struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = NULL;
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return vm_err_sys(err, "find %s", name);
+	self[n] = 0;
+	*(strrchr(self, '/') + 1) = 0;
+	path = vm_xasprintf("%s%s", self, name);
+	if (access(path, X_OK) < 0)
+		return vm_err_sys(err, "program %s", path);
+	*ret_path = vm_take_ptr(&path);
+	return 0;
+}
+
 int vm_self_null(void)
 {
 	return open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -10,3 +10,5 @@ void vm_self_oom_score_adj(int score);
 int vm_self_helper(const char *name, char **ret_path, struct vm_err *err);
 /* Opens the null device; -1 with errno. */
 int vm_self_null(void);
+/* As vm_self_helper() for a program of ours that people call: it is beside this one. Owned. */
+int vm_self_sibling(const char *name, char **ret_path, struct vm_err *err);

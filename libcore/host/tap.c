@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <vm/cleanup.h>
 
@@ -152,6 +153,11 @@ int vm_tap_delete(const char *name, const char *alias, struct vm_err *err)
 	if (strcmp(info.alias, alias) != 0)
 		return 0;
 	return vm_link_delete(info.index, err);
+}
+
+bool vm_vhost_net_usable(void)
+{
+	return faccessat(AT_FDCWD, "/dev/vhost-net", R_OK | W_OK, AT_EACCESS) == 0;
 }
 
 int vm_vhost_net_open(int *ret_fd, struct vm_err *err)

@@ -40,5 +40,7 @@ int vm_tap_open(const struct vm_tap_want *want, struct vm_tap *ret, struct vm_er
 void vm_tap_close(struct vm_tap *t);
 /* Deletes the tap of this name if it carries this alias; another one, or none, is success. */
 int vm_tap_delete(const char *name, const char *alias, struct vm_err *err);
+/* Is there a vhost-net that this process may open? */
+bool vm_vhost_net_usable(void);
 /* One vhost-net instance. VM_NOT_FOUND, VM_DENIED: there is no such thing for us. */
 int vm_vhost_net_open(int *ret_fd, struct vm_err *err);

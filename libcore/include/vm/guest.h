@@ -27,7 +27,7 @@ struct vm_host {
 int vm_host_open(const char *connect, struct vm_host *ret, struct vm_err *err);
 void vm_host_close(struct vm_host *h);
 
-/* All return 0 = done; 1 = it was so already (if_needed, or nothing to do); -1 with *err. */
+/* dry_run: everything is checked and nothing is done.  All return 0 = done; 1 = it was so already (if_needed, or nothing to do); -1 with *err. */
 
 /* VM_IN_USE: it runs already (with if_needed: 1). */
 int vm_guest_start(struct vm_host *h, const char *ref, const struct vm_start_options *o,
@@ -48,15 +48,18 @@ struct vm_run_id {
 	struct vm_procid watcher; /* pid 0 = none */
 };
 int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,
-		      struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err);
+		      bool dry_run, struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err);
 /* Waits until this run of the guest is over and all is given back. VM_PENDING: not before the deadline. */
 int vm_guest_wait_off(struct vm_host *h, const char *ref, const struct vm_run_id *run,
 		      struct vm_deadline dl, struct vm_err *err);
 /* graceful: asks QEMU to end (SIGTERM) instead of killing it.  A stale guest is cleared away. */
 int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool remove_logs,
-		     bool if_needed, struct vm_deadline dl, struct vm_err *err);
-int vm_guest_suspend(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err);
-int vm_guest_resume(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err);
-int vm_guest_reset(struct vm_host *h, const char *ref, struct vm_deadline dl, struct vm_err *err);
-int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, struct vm_deadline dl,
+		     bool if_needed, bool dry_run, struct vm_deadline dl, struct vm_err *err);
+int vm_guest_suspend(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
+		     struct vm_err *err);
+int vm_guest_resume(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
 		    struct vm_err *err);
+int vm_guest_reset(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
+		   struct vm_err *err);
+int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, bool dry_run,
+		    struct vm_deadline dl, struct vm_err *err);

@@ -18,6 +18,8 @@ int vm_lock_take(int dirfd, const char *name, struct vm_deadline deadline, int *
 		 struct vm_err *err);
 /* Takes it only if free: 1 = someone else has it (who: in *err's message). */
 int vm_lock_try(int dirfd, const char *name, int *ret_fd, struct vm_err *err);
+/* A lock that another process took and handed over with its descriptor: names this one as the holder. */
+void vm_lock_mine(int fd);
 /* Closes, which unlocks; sets -1. */
 void vm_lock_release(int *fd);
 /* Is a *write* lock held on the file by anybody (F_OFD_GETLK asked with F_RDLCK, so that a

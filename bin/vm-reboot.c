@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stddef.h>
+
+#include <vm/cleanup.h>
+#include <vm/cli.h>
+#include <vm/guest.h>
+
+#include "guest/modes.h"
+
+struct options {
+	struct vm_common common;
+	struct vm_words mode;
+	unsigned modes;
+	struct vm_host host;
+};
+
+static const struct vm_opt options[] = {
+	{ .name = "mode", .kind = VM_OPT_LIST, .off = offsetof(struct options, mode),
+	  .arg = "MODE,...", .help = "acpi, agent, initctl, signal, paravirt; tried in turn" },
+	{ 0 },
+};
+static const struct vm_operand_spec operands[] = {
+	{ .name = "GUEST", .kind = VM_OPERAND_GUEST, .many = true, .complete = "guest:running" },
+	{ 0 },
+};
+static const struct vm_program program;
+
+static int reboot_one(void *opaque, const char *operand, struct vm_err *err)
+{
+	struct options *o = opaque;
+
+	return vm_guest_reboot(&o->host, operand, o->modes, o->common.dry_run, o->common.deadline,
+			       err);
+}
+
+static int run(void *opaque, struct vm_err *err)
+{
+	struct options *o = opaque;
+	int r;
+
+	o->host = VM_HOST_INIT;
+	if (vm_shutdown_modes(&o->mode, &o->modes, err) < 0 ||
+	    vm_host_open(o->common.connect, &o->host, err) < 0)
+		return -1;
+	r = vm_cli_each(&program, &o->common, "asked to reboot", reboot_one, o);
+	vm_host_close(&o->host);
+	return r;
+}
+
+static const struct vm_program program = {
+	.name = "vm-reboot",
+	.usage = "[OPTION...] GUEST...",
+	.summary = "Ask guests to shut down and start again, in the same process.",
+	.options = options,
+	.operands = operands,
+	.size = sizeof(struct options),
+	.changes = true,
+	.run = run,
+	.schema = "vm-reboot/1",
+};
+
+int main(int argc, char **argv)
+{
+	return vm_cli_main(&program, argc, argv);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "shutdown_cli.h"
+
+#include <stdlib.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/guest.h>
+#include <vm/log.h>
+
+#include "modes.h"
+#include "parallel.h"
+
+const char *const vm_shutdown_then_words[] = { "fail", "destroy", "save", NULL };
+
+struct shutdown {
+	struct vm_common common; /* first: vm_cli_each() sets its deadline */
+	const struct vm_shutdown_cli *o;
+	struct vm_host host;
+	unsigned modes;
+};
+
+static int shutdown_one(void *opaque, const char *operand, struct vm_err *err)
+{
+	struct shutdown *s = opaque;
+	const struct vm_shutdown_cli *o = s->o;
+	struct vm_run_id run;
+	int r = vm_guest_shutdown(&s->host, operand, s->modes, o->if_needed, s->common.dry_run,
+				  s->common.deadline, &run, err);
+
+	if (r != 0 || !o->wait || s->common.dry_run)
+		return r;
+	r = vm_guest_wait_off(&s->host, operand, &run, vm_deadline_in(o->wait_ms), err);
+	if (r == 0 || err->kind != VM_PENDING || o->then != VM_THEN_DESTROY)
+		return r;
+	vm_log_step("it is not off: destroy it");
+	*err = VM_ERR_INIT;
+	return vm_guest_destroy(&s->host, operand, false, false, true, false,
+				vm_deadline_in(s->common.timeout_ms), err) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Puts the names of all that run in the operands' place. */
+static int take_all(const struct vm_state *state, struct vm_words *operands, struct vm_err *err)
+{
+	const struct vm_entries_want want = { 0 };
+	struct vm_entries entries;
+	const char **names;
+
+	if (vm_entries_read(state, &want, &entries, err) < 0)
+		return -1;
+	names = vm_xcalloc(entries.n + 1, sizeof(*names));
+	for (size_t i = 0; i < entries.n; i++)
+		names[i] = vm_xstrdup(entries.v[i].name);
+	*operands = (struct vm_words){ .v = names, .n = entries.n };
+	vm_entries_free(&entries);
+	return 0;
+}
+
+int vm_shutdown_cli(const struct vm_program *p, struct vm_common *c, struct vm_shutdown_cli *o,
+		    struct vm_err *err)
+{
+	struct shutdown s = { .o = o, .host = VM_HOST_INIT };
+	int r;
+
+	if (o->all == (c->operands.n > 0))
+		return vm_err_set(err, VM_USAGE, o->all ? "--all and a GUEST exclude each other"
+							: "a GUEST, or --all, is needed");
+	if (o->then_given && !o->wait)
+		return vm_err_set(err, VM_USAGE, "--then needs --wait");
+	if (o->then == VM_THEN_SAVE)
+		return vm_err_set(err, VM_UNSUPPORTED, "--then=save: guests cannot be saved yet");
+	if (vm_shutdown_modes(&o->mode, &s.modes, err) < 0 ||
+	    vm_host_open(c->connect, &s.host, err) < 0)
+		return -1;
+	s.common = *c;
+	if (o->all && take_all(&s.host.state, &s.common.operands, err) < 0) {
+		vm_host_close(&s.host);
+		return -1;
+	}
+	r = vm_parallel_each(p, &s.common, o->wait ? "shut down" : "asked to shut down",
+			     shutdown_one, &s, o->parallel);
+	vm_host_close(&s.host);
+	return r;
+}
