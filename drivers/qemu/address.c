@@ -294,6 +294,7 @@ bool vm_device_on_usb(enum vm_device_family family, const struct vm_device *dev)
 	case VM_FAMILY_RNG:
 	case VM_FAMILY_WATCHDOG:
 	case VM_FAMILY_PANIC:
+	case VM_FAMILY_AUDIO:
 	case VM_FAMILIES:
 		break;
 	}

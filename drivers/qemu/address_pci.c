@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include <vm/cleanup.h>
+
 #include "pci.h"
 #include "qemu.h"
 
@@ -205,6 +207,7 @@ static unsigned needs(const struct layout *l, enum vm_device_family family,
 	case VM_FAMILY_CHANNEL:
 	case VM_FAMILY_GRAPHICS:
 	case VM_FAMILY_PANIC:
+	case VM_FAMILY_AUDIO:
 	case VM_FAMILIES:
 		break;
 	}
@@ -247,7 +250,8 @@ static int collect(enum vm_device_family family, struct vm_device *dev, void *ar
 	struct collect *c = arg;
 	unsigned flags;
 
-	if (!present(dev))
+	/* A console that stands for a serial port repeats its address. */
+	if (!present(dev) || family == VM_FAMILY_CONSOLE)
 		return 0;
 	if (is_piix3(family, dev)) {
 		if (c->l->set.buses[0].model == VM_PCI_ROOT)
@@ -516,12 +520,25 @@ static int place_family(struct layout *l, enum vm_device_family family, struct v
 	for (uint32_t i = 0; i < list->n; i++) {
 		struct vm_device *dev = list->v[i];
 
-		if (needs(l, family, dev) == 0)
+		if (needs(l, family, dev) != 0 && next(l, family, dev, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int place_disks(struct layout *l, struct vm_err *err)
+{
+	VM_AUTO_FREE struct vm_disk **disks = vm_disks_of(l->d);
+
+	for (size_t i = 0; disks[i] != NULL; i++) {
+		struct vm_device *dev = &disks[i]->dev;
+
+		if (needs(l, VM_FAMILY_DISK, dev) == 0)
 			continue;
-		if (family == VM_FAMILY_DISK && !present(dev) && !wanted(dev))
+		if (!present(dev) && !wanted(dev))
 			return mt_error(l->ctx, dev, "address", VM_BAD_INPUT, err,
 					"a virtio disk has a PCI address");
-		if (next(l, family, dev, err) < 0)
+		if (next(l, VM_FAMILY_DISK, dev, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -529,10 +546,9 @@ static int place_family(struct layout *l, enum vm_device_family family, struct v
 
 static int place_all(struct layout *l, struct vm_err *err)
 {
-	static const enum vm_device_family before[] = {VM_FAMILY_INTERFACE};
 	static const enum vm_device_family after[] = {
-	    VM_FAMILY_DISK,  VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,    VM_FAMILY_WATCHDOG,
-	    VM_FAMILY_VIDEO, VM_FAMILY_INPUT,	   VM_FAMILY_SERIAL,
+	    VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,   VM_FAMILY_WATCHDOG,
+	    VM_FAMILY_VIDEO,	  VM_FAMILY_INPUT, VM_FAMILY_SERIAL,
 	};
 
 	for (size_t i = 0; i < l->ctl.n; i++) {
@@ -542,12 +558,10 @@ static int place_all(struct layout *l, struct vm_err *err)
 		    next(l, VM_FAMILY_CONTROLLER, &c->dev, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
-		if (place_family(l, before[i], err) < 0)
-			return -1;
-	if (place_controllers(l, err) < 0)
+	if (place_family(l, VM_FAMILY_INTERFACE, err) < 0 || place_controllers(l, err) < 0 ||
+	    place_disks(l, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++)
+	for (size_t i = 0; i < VM_COUNT(after); i++)
 		if (place_family(l, after[i], err) < 0)
 			return -1;
 	return 0;

@@ -131,7 +131,8 @@ static void chardev(struct vm_plan *p, const struct vm_char *chr, const char *al
 		break;
 	case VM_CHARDEV_FILE:
 		vm_kv_str(&b, "path", c->path);
-		vm_kv_on(&b, "append", c->append != VM_SWITCH_OFF);
+		if (c->append == VM_SWITCH_ON) /* QEMU begins a new file without */
+			vm_kv_on(&b, "append", true);
 		break;
 	case VM_CHARDEV_DEV:
 	case VM_CHARDEV_PIPE:
@@ -152,7 +153,8 @@ static void chardev(struct vm_plan *p, const struct vm_char *chr, const char *al
 	}
 	if (c != NULL && c->log_file != NULL) {
 		vm_kv_str(&b, "logfile", c->log_file);
-		vm_kv_on(&b, "logappend", c->log_append != VM_SWITCH_OFF);
+		if (c->log_append == VM_SWITCH_ON)
+			vm_kv_on(&b, "logappend", true);
 	}
 	vm_argv_opt(p->a, "-chardev", b.text);
 	vm_strbuf_free(&b);

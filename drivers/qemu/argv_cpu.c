@@ -9,10 +9,11 @@
 
 #include "plan.h"
 
-/* QEMU's name of a feature: libvirt's database has underscores where QEMU has dashes. */
+/* QEMU's name of a feature: libvirt's database has underscores where QEMU has dashes, and a slip.
+ */
 static void feature(struct vm_strbuf *b, const char *name, bool on)
 {
-	VM_AUTO_FREE char *key = vm_xstrdup(name);
+	VM_AUTO_FREE char *key = vm_xstrdup(strcmp(name, "pclmuldq") == 0 ? "pclmulqdq" : name);
 
 	for (char *c = key; *c != '\0'; c++)
 		if (*c == '_')
@@ -47,13 +48,18 @@ static void custom(struct vm_strbuf *b, const struct vm_cpu *cpu)
 	}
 }
 
-static const char *default_model(const struct vm_domain *d)
+/* The machines' own default is that of the program: qemu-system-i386 has a smaller one. */
+static const char *default_model(const struct vm_plan *p)
 {
-	return d->os->arch != NULL && strcmp(d->os->arch, "i686") == 0 ? "qemu32" : "qemu64";
+	const char *emulator = p->a->v[0];
+	size_t len = strlen(emulator);
+
+	return len >= 4 && strcmp(emulator + len - 4, "i386") == 0 ? "qemu32" : "qemu64";
 }
 
-static void model(struct vm_strbuf *b, const struct vm_domain *d)
+static void model(struct vm_strbuf *b, const struct vm_plan *p)
 {
+	const struct vm_domain *d = p->d;
 	const struct vm_cpu *cpu = d->cpu;
 	bool kvm = d->virt == VM_VIRT_KVM;
 
@@ -71,7 +77,7 @@ static void model(struct vm_strbuf *b, const struct vm_domain *d)
 		break;
 	case VM_CPU_MODE_ABSENT:
 	case VM_CPU_CUSTOM:
-		vm_kv_word(b, cpu != NULL && cpu->model != NULL ? cpu->model : default_model(d));
+		vm_kv_word(b, cpu != NULL && cpu->model != NULL ? cpu->model : default_model(p));
 		if (cpu != NULL)
 			vm_kv_str(b, "vendor", cpu->vendor_id);
 		break;
@@ -191,7 +197,7 @@ void vm_plan_cpu(struct vm_plan *p)
 	const struct vm_domain *d = p->d;
 	struct vm_strbuf b = VM_STRBUF_INIT;
 
-	model(&b, d);
+	model(&b, p);
 	timers(&b, d);
 	if (d->features != NULL)
 		features(&b, d->features);

@@ -116,6 +116,7 @@ static int boot_kind(const struct vm_disk *disk)
 uint64_t vm_plan_boot_index(const struct vm_domain *d, enum vm_device_family family,
 			    const struct vm_device *dev)
 {
+	VM_AUTO_FREE struct vm_disk **disks = NULL;
 	const void *obj = dev;
 
 	if (dev->boot_order != 0 || any_device_order(d))
@@ -124,11 +125,9 @@ uint64_t vm_plan_boot_index(const struct vm_domain *d, enum vm_device_family fam
 		return d->interfaces.v[0] == dev ? boot_place(d->os, VM_BOOT_NETWORK) : 0;
 	if (family != VM_FAMILY_DISK)
 		return 0;
-	for (uint32_t i = 0; i < d->disks.n; i++) {
-		const struct vm_disk *disk = d->disks.v[i];
-
-		if (boot_kind(disk) == boot_kind(obj))
-			return &disk->dev == dev ? boot_place(d->os, boot_kind(disk)) : 0;
-	}
+	disks = vm_disks_of(d);
+	for (size_t i = 0; disks[i] != NULL; i++)
+		if (boot_kind(disks[i]) == boot_kind(obj))
+			return &disks[i]->dev == dev ? boot_place(d->os, boot_kind(obj)) : 0;
 	return 0;
 }

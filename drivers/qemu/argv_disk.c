@@ -36,9 +36,19 @@ struct layer {
 	unsigned number; /* libvirt-<number>-storage */
 };
 
+/* A disk that others write too must not be cached, unless its admin says otherwise. */
+static const struct cache_mode *cache_mode(const struct vm_disk *disk)
+{
+	bool said = disk->cache != VM_CACHE_ABSENT && disk->cache != VM_CACHE_DEFAULT;
+
+	if (!said && disk->shareable && !disk->readonly)
+		return &cache_modes[VM_CACHE_NONE];
+	return &cache_modes[disk->cache];
+}
+
 static void cache(struct vm_qobj *o, const struct vm_disk *disk)
 {
-	const struct cache_mode *m = &cache_modes[disk->cache];
+	const struct cache_mode *m = cache_mode(disk);
 
 	if (!m->said)
 		return;
@@ -323,7 +333,7 @@ static void error_policies(struct vm_qobj *o, const struct vm_disk *disk)
 static void device(struct vm_plan *p, const struct vm_disk *disk, const char *node)
 {
 	VM_AUTO_FREE char *alias = vm_qemu_alias(p->d, VM_FAMILY_DISK, &disk->dev);
-	const struct cache_mode *m = &cache_modes[disk->cache];
+	const struct cache_mode *m = cache_mode(disk);
 	const bool lun = disk->device == VM_DISK_LUN, floppy = disk->bus == VM_BUS_FDC;
 	uint64_t boot = floppy ? 0 : vm_plan_boot_index(p->d, VM_FAMILY_DISK, &disk->dev);
 	struct vm_qobj o = VM_QOBJ_INIT;
@@ -398,14 +408,15 @@ static void floppy_controller(struct vm_plan *p)
 
 void vm_plan_disks(struct vm_plan *p)
 {
+	VM_AUTO_FREE struct vm_disk **disks = vm_disks_of(p->d);
 	unsigned next = 1;
 
 	floppy_controller(p);
 	/* Nodes are counted from the last disk to the first. */
-	for (uint32_t i = 0; i < p->d->disks.n; i++)
-		next += layers(p->d->disks.v[i]);
-	for (uint32_t i = 0; i < p->d->disks.n; i++) {
-		const struct vm_disk *disk = p->d->disks.v[i];
+	for (size_t i = 0; disks[i] != NULL; i++)
+		next += layers(disks[i]);
+	for (size_t i = 0; disks[i] != NULL; i++) {
+		const struct vm_disk *disk = disks[i];
 		VM_AUTO_FREE char *node = NULL;
 
 		next -= layers(disk);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Graphics, video, input. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +10,13 @@
 
 #include "plan.h"
 
-#define AUDIO	 "audio1"
 #define VNC_BASE 5900
+
+/* Sound is thrown away unless the document says otherwise; a display has the first backend. */
+static uint64_t first_audio(const struct vm_domain *d)
+{
+	return d->audios.n > 0 ? ((const struct vm_audio *)d->audios.v[0])->id : 1;
+}
 
 /* ---- vnc ---- */
 
@@ -68,6 +75,7 @@ static void vnc(struct vm_plan *p, const struct vm_vnc *v)
 					     [VM_SHARE_FORCE_SHARED] = "force-shared",
 					     [VM_SHARE_IGNORE] = "ignore"};
 	struct vm_strbuf b = VM_STRBUF_INIT;
+	char audio[32];
 
 	vnc_address(p, &b, v);
 	if (mt_is_set(&v->obj, VM_VNC_BIT_WEBSOCKET)) {
@@ -82,20 +90,29 @@ static void vnc(struct vm_plan *p, const struct vm_vnc *v)
 		vm_kv_on(&b, "password", true);
 	if (v->power_control != VM_SWITCH_ABSENT)
 		vm_kv_on(&b, "power-control", v->power_control == VM_SWITCH_ON);
-	vm_kv_str(&b, "audiodev", AUDIO);
+	snprintf(audio, sizeof(audio), "audio%" PRIu64, first_audio(p->d));
+	vm_kv_str(&b, "audiodev", audio);
 	vm_argv_opt(p->a, "-vnc", b.text);
 	if (v->keymap != NULL)
 		vm_argv_opt(p->a, "-k", v->keymap);
 	vm_strbuf_free(&b);
 }
 
-void vm_plan_graphics(struct vm_plan *p)
+static void audio_backend(struct vm_plan *p, uint64_t id)
 {
 	struct vm_qobj o = VM_QOBJ_INIT;
 
-	vm_qobj_str(&o, "id", AUDIO);
+	vm_qobj_strf(&o, "id", "audio%" PRIu64, id);
 	vm_qobj_str(&o, "driver", "none");
 	vm_qobj_emit(&o, p->a, "-audiodev");
+}
+
+void vm_plan_graphics(struct vm_plan *p)
+{
+	for (uint32_t i = 0; i < p->d->audios.n; i++)
+		audio_backend(p, ((const struct vm_audio *)p->d->audios.v[i])->id);
+	if (p->d->audios.n == 0)
+		audio_backend(p, first_audio(p->d));
 	for (uint32_t i = 0; i < p->d->graphics.n; i++) {
 		const struct vm_graphics *g = p->d->graphics.v[i];
 

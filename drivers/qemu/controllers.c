@@ -56,6 +56,33 @@ void vm_controllers_free(struct vm_controllers *c)
 	*c = VM_CONTROLLERS_INIT;
 }
 
+struct vm_disk **vm_disks_of(const struct vm_domain *d)
+{
+	struct vm_disk **v = vm_xcalloc((size_t)d->disks.n + 1, sizeof(struct vm_disk *));
+
+	for (size_t n = 0; n < d->disks.n; n++) {
+		struct vm_disk *new = d->disks.v[n];
+		int index = vm_disk_target_index(new->target);
+		size_t at = n;
+		bool found = false;
+
+		for (size_t i = n; i-- > 0;) {
+			if (v[i]->bus != new->bus)
+				continue;
+			if (vm_disk_target_index(v[i]->target) > index)
+				at = i;
+			else if (!found)
+				at = i + 1;
+			else
+				continue;
+			found = true;
+		}
+		memmove(v + at + 1, v + at, (n - at) * sizeof(struct vm_disk *));
+		v[at] = new;
+	}
+	return v;
+}
+
 struct vm_controller *vm_controller_find(const struct vm_domain *d, int kind, uint64_t index)
 {
 	for (uint32_t i = 0; i < d->controllers.n; i++) {

@@ -384,8 +384,6 @@ static int check_interface(struct check *c, const struct vm_interface *n)
 	if (!virtio && (n->queues > 1 || n->rx_queue_size != 0 || n->tx_queue_size != 0 ||
 			n->driver == VM_NET_DRIVER_VHOST || n->txmode != VM_TXMODE_ABSENT))
 		return REFUSE(c, n, "driver", "<driver> is for virtio cards");
-	if (n->driver == VM_NET_DRIVER_VHOST && c->d->virt != VM_VIRT_KVM)
-		return REFUSE(c, n, "driver/@name", "vhost needs type='kvm'");
 	if (n->kind == VM_INTERFACE_USER && n->queues > 1)
 		return REFUSE(c, n, "driver/@queues", "a user network has one queue");
 	if (n->mtu != 0 && n->kind == VM_INTERFACE_USER)

@@ -79,6 +79,7 @@ static const struct mt_row domain_rows[] = {
     D_LIST("channel", channels, CHANNELS, channel),
     D_LIST("input", inputs, INPUTS, input),
     D_LIST("graphics", graphics, GRAPHICS, graphics),
+    D_LIST("audio", audios, AUDIOS, audio),
     D_LIST("video", videos, VIDEOS, video),
     D_LIST("watchdog", watchdogs, WATCHDOGS, watchdog),
     D_LIST("memballoon", memballoons, MEMBALLOONS, memballoon),
@@ -113,6 +114,7 @@ const struct vm_family vm_families[VM_FAMILIES] = {
     [VM_FAMILY_RNG] = FAMILY(rng, rngs),
     [VM_FAMILY_WATCHDOG] = FAMILY(watchdog, watchdogs),
     [VM_FAMILY_PANIC] = FAMILY(panic, panics),
+    [VM_FAMILY_AUDIO] = FAMILY(audio, audios),
 };
 
 bool vm_domain_is_q35(const struct vm_domain *d)

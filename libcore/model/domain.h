@@ -77,7 +77,8 @@ struct vm_domain {
 	int suspend_to_mem, suspend_to_disk; /* yes/no */
 	char *emulator;			     /* filled by the driver if absent */
 	struct mt_list disks, controllers, interfaces, serials, parallels, consoles, channels;
-	struct mt_list inputs, graphics, videos, memballoons, rngs, watchdogs, panics;
+	struct mt_list inputs, graphics, videos, memballoons, rngs, watchdogs, panics,
+	    audios;
 };
 enum vm_domain_bit {
 	VM_DOMAIN_BIT_VIRT,
@@ -124,6 +125,7 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_RNGS,
 	VM_DOMAIN_BIT_WATCHDOGS,
 	VM_DOMAIN_BIT_PANICS,
+	VM_DOMAIN_BIT_AUDIOS,
 };
 
 /* The device lists of a domain, for code that walks all devices. */
@@ -142,6 +144,7 @@ enum vm_device_family {
 	VM_FAMILY_RNG,
 	VM_FAMILY_WATCHDOG,
 	VM_FAMILY_PANIC,
+	VM_FAMILY_AUDIO,
 	VM_FAMILIES
 };
 struct vm_family {

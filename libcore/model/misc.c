@@ -169,3 +169,24 @@ const struct mt_type vm_panic_type = {
     .n = VM_COUNT(panic_rows),
     .check = check_panic,
 };
+
+/* ---- audio ---- */
+
+const char *const vm_audio_kind_words[] = {
+    "", "none", "!alsa", "!coreaudio", "!jack", "!oss", "!pulseaudio", "!sdl", "!spice", "!file",
+    "!dbus", NULL,
+};
+static const struct mt_range audio_id_range = {.min = 1, .max = UINT32_MAX};
+static const struct mt_row audio_rows[] = {
+    MT_ROW(struct vm_audio, "@id", id, VM_AUDIO_BIT_ID, MT_U64, .flags = MT_REQUIRED | MT_KEY,
+	   .arg = &audio_id_range),
+    MT_ROW(struct vm_audio, "@type", kind, VM_AUDIO_BIT_KIND, MT_ENUM, .flags = MT_REQUIRED,
+	   .arg = vm_audio_kind_words),
+    MT_ROW(struct vm_audio, "alias/@name", dev.alias, VM_DEVICE_ALIAS, MT_STR),
+};
+const struct mt_type vm_audio_type = {
+    .elem = "audio",
+    .size = sizeof(struct vm_audio),
+    .rows = audio_rows,
+    .n = VM_COUNT(audio_rows),
+};

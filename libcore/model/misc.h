@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* Small devices: input, rng, memballoon, watchdog, panic. */
+/* Small devices: input, rng, memballoon, watchdog, panic, audio. */
 #include "device.h"
 
 enum vm_input_kind {
@@ -112,3 +112,26 @@ struct vm_panic {
 };
 enum vm_panic_bit { VM_PANIC_BIT_MODEL };
 extern const struct mt_type vm_panic_type;
+
+/* Where the guest's sound goes on the host. */
+enum vm_audio_kind {
+	VM_AUDIO_ABSENT,
+	VM_AUDIO_NONE,
+	VM_AUDIO_ALSA,
+	VM_AUDIO_COREAUDIO,
+	VM_AUDIO_JACK,
+	VM_AUDIO_OSS,
+	VM_AUDIO_PULSEAUDIO,
+	VM_AUDIO_SDL,
+	VM_AUDIO_SPICE,
+	VM_AUDIO_FILE,
+	VM_AUDIO_DBUS
+};
+extern const char *const vm_audio_kind_words[];
+struct vm_audio {
+	struct vm_device dev; /* has no address */
+	uint64_t id;	      /* 1... */
+	int kind;
+};
+enum vm_audio_bit { VM_AUDIO_BIT_ID, VM_AUDIO_BIT_KIND };
+extern const struct mt_type vm_audio_type;

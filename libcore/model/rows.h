@@ -11,15 +11,15 @@
 /* The rows every device may have; `t` begins with struct vm_device dev. */
 #define VM_DEVICE_ROWS(t)                                                                          \
 	MT_ROW(t, "alias/@name", dev.alias, VM_DEVICE_ALIAS, MT_STR),                              \
+	    MT_ROW(t, "acpi/@index", dev.acpi_index, VM_DEVICE_ACPI_INDEX, MT_U64,                 \
+		   .arg = &vm_acpi_index_range),                                                   \
 	    MT_ROW(t, "address", dev.address, VM_DEVICE_ADDRESS, MT_CASE, .flags = MT_ASSIGNED,    \
 		   .arg = &vm_address_cases)
 #define VM_DEVICE_BOOT_ROWS(t)                                                                     \
 	MT_ROW(t, "boot/@order", dev.boot_order, VM_DEVICE_BOOT, MT_U64, .arg = &vm_boot_range),   \
 	    MT_ROW(t, "boot/@loadparm", dev.loadparm, VM_DEVICE_LOADPARM, MT_STR)
 #define VM_DEVICE_ROM_ROWS(t)                                                                      \
-	MT_ROW(t, "rom", dev.rom, VM_DEVICE_ROM, MT_ONE, .arg = &vm_rom_type),                     \
-	    MT_ROW(t, "acpi/@index", dev.acpi_index, VM_DEVICE_ACPI_INDEX, MT_U64,                 \
-		   .arg = &vm_acpi_index_range)
+	MT_ROW(t, "rom", dev.rom, VM_DEVICE_ROM, MT_ONE, .arg = &vm_rom_type)
 /* <driver iommu= ...> into the member struct vm_virtio_options virtio. */
 #define VM_VIRTIO_ROWS(t)                                                                          \
 	MT_ROW(t, "driver/@iommu", virtio.iommu, VM_DEVICE_IOMMU, MT_ENUM,                         \
