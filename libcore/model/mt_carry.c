@@ -7,25 +7,6 @@
 
 #include "mt_match.h"
 
-/* A copy out of another document has no place in this one. */
-static void detach(const struct mt_type *type, struct mt_obj *obj)
-{
-	obj->node = VM_NODE_NONE;
-	obj->ours = 0;
-	for (uint16_t i = 0; i < type->n; i++) {
-		const struct mt_row *row = &type->rows[i];
-		const struct mt_type *sub = mt_row_type(row, obj);
-		void *datum = mt_datum(obj, row);
-		struct mt_list *list = datum;
-
-		if (row->kind == MT_MANY)
-			for (uint32_t k = 0; k < list->n; k++)
-				detach(sub, list->v[k]);
-		else if (sub != NULL && *(void **)datum != NULL)
-			detach(sub, *(void **)datum);
-	}
-}
-
 static void carry_object(const struct mt_row *row, struct mt_obj *obj, const struct mt_obj *stored)
 {
 	const struct mt_cases *cases = row->kind == MT_CASE ? row->arg : NULL;
@@ -50,7 +31,7 @@ static void carry_object(const struct mt_row *row, struct mt_obj *obj, const str
 		       sizeof(int));
 	if (sub != NULL && *theirs != NULL) {
 		*mine = mt_copy(sub, *theirs);
-		detach(sub, *mine);
+		mt_detach(sub, *mine);
 	}
 	mt_assigned(obj, row->set);
 }
