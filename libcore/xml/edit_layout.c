@@ -341,7 +341,8 @@ void xml_edit_layout(const struct vm_xml_edit *e, struct splices *ret)
 	struct layout l = {.e = e, .x = e->x, .out = ret};
 
 	guess_style(&l);
-	for (const struct op *op = e->ops; op < e->ops + e->n; op++) {
+	for (size_t i = 0; i < e->n; i++) {
+		const struct op *op = &e->ops[i];
 		vm_node parent = e->x->nodes[op->node].parent;
 		struct vm_range gone;
 		bool lines;

@@ -181,7 +181,7 @@ static int add_attr(struct scan *s, vm_node n, uint32_t at, uint32_t len, uint32
 		return xml_error_at(x, at, s->err, "attribute '%.*s' is given twice",
 				    (int)(len < 100 ? len : 100), name);
 	if (x->n_attrs == x->cap_attrs) {
-		x->cap_attrs = x->cap_attrs ? x->cap_attrs * 2 : 256;
+		x->cap_attrs *= 2;
 		x->attrs = vm_xreallocarray(x->attrs, x->cap_attrs, sizeof(*x->attrs));
 	}
 	x->attrs[x->n_attrs++] = (struct xml_attr){.node = n,
@@ -347,6 +347,8 @@ int xml_scan(struct vm_xml *x, struct vm_err *err)
 			 .len = (uint32_t)x->len,
 			 .open = VM_NODE_NONE};
 
+	x->cap_attrs = 64;
+	x->attrs = vm_xreallocarray(NULL, x->cap_attrs, sizeof(*x->attrs));
 	while (s.pos < s.len)
 		if ((x->text[s.pos] == '<' ? scan_markup(&s) : scan_text(&s)) < 0)
 			return -1;
