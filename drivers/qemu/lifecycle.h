@@ -5,8 +5,6 @@
 
 extern const struct vm_driver vm_qemu_driver;
 
-#define VM_KEY_EMULATOR "emulator"     /* path it was started from */
-#define VM_KEY_MACHINE	"machine"      /* "pc-q35-7.2" */
 #define VM_KEY_POWEROFF "on_poweroff"  /* destroy, restart, preserve */
 #define VM_KEY_REBOOT	"on_reboot"
 #define VM_KEY_CRASH	"on_crash"

@@ -117,9 +117,8 @@ static int step_begin(struct vm_start *s, struct vm_err *err)
 	vm_record_set(r, VM_KEY_PHASE, "starting");
 	vm_record_setf(r, VM_KEY_STARTED_MS, "%llu", (unsigned long long)vm_realtime_ms());
 	vm_record_set(r, VM_KEY_PERSISTENT, s->g->defined ? "yes" : "no");
-	vm_record_set(r, VM_KEY_TITLE, s->d->title);
-	vm_record_set(r, VM_KEY_EMULATOR, s->emulator);
-	vm_record_set(r, VM_KEY_MACHINE, s->d->os->machine);
+	vm_domain_facts(s->d, r);
+	vm_record_set(r, VM_FACT_EMULATOR, s->emulator);
 	return 0;
 }
 

@@ -179,38 +179,23 @@ const struct vm_info_section vm_info_hostdevs = {
 	.show = show_hostdevs,
 };
 
-struct port_walk {
-	uint64_t bus;
-	char *device; /* owned: what sits on that bus */
-};
-
-static int port_taken(enum vm_device_family family, struct vm_device *dev, void *arg)
-{
-	struct port_walk *w = arg;
-
-	if (!vm_device_has_address(dev, VM_ADDRESS_PCI) || dev->address->bus != w->bus)
-		return 0;
-	w->device = vm_xstrdup(dev->alias ? dev->alias : vm_families[family].name);
-	return 1;
-}
-
 static int show_ports(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 {
 	(void)err;
 	for (uint32_t n = 0; n < i->domain->controllers.n; n++) {
 		const struct vm_controller *c = i->domain->controllers.v[n];
-		struct port_walk w = { .bus = c->index };
+		enum vm_device_family family;
+		const struct vm_device *user;
 
 		if (c->kind != VM_CONTROLLER_PCI || c->model != VM_PCIE_ROOT_PORT)
 			continue;
-		vm_domain_each_device(i->domain, port_taken, &w);
+		user = vm_domain_on_bus(i->domain, c->index, &family);
 		vm_out_row(out);
 		vm_out_u64(out, "bus", c->index);
-		vm_out_str(out, "state",
-			   w.device ? "used" : c->hotplug == VM_SWITCH_OFF ? "fixed" : "free");
-		vm_out_str(out, "device", w.device);
+		vm_out_str(out, "state", user ? "used" : c->hotplug == VM_SWITCH_OFF ? "fixed" : "free");
+		vm_out_str(out, "device",
+			   !user ? NULL : user->alias ? user->alias : vm_families[family].name);
 		vm_out_row_end(out);
-		free(w.device);
 	}
 	return 0;
 }

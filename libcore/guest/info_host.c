@@ -116,7 +116,7 @@ static int show_summary(struct vm_info *i, struct vm_out *out, struct vm_err *er
 	user = pid ? vm_task_user(pid) : NULL;
 	vm_out_str(out, "user", user);
 	out_walls(out, pid);
-	out_number(out, "hotplug_ports_free", &i->facts);
+	out_number(out, VM_FACT_PORTS_FREE, &i->facts);
 	vm_out_str(out, "title", vm_record_get(&i->facts, VM_KEY_TITLE));
 	return 0;
 }

@@ -139,7 +139,8 @@ static int see_alias(enum vm_device_family family, struct vm_device *dev, void *
 	/* What a definition ignores may be anything. */
 	if (!w->ctx->live && strncmp(dev->alias, "ua-", 3) != 0)
 		return 0;
-	if (!vm_text_only(dev->alias, "-_"))
+	/* Ours of buses have dots in them: "pcie.0". */
+	if (!vm_text_only(dev->alias, w->ctx->live ? "-_." : "-_"))
 		return mt_error(w->ctx, dev, "alias/@name", VM_BAD_INPUT, w->err,
 				"alias '%s' may hold letters, digits, - and _ only", dev->alias);
 	w->v[w->n++] = dev;

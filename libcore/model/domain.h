@@ -166,3 +166,7 @@ static inline struct mt_list *vm_domain_list(const struct vm_domain *d,
 bool vm_domain_is_q35(const struct vm_domain *d);
 /* Appends a new, empty object of the family, made by us (node = VM_NODE_NONE). */
 void *vm_domain_add_device(struct vm_domain *d, enum vm_device_family family);
+
+/* The first device on this PCI bus, or NULL; its family in *ret_family (may be NULL). */
+const struct vm_device *vm_domain_on_bus(const struct vm_domain *d, uint64_t bus,
+					 enum vm_device_family *ret_family);

@@ -35,5 +35,6 @@ int vm_domain_complete(const struct vm_xml *doc, const struct vm_xml *stored,
 #define VM_FACT_VCPUS_MAX  "vcpus_max"
 #define VM_FACT_MEMORY	   "memory_bytes"
 #define VM_FACT_MEMORY_MAX "memory_max_bytes"
+#define VM_FACT_PORTS_FREE "hotplug_ports_free" /* absent: no PCI Express */
 struct vm_record;
 void vm_domain_facts(const struct vm_domain *d, struct vm_record *facts);
