@@ -67,17 +67,21 @@ static int run_clear(struct vm_guest *g, struct vm_err *err)
 /* How the run ended is worth knowing, but not worth failing for. */
 static void keep_last(struct vm_guest *g, const struct vm_status *last)
 {
-	struct vm_status s = {.life = VM_SHUTOFF, .reason = "unknown", .from = "record"};
+	const struct vm_status nobody_knows = { .life = VM_SHUTOFF,
+						.reason = "unknown",
+						.from = "record" };
+	struct vm_status s = nobody_knows;
 	struct vm_err err = VM_ERR_INIT;
 
 	if (!g->defined || g->lib < 0)
 		return;
 	if (last) {
 		s = *last;
-	} else if (vm_status_read(g->run, &s, &err) < 0 ||
-		   (s.life != VM_SHUTOFF && s.life != VM_CRASHED && s.life != VM_SAVED)) {
+	} else if (vm_status_read(g->run, &s, &err) == 0 && s.life == VM_SHUTTING_DOWN) {
+		s.life = VM_SHUTOFF;
+	} else if (s.life != VM_SHUTOFF && s.life != VM_CRASHED && s.life != VM_SAVED) {
 		/* nobody saw the end */
-		s = (struct vm_status){.life = VM_SHUTOFF, .reason = "unknown", .from = "record"};
+		s = nobody_knows;
 		s.since_ms = vm_realtime_ms();
 	}
 	if (vm_status_write_last(g->lib, &s, &err) < 0)
