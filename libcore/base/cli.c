@@ -271,9 +271,10 @@ static int run(const struct vm_program *p, struct vm_cli_parsed *parsed, struct 
 	/* who pressed ^C knows why it ended */
 	if (r < 0 && !(vm_interrupted && err->sys == EINTR))
 		report(p, c->json, err);
-	if (finish_stdout(&late) < 0) {
+	/* what failed already has been reported, maybe this very thing */
+	if (finish_stdout(&late) < 0 && status == 0) {
 		report(p, c->json, &late);
-		status = status ? status : (int)late.kind;
+		status = (int)late.kind;
 	}
 	if (p->changes && !c->dry_run && status != VM_USAGE)
 		audit(p, c, vm_interrupted ? 128 + vm_interrupted : status, vm_now_ms() - start);

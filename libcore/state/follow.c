@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <vm/follow.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/file.h>
+#include <vm/log.h>
+
+#define GUEST_MASK (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR)
+/* IN_DELETE: a directory that we hold open tells nothing of its own removal. */
+#define PLACE_MASK (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
+
+struct vm_follow_guest {
+	char *name;
+	int dir, watch;
+	int pidfd; /* of QEMU; -1 = not known, or its end was told already */
+	bool dirty, pending, bad;
+	struct vm_events_reader reader;
+	const struct vm_event_line *line; /* read and not handed out yet */
+};
+
+static int watch_dir(const struct vm_follow *f, int dirfd, uint32_t mask, int *ret_watch,
+		     struct vm_err *err)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dirfd);
+	*ret_watch = inotify_add_watch(f->inotify, path, mask);
+	if (*ret_watch >= 0)
+		return 0;
+	vm_err_sys(err, "watch a directory");
+	if (err->sys == ENOSPC)
+		vm_err_hint(err, "raise fs.inotify.max_user_watches");
+	return -1;
+}
+
+/* ---- guests ---- */
+
+static void guest_free(struct vm_follow *f, struct vm_follow_guest *g)
+{
+	if (g->watch >= 0)
+		inotify_rm_watch(f->inotify, g->watch);
+	vm_events_close(&g->reader);
+	vm_cleanup_fd(&g->pidfd);
+	vm_cleanup_fd(&g->dir);
+	free(g->name);
+}
+
+static void guest_drop(struct vm_follow *f, struct vm_follow_guest *g)
+{
+	guest_free(f, g);
+	f->n_guests--;
+	memmove(g, g + 1, (f->n_guests - (size_t)(g - f->guests)) * sizeof(*g));
+}
+
+/* Without a watcher nobody writes that QEMU ended. */
+static void watch_process(struct vm_follow_guest *g)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_procid qemu;
+
+	if (g->pidfd >= 0 ||
+	    vm_record_read(&r, g->dir, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION,
+			   &ignored) < 0 ||
+	    !vm_record_get_procid(&r, VM_KEY_PID, &qemu) ||
+	    vm_procid_open(&qemu, &g->pidfd, &ignored) != 0)
+		g->pidfd = g->pidfd >= 0 ? g->pidfd : -1;
+}
+
+static bool is_followed(const struct vm_follow *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_guests; i++)
+		if (strcmp(f->guests[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Begins to follow a guest that has a run directory. */
+static int guest_add(struct vm_follow *f, const char *name, struct vm_err *err)
+{
+	struct vm_follow_guest g = {
+	    .dir = -1, .watch = -1, .pidfd = -1, .dirty = true, .reader = VM_EVENTS_READER_INIT};
+
+	if (is_followed(f, name))
+		return 0;
+	g.dir = openat(f->run, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (g.dir < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+			   ? 0
+			   : vm_err_sys(err, "open the run directory");
+	/* Watched before it is read: what is written in between is found by one of the two. */
+	if (watch_dir(f, g.dir, GUEST_MASK, &g.watch, err) < 0 ||
+	    vm_events_open(g.dir, f->history, &g.reader, err) < 0) {
+		guest_free(f, &g);
+		return -1;
+	}
+	g.name = vm_xstrdup(name);
+	watch_process(&g);
+	f->guests = vm_xreallocarray(f->guests, f->n_guests + 1, sizeof(*f->guests));
+	f->guests[f->n_guests++] = g;
+	return 0;
+}
+
+static int add_found(int dirfd, const char *name, void *arg)
+{
+	struct vm_follow *f = arg;
+	struct vm_err err = VM_ERR_INIT;
+
+	(void)dirfd;
+	if (vm_name_valid(name) && guest_add(f, name, &err) < 0)
+		vm_log_warning("%s: %s", name, err.msg);
+	return 0;
+}
+
+/* ---- places ---- */
+
+/* Opens /run/vm/<driver>, or watches the nearest directory above it that there is. */
+static int find_place(struct vm_follow *f, struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = vm_xstrdup(f->state->run_path);
+	VM_AUTO_FD int fd = -1;
+	char *slash;
+
+	/* A directory may appear between the look and the watch: looked at again after each. */
+	for (int round = 0; round < 2; round++) {
+		strcpy(path, f->state->run_path);
+		vm_cleanup_fd(&fd);
+		while ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+			slash = strrchr(path, '/');
+			if (errno != ENOENT || slash == NULL || slash == path)
+				return vm_err_sys(err, "open %s", path);
+			*slash = '\0';
+		}
+		if (watch_dir(f, fd, PLACE_MASK, &f->place, err) < 0)
+			return -1;
+		if (strcmp(path, f->state->run_path) == 0) {
+			f->run = vm_take_fd(&fd);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int scan(struct vm_follow *f, struct vm_err *err)
+{
+	f->again = false;
+	if (f->run < 0 && find_place(f, err) < 0)
+		return -1;
+	if (f->run < 0)
+		return 0;
+	if (f->names == NULL)
+		return vm_dir_each(f->run, add_found, f, err);
+	for (size_t i = 0; i < f->n_names; i++)
+		if (guest_add(f, f->names[i], err) < 0)
+			return vm_err_wrap(err, "%s", f->names[i]);
+	return 0;
+}
+
+int vm_follow_open(const struct vm_state *s, const char *const *names, size_t n, bool history,
+		   struct vm_follow *ret, struct vm_err *err)
+{
+	VM_AUTO(vm_follow_close) struct vm_follow f = VM_FOLLOW_INIT;
+
+	f.state = s;
+	f.names = names;
+	f.n_names = n;
+	f.history = history;
+	f.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (f.inotify < 0)
+		return vm_err_sys(err, "inotify_init1");
+	if (scan(&f, err) < 0)
+		return -1;
+	/* Whoever appears from now on has nothing but news. */
+	f.history = true;
+	*ret = f;
+	f = VM_FOLLOW_INIT;
+	return 0;
+}
+
+void vm_follow_close(struct vm_follow *f)
+{
+	for (size_t i = 0; i < f->n_guests; i++)
+		guest_free(f, &f->guests[i]);
+	free(f->guests);
+	vm_cleanup_fd(&f->run);
+	vm_cleanup_fd(&f->inotify);
+	*f = VM_FOLLOW_INIT;
+}
+
+/* ---- waiting ---- */
+
+static void on_notice(struct vm_follow *f, const struct inotify_event *ev)
+{
+	if ((ev->mask & IN_Q_OVERFLOW) != 0 || ev->wd == f->place)
+		f->again = true;
+	for (size_t i = 0; i < f->n_guests; i++)
+		if (ev->wd == f->guests[i].watch || (ev->mask & IN_Q_OVERFLOW) != 0 ||
+		    (ev->wd == f->place && ev->len > 0 && strcmp(ev->name, f->guests[i].name) == 0))
+			f->guests[i].dirty = true;
+}
+
+static int read_notices(struct vm_follow *f, struct vm_err *err)
+{
+	_Alignas(struct inotify_event) char buf[8 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
+	ssize_t n;
+
+	while ((n = read(f->inotify, buf, sizeof(buf))) > 0) {
+		for (const char *p = buf; p < buf + n;) {
+			const struct inotify_event *ev = (const void *)p;
+
+			on_notice(f, ev);
+			p += sizeof(*ev) + ev->len;
+		}
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return vm_err_sys(err, "read from inotify");
+	return 0;
+}
+
+int vm_follow_wait(struct vm_follow *f, struct vm_deadline deadline, struct vm_err *err)
+{
+	VM_AUTO_FREE struct pollfd *p = vm_xcalloc(f->n_guests + 1, sizeof(*p));
+	size_t n = f->n_guests;
+	int rc = 0;
+
+	p[n] = (struct pollfd){.fd = f->inotify, .events = POLLIN};
+	for (size_t i = 0; i < n; i++)
+		p[i] = (struct pollfd){.fd = f->guests[i].pidfd, .events = POLLIN};
+	if (!vm_wait_interrupted())
+		rc = poll(p, n + 1, vm_deadline_poll(deadline));
+	if (vm_wait_interrupted()) {
+		errno = EINTR;
+		return vm_err_sys(err, "wait for guests");
+	}
+	if (rc < 0 && errno != EINTR)
+		return vm_err_sys(err, "poll");
+	if (rc == 0)
+		return 1;
+	for (size_t i = 0; rc > 0 && i < n; i++) {
+		if (p[i].revents == 0)
+			continue;
+		f->guests[i].dirty = true;
+		vm_cleanup_fd(&f->guests[i].pidfd);
+	}
+	if (read_notices(f, err) < 0)
+		return -1;
+	return f->again ? scan(f, err) : 0;
+}
+
+/* ---- events ---- */
+
+/* Reads the next event of a guest into g->line; false: it has gone, or cannot be read any more. */
+static bool refill(struct vm_follow_guest *g)
+{
+	struct vm_err err = VM_ERR_INIT;
+	bool gone = vm_events_gone(&g->reader);
+	int rc = g->bad ? 1 : vm_events_next(&g->reader, &g->line, &err);
+
+	g->pending = rc == 0;
+	g->dirty = rc == 0;
+	if (rc < 0) {
+		vm_log_warning("%s: %s", g->name, err.msg);
+		/* Its directory is watched on: another run may be readable. */
+		g->bad = true;
+	}
+	watch_process(g);
+	return g->pending || !gone;
+}
+
+static struct vm_follow_guest *oldest(struct vm_follow *f)
+{
+	struct vm_follow_guest *best = NULL;
+
+	for (size_t i = 0; i < f->n_guests; i++) {
+		struct vm_follow_guest *g = &f->guests[i];
+
+		if (g->dirty && !g->pending && !refill(g)) {
+			/* Another directory may have its name by now. */
+			f->again = true;
+			guest_drop(f, g);
+			i--;
+			continue;
+		}
+		if (g->pending && (best == NULL || g->line->time_us < best->line->time_us))
+			best = g;
+	}
+	return best;
+}
+
+int vm_follow_next(struct vm_follow *f, struct vm_deadline deadline, struct vm_follow_event *ret,
+		   struct vm_err *err)
+{
+	for (;;) {
+		struct vm_follow_guest *g = oldest(f);
+		int rc;
+
+		if (g != NULL) {
+			g->pending = false;
+			*ret = (struct vm_follow_event){g->name, g->line};
+			return 0;
+		}
+		rc = vm_follow_wait(f, deadline, err);
+		if (rc != 0)
+			return rc;
+	}
+}
