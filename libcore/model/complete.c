@@ -8,6 +8,7 @@
 #include <vm/cleanup.h>
 
 #include "domain.h"
+#include "mt_match.h"
 #include "rows.h"
 
 /* ---- facts that need no driver ---- */
@@ -106,14 +107,81 @@ static void carry_machine(struct vm_domain *d, const struct vm_domain *stored)
 		}
 }
 
-/* A copy of a stored device for another document: all of it is ours to write there. */
-static void adopt(struct vm_domain *d, enum vm_device_family family, const void *stored)
+static bool differ(int given, int stored)
 {
-	const struct mt_type *type = vm_families[family].type;
-	void *copy = mt_copy(type, stored);
+	return given && given != stored;
+}
 
-	mt_detach(type, copy);
-	mt_list_add(vm_domain_list(d, family), copy);
+/* Does the document ask for another kind of device than the stored one, so that its place is no
+ * use? */
+static bool other_kind(const struct vm_domain *d, enum vm_device_family family, const void *given,
+		       const void *stored)
+{
+	switch (family) {
+	case VM_FAMILY_DISK: {
+		const struct vm_disk *a = given, *b = stored;
+		int bus = a->bus ? a->bus : vm_disk_bus_of_target(a->target, vm_domain_is_q35(d));
+
+		return differ(bus, b->bus);
+	}
+	case VM_FAMILY_CONTROLLER:
+		return differ(((const struct vm_controller *)given)->model,
+			      ((const struct vm_controller *)stored)->model);
+	case VM_FAMILY_INTERFACE:
+		return differ(((const struct vm_interface *)given)->model,
+			      ((const struct vm_interface *)stored)->model);
+	case VM_FAMILY_SERIAL:
+	case VM_FAMILY_CONSOLE:
+		return differ(((const struct vm_char *)given)->target_type,
+			      ((const struct vm_char *)stored)->target_type);
+	case VM_FAMILY_MEMBALLOON:
+		return differ(((const struct vm_memballoon *)given)->model,
+			      ((const struct vm_memballoon *)stored)->model);
+	case VM_FAMILY_VIDEO:
+	case VM_FAMILY_INPUT:
+	case VM_FAMILY_WATCHDOG:
+	case VM_FAMILY_PANIC:
+	case VM_FAMILY_CHANNEL:
+	case VM_FAMILY_PARALLEL:
+	case VM_FAMILY_GRAPHICS:
+	case VM_FAMILY_RNG:
+	case VM_FAMILY_AUDIO:
+	case VM_FAMILIES:
+		break;
+	}
+	return false;
+}
+
+static void drop_place(enum vm_device_family family, struct vm_device *dev)
+{
+	const uint64_t pci =
+	    VM_ONE(VM_CONTROLLER_BIT_PCI_NAME) | VM_ONE(VM_CONTROLLER_BIT_CHASSIS_NR) |
+	    VM_ONE(VM_CONTROLLER_BIT_CHASSIS) | VM_ONE(VM_CONTROLLER_BIT_PORT) |
+	    VM_ONE(VM_CONTROLLER_BIT_BUS_NR) | VM_ONE(VM_CONTROLLER_BIT_PCI_INDEX) |
+	    VM_ONE(VM_CONTROLLER_BIT_PORTS) | VM_ONE(VM_CONTROLLER_BIT_MASTER_STARTPORT);
+	const uint64_t serial = VM_ONE(VM_CHAR_BIT_TARGET_MODEL) | VM_ONE(VM_CHAR_BIT_TARGET_PORT);
+
+	vm_device_drop_address(dev);
+	if (family == VM_FAMILY_DISK)
+		dev->obj.set &= ~VM_ONE(VM_DISK_BIT_BUS);
+	if (family == VM_FAMILY_CONTROLLER)
+		dev->obj.set &= ~pci;
+	if (family == VM_FAMILY_SERIAL || family == VM_FAMILY_CONSOLE)
+		dev->obj.set &= ~serial;
+}
+
+/* Makes the stored document forget places that the new one cannot use. */
+static void forget_places(const struct vm_domain *d, struct vm_domain *stored)
+{
+	for (unsigned family = 0; family < VM_FAMILIES; family++) {
+		const struct mt_list *a = vm_domain_list(d, family);
+		const struct mt_list *b = vm_domain_list(stored, family);
+		VM_AUTO_FREE uint32_t *pair = mt_match(vm_families[family].type, a, b);
+
+		for (uint32_t i = 0; i < a->n; i++)
+			if (pair[i] != UINT32_MAX && other_kind(d, family, a->v[i], b->v[pair[i]]))
+				drop_place(family, b->v[pair[i]]);
+	}
 }
 
 static void see_difference(const char *path, const char *old_value, const char *new_value,
@@ -134,71 +202,156 @@ static bool same_device(enum vm_device_family family, const void *a, const void 
 	return !differs;
 }
 
-static const void *find_controller(const struct vm_domain *d, const struct vm_controller *like)
-{
-	for (uint32_t i = 0; i < d->controllers.n; i++) {
-		const struct vm_controller *c = d->controllers.v[i];
+/*
+ * Devices the driver adds by itself (controllers, memory balloon ...) keep what the stored document
+ * says of them, above all their addresses.  Which they are shows a trial: the document with what
+ * was found so far, completed; until a trial finds no more.  They are added in the order in which
+ * they are stored, so that the text comes out the same.
+ */
+struct carry {
+	const struct vm_domain *d, *stored; /* the document, and the one before it */
+	struct vm_domain *trial;	    /* owned */
+	bool *take[VM_FAMILIES];	    /* owned: by index in the stored list */
+};
 
-		if (c->kind == like->kind && c->index == like->index && c->model == like->model)
-			return c;
+static void free_carry(struct carry *c)
+{
+	vm_domain_free(c->trial);
+	for (unsigned i = 0; i < VM_FAMILIES; i++)
+		free(c->take[i]);
+}
+
+/* Adds copies of what was found; all of them is ours to write. */
+static void adopt(const struct carry *c, struct vm_domain *d)
+{
+	for (unsigned family = 0; family < VM_FAMILIES; family++) {
+		const struct mt_type *type = vm_families[family].type;
+		const struct mt_list *list = vm_domain_list(c->stored, family);
+
+		for (uint32_t i = 0; i < list->n; i++) {
+			void *copy;
+
+			if (!c->take[family][i])
+				continue;
+			copy = mt_copy(type, list->v[i]);
+			mt_detach(type, copy);
+			mt_list_add(vm_domain_list(d, family), copy);
+		}
 	}
-	return NULL;
 }
 
-/* The stored device that stands where the driver would put dev, the index-th of its family. */
-static const void *find_stored(const struct vm_domain *stored, const struct vm_domain *d,
-			       enum vm_device_family family, const void *dev, uint32_t index)
+static bool take(struct carry *c, enum vm_device_family family, uint32_t index)
 {
-	const struct mt_list *list = vm_domain_list(stored, family);
-	const void *old;
-
-	if (family == VM_FAMILY_CONTROLLER)
-		old = find_controller(d, dev) ? NULL : find_controller(stored, dev);
-	else
-		old = index < list->n ? list->v[index] : NULL;
-	return old && same_device(family, dev, old) ? old : NULL;
+	if (c->take[family][index])
+		return false;
+	c->take[family][index] = true;
+	return true;
 }
 
-/* 1 = something was taken over. */
-static int carry_implied_once(struct vm_domain *d, const struct vm_xml *doc,
-			      const struct vm_domain *stored, const struct vm_driver *driver,
-			      struct vm_err *err)
+static bool is_bus(const struct vm_controller *c, uint64_t index)
 {
-	VM_AUTO(vm_domain_freep) struct vm_domain *trial = mt_copy(&vm_domain_type, d);
+	return c->kind == VM_CONTROLLER_PCI && c->index == index &&
+	       mt_is_set(&c->dev.obj, VM_CONTROLLER_BIT_INDEX);
+}
+
+/* A device that keeps its place needs the bus it is on. */
+static int take_bus(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	struct carry *c = arg;
+	const struct mt_list *here = &c->trial->controllers, *there = &c->stored->controllers;
+
+	(void)family;
+	if (!vm_device_has_address(dev, VM_ADDRESS_PCI))
+		return 0;
+	for (uint32_t i = 0; i < here->n; i++)
+		if (is_bus(here->v[i], dev->address->bus))
+			return 0;
+	for (uint32_t i = 0; i < there->n; i++)
+		if (is_bus(there->v[i], dev->address->bus))
+			return take(c, VM_FAMILY_CONTROLLER, i);
+	return 0;
+}
+
+/* The document leaves buses to us: then all of them stay, also those that are free. */
+static void take_topology(struct carry *c)
+{
+	const struct mt_list *here = &c->d->controllers, *there = &c->stored->controllers;
+
+	for (uint32_t i = 0; i < there->n; i++) {
+		const struct vm_controller *old = there->v[i];
+		bool present = old->kind != VM_CONTROLLER_PCI;
+
+		for (uint32_t k = 0; k < here->n && !present; k++)
+			present = is_bus(here->v[k], old->index);
+		if (!present)
+			take(c, VM_FAMILY_CONTROLLER, i);
+	}
+}
+
+/* The stored device that stands where the driver put dev, the index-th of its family. */
+static bool take_device(struct carry *c, enum vm_device_family family, const void *dev,
+			uint32_t index)
+{
+	const struct mt_list *list = vm_domain_list(c->stored, family);
+	const struct vm_controller *like = dev;
+
+	if (family != VM_FAMILY_CONTROLLER)
+		return index < list->n && same_device(family, dev, list->v[index]) &&
+		       take(c, family, index);
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct vm_controller *old = list->v[i];
+
+		if (old->kind == like->kind && old->index == like->index &&
+		    old->model == like->model)
+			return same_device(family, dev, old) && take(c, family, i);
+	}
+	return false;
+}
+
+/* 1 = something more was found. */
+static int try_once(struct carry *c, const struct vm_xml *doc, const struct vm_driver *driver,
+		    struct vm_err *err)
+{
+	uint32_t had[VM_FAMILIES];
 	int found = 0;
 
-	if (vm_domain_fill(trial, err) < 0 || driver->complete(trial, doc, err) < 0)
+	vm_domain_free(c->trial);
+	c->trial = mt_copy(&vm_domain_type, c->d);
+	adopt(c, c->trial);
+	if (vm_domain_each_device(c->trial, take_bus, c)) {
+		take_topology(c);
+		return 1;
+	}
+	for (unsigned family = 0; family < VM_FAMILIES; family++)
+		had[family] = vm_domain_list(c->trial, family)->n;
+	if (vm_domain_fill(c->trial, err) < 0 || driver->complete(c->trial, doc, err) < 0)
 		return -1;
+	/* A driver only appends: what was there comes first and in the same order. */
 	for (unsigned family = 0; family < VM_FAMILIES; family++) {
-		const struct mt_list *list = vm_domain_list(trial, family);
+		const struct mt_list *list = vm_domain_list(c->trial, family);
 
-		/* The trial only appends: what d has comes first and in the same order. */
-		for (uint32_t i = vm_domain_list(d, family)->n; i < list->n; i++) {
-			const void *old = find_stored(stored, d, family, list->v[i], i);
-
-			if (!old)
-				continue;
-			adopt(d, family, old);
-			found = 1;
-		}
+		for (uint32_t i = had[family]; i < list->n; i++)
+			found |= take_device(c, family, list->v[i], i);
 	}
 	return found;
 }
 
-/*
- * Devices the driver adds by itself (controllers, memory balloon ...) keep what the stored document
- * says of them, above all their addresses.  A trial run tells which they are; their addresses may
- * ask for further controllers, hence the rounds.
- */
 static int carry_implied(struct vm_domain *d, const struct vm_xml *doc,
 			 const struct vm_domain *stored, const struct vm_driver *driver,
 			 struct vm_err *err)
 {
-	int found = 1;
+	VM_AUTO(free_carry) struct carry c = {.d = d, .stored = stored};
+	int found;
 
-	for (unsigned round = 0; found > 0 && round < 8; round++)
-		found = carry_implied_once(d, doc, stored, driver, err);
-	return found < 0 ? -1 : 0;
+	for (unsigned family = 0; family < VM_FAMILIES; family++)
+		c.take[family] = vm_xcalloc(vm_domain_list(stored, family)->n + 1u, sizeof(bool));
+	do
+		found = try_once(&c, doc, driver, err);
+	while (found > 0);
+	if (found < 0)
+		return -1;
+	adopt(&c, d);
+	return 0;
 }
 
 static int carry(struct vm_domain *d, const struct vm_xml *doc, const struct vm_xml *stored,
@@ -208,8 +361,18 @@ static int carry(struct vm_domain *d, const struct vm_xml *doc, const struct vm_
 
 	if (vm_domain_parse(stored, false, &old, err) < 0)
 		return vm_err_wrap(err, "stored definition");
-	mt_carry_over(&vm_domain_type, d, old);
 	carry_machine(d, old);
+	if (vm_domain_is_q35(d) == vm_domain_is_q35(old)) {
+		forget_places(d, old);
+	} else {
+		for (unsigned family = 0; family < VM_FAMILIES; family++) {
+			const struct mt_list *list = vm_domain_list(old, family);
+
+			for (uint32_t i = 0; i < list->n; i++)
+				drop_place(family, list->v[i]);
+		}
+	}
+	mt_carry_over(&vm_domain_type, d, old);
 	return driver->complete ? carry_implied(d, doc, old, driver, err) : 0;
 }
 

@@ -235,6 +235,16 @@ struct vm_address *vm_device_assign_address(struct vm_device *dev, enum vm_addre
 	return dev->address;
 }
 
+void vm_device_drop_address(struct vm_device *dev)
+{
+	if (dev->address)
+		mt_free(address_by_type[dev->address_type], dev->address);
+	dev->address = NULL;
+	dev->address_type = VM_ADDRESS_NONE;
+	dev->obj.set &= ~VM_ONE(VM_DEVICE_ADDRESS);
+	dev->obj.ours &= ~VM_ONE(VM_DEVICE_ADDRESS);
+}
+
 int vm_check_only(const struct mt_ctx *ctx, const struct mt_obj *obj, const struct vm_only *table,
 		  size_t n, int value, struct vm_err *err)
 {

@@ -95,6 +95,8 @@ bool vm_device_has_address(const struct vm_device *dev, enum vm_address_type typ
  * ours; the caller sets members and marks them by mt_assigned(&address->obj, VM_ADDRESS_HAS_...).
  */
 struct vm_address *vm_device_assign_address(struct vm_device *dev, enum vm_address_type type);
+/* Forgets the address. */
+void vm_device_drop_address(struct vm_device *dev);
 
 /* <driver iommu= ats= packed= page_per_vq=> of every virtio device; all enum vm_switch. */
 struct vm_virtio_options {

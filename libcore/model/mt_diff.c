@@ -54,7 +54,10 @@ static void diff_scalar(struct diff *d, const struct mt_row *row, const void *a,
 	x = in_a ? text_of(row, a) : NULL;
 	y = in_b ? text_of(row, b) : NULL;
 	len = enter(d, row->xml);
-	d->fn(d->path.text, x, y, d->arg);
+	if (row->flags & MT_SECRET)
+		d->fn(d->path.text, in_a ? "(secret)" : NULL, in_b ? "(secret)" : NULL, d->arg);
+	else
+		d->fn(d->path.text, x, y, d->arg);
 	leave(d, len);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which object of one list is which of another: by MT_KEY, else by order. */
+/* Which object of one list is which of another: by MT_KEY, else by likeness and order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +27,9 @@ static bool collect(const struct mt_type *type, const void *obj, struct vm_strbu
 		*any = true;
 		if (!mt_is_scalar(row)) {
 			if (row->kind == MT_CASE)
-				vm_strbuf_printf(b, "%s\x1f", mt_case_word(row->arg, type, mt_case_tag(row->arg, obj)));
+				vm_strbuf_printf(
+				    b, "%s\x1f",
+				    mt_case_word(row->arg, type, mt_case_tag(row->arg, obj)));
 			if (sub != NULL && *(void *const *)datum != NULL)
 				complete &= collect(sub, *(void *const *)datum, b, any);
 			else
@@ -126,6 +128,61 @@ static void match_keys(const struct keyed *a, uint32_t na, struct keyed *b, uint
 	}
 }
 
+/* Is b what a becomes when facts are assigned to it? */
+static bool completes(const struct mt_type *type, const void *a, const void *b)
+{
+	for (uint16_t i = 0; i < type->n; i++) {
+		const struct mt_row *row = &type->rows[i];
+		const void *x = mt_datum(a, row), *y = mt_datum(b, row);
+		const struct mt_list *p = x, *q = y;
+		const struct mt_type *sub = mt_row_type(row, a);
+
+		if (row->kind == MT_MANY) {
+			if (p->n != q->n)
+				return false;
+			for (uint32_t k = 0; k < p->n; k++)
+				if (!completes(sub, p->v[k], q->v[k]))
+					return false;
+		} else if (!mt_present(row, a)) {
+			if (mt_present(row, b) && !(row->flags & MT_ASSIGNED))
+				return false;
+		} else if (!mt_present(row, b)) {
+			return false;
+		} else if (mt_is_scalar(row)) {
+			if (!mt_value_equal(row, x, y))
+				return false;
+		} else if (sub != mt_row_type(row, b) ||
+			   (sub != NULL && *(void *const *)x != NULL &&
+			    (*(void *const *)y == NULL ||
+			     !completes(sub, *(void *const *)x, *(void *const *)y)))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What has no complete key is first sought among its own completions, so that one that is gone does
+ * not give its facts to the next. */
+static void match_completions(const struct mt_type *type, const struct mt_list *a,
+			      const struct mt_list *b, const struct keyed *keys, uint32_t *pair,
+			      bool *taken)
+{
+	uint32_t first = 0, tries = 0;
+
+	for (uint32_t i = 0; i < a->n; i++) {
+		while (first < b->n && taken[first])
+			first++;
+		for (uint32_t k = first; !keys[i].complete && k < b->n && tries < MAX_TRIES; k++) {
+			tries++;
+			if (taken[k] || !completes(type, a->v[i], b->v[k]))
+				continue;
+			pair[i] = k;
+			taken[k] = true;
+			break;
+		}
+	}
+}
+
 uint32_t *mt_match(const struct mt_type *type, const struct mt_list *a, const struct mt_list *b)
 {
 	uint32_t *pair = vm_xcalloc(a->n + 1, sizeof(*pair));
@@ -136,10 +193,13 @@ uint32_t *mt_match(const struct mt_type *type, const struct mt_list *a, const st
 	for (uint32_t i = 0; i < a->n; i++)
 		pair[i] = UINT32_MAX;
 	match_keys(ka, a->n, kb, b->n, pair, taken);
+	match_completions(type, a, b, ka, pair, taken);
 	for (uint32_t i = 0; i < a->n; i++) {
 		while (first < b->n && taken[first])
 			first++;
-		for (uint32_t k = first; !ka[i].complete && k < b->n && tries < MAX_TRIES; k++) {
+		for (uint32_t k = first;
+		     !ka[i].complete && pair[i] == UINT32_MAX && k < b->n && tries < MAX_TRIES;
+		     k++) {
 			tries++;
 			if (taken[k] || !agree(ka[i].key, kb[k].key))
 				continue;

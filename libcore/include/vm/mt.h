@@ -177,7 +177,7 @@ void *mt_copy(const struct mt_type *type, const void *obj);
 void mt_detach(const struct mt_type *type, void *obj);
 /* Calls fn(path, old, new) for each difference ("devices/disk[vda]/source/@file"); NULL = absent. What is
  * absent and what says its row's default are the same; MT_MANY are matched by KEY, else by order, and a
- * different order reads "devices/disk/#order". */
+ * different order reads "devices/disk/#order"; the values of MT_SECRET both read "(secret)". */
 typedef void mt_diff_fn(const char *path, const char *old_value, const char *new_value, void *arg);
 void mt_diff(const struct mt_type *type, const void *a, const void *b, mt_diff_fn *fn, void *arg);
 bool mt_equal(const struct mt_type *type, const void *a, const void *b);
