@@ -311,6 +311,22 @@ int vm_cli_main(const struct vm_program *p, int argc, char **argv)
 	return status;
 }
 
+/* At once, so that what is done is known whatever comes next.  Returns the status. */
+static int say(const struct vm_program *p, const char *name, const char *more, const char *word,
+	       int status)
+{
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
+	struct vm_err err = VM_ERR_INIT;
+
+	vm_strbuf_printable(&b, name);
+	printf("%s: %s%s\n", b.text, word, more);
+	if (vm_out_flush(stdout, &err) == 0)
+		return status;
+	clearerr(stdout); /* reported once */
+	report(p, false, &err);
+	return status ? status : (int)err.kind;
+}
+
 int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const char *word,
 		int (*each)(void *options, const char *operand, struct vm_err *err), void *options)
 {
@@ -339,8 +355,7 @@ int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const cha
 		changed |= r == 0 && !c->dry_run;
 		if (!word || c->quiet || c->json || c->dry_run)
 			continue;
-		printf(r == 0 ? "%s: %s\n" : "%s: %s already\n", name, word);
-		fflush(stdout); /* main() reports what fails */
+		status = say(p, name, r == 0 ? "" : " already", word, status);
 	}
 	if (out && good) {
 		vm_out_bool(out, "changed", changed);
