@@ -263,7 +263,7 @@ static int run(const struct vm_program *p, struct vm_cli_parsed *parsed, struct 
 
 	if (go_remote(p, parsed, err) < 0) {
 		report(p, c->json, err);
-		return err->kind;
+		return (int)err->kind;
 	}
 	r = p->run(c, err);
 	assert(r >= 0 || err->kind != VM_OK);
@@ -294,13 +294,13 @@ int vm_cli_main(const struct vm_program *p, int argc, char **argv)
 	set_signals();
 	if (vm_cli_parse(p, argc, argv, &parsed, &err) < 0) {
 		report(p, parsed.json, &err);
-		return err.kind;
+		return (int)err.kind;
 	}
 	if (parsed.want != VM_CLI_RUN) {
 		if (print_text(p, parsed.want, &err) == 0)
 			return 0;
 		report(p, parsed.json, &err);
-		return err.kind;
+		return (int)err.kind;
 	}
 	to = (struct log_to){ p, parsed.options };
 	vm_log_set_sink(on_log, &to);
@@ -372,7 +372,7 @@ int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const cha
 		err = VM_ERR_INIT;
 		if (vm_out_close(out, &err) < 0 && !status) {
 			report(p, c->json, &err);
-			status = err.kind;
+			status = (int)err.kind;
 		}
 	} else {
 		vm_out_drop(out);

@@ -203,7 +203,7 @@ static int store_value(const struct vm_opt *opt, const char *text, void *member,
 	case VM_OPT_LIST:
 		return store_list(opt, text, member, parsed, err);
 	}
-	assert(!"option kinds with a value");
+	assert(false && "option kinds with a value");
 	return -1;
 }
 

@@ -157,7 +157,7 @@ static int store(struct vm_conf *c, const struct vm_conf_key *k, const char *tex
 		break;
 	case VM_OPT_LIST:
 	case VM_OPT_SET:
-		assert(!"a kind that configuration has");
+		assert(false && "a kind that configuration has");
 	}
 	if (in_range(k, text, n, err) < 0)
 		return -1;

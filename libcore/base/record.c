@@ -120,23 +120,24 @@ void vm_record_add(struct vm_record *r, const char *key, const char *value)
 
 void vm_record_set(struct vm_record *r, const char *key, const char *value)
 {
-	char *copy = vm_xstrdup(value); /* value may be of this record */
+	/* both may be of this record */
+	VM_AUTO_FREE char *name = vm_xstrdup(key);
+	char *copy = vm_xstrdup(value);
 	size_t i;
 
-	assert(good_key(key, strlen(key)));
+	assert(good_key(name, strlen(name)));
 	for (i = 0; i < r->n;) {
-		if (strcmp(r->items[i].key, key) != 0) {
+		if (strcmp(r->items[i].key, name) != 0) {
 			i++;
 		} else if (copy) {
 			free(r->items[i].value);
 			r->items[i++].value = vm_take_ptr(&copy);
-			value = NULL;
 		} else {
 			remove_at(r, i);
 		}
 	}
 	if (copy)
-		append(r, vm_xstrdup(key), copy);
+		append(r, vm_take_ptr(&name), copy);
 }
 
 void vm_record_setf(struct vm_record *r, const char *key, const char *fmt, ...)

@@ -40,6 +40,10 @@ static void changes(void **state)
 	vm_record_set(&r, "pid", NULL);
 	assert_null(vm_record_get(&r, "pid"));
 	vm_record_set(&r, "absent", NULL);
+	vm_record_add(&r, "tap", "vnet3");
+	vm_record_add(&r, "tap", "vnet4");
+	vm_record_set(&r, r.items[r.n - 2].key, r.items[r.n - 1].value); /* its own memory once more */
+	assert_string_equal(vm_record_get(&r, "tap"), "vnet4");
 	assert_int_equal(r.n, 2);
 }
 
