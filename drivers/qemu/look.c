@@ -48,7 +48,7 @@ static int list_size(const json_t *list, const char *command, size_t *ret, struc
 static int take_threads(const json_t *list, const char *command, const char *id, const char *tid,
 			struct vm_look_thread **ret, size_t *ret_n, struct vm_err *err)
 {
-	size_t n, i;
+	size_t n = 0, i;
 
 	if (list_size(list, command, &n, err) < 0)
 		return -1;
@@ -86,7 +86,7 @@ static int take_balloon(const json_t *reply, struct vm_look *l, struct vm_err *e
 
 static int take_blocks(const json_t *reply, struct vm_look *l, struct vm_err *err)
 {
-	size_t n, i;
+	size_t n = 0, i;
 
 	if (list_size(reply, "query-block", &n, err) < 0)
 		return -1;
@@ -113,7 +113,7 @@ static int take_blocks(const json_t *reply, struct vm_look *l, struct vm_err *er
 
 static int take_jobs(const json_t *reply, struct vm_look *l, struct vm_err *err)
 {
-	size_t n, i;
+	size_t n = 0, i;
 
 	if (list_size(reply, "query-jobs", &n, err) < 0)
 		return -1;

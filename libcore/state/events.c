@@ -396,8 +396,8 @@ static int on_head(struct vm_events_reader *r, char *line, size_t len, struct vm
 
 int vm_events_next(struct vm_events_reader *r, const struct vm_event_line **ret, struct vm_err *err)
 {
-	char *line;
-	size_t len;
+	char *line = NULL;
+	size_t len = 0;
 	int rc;
 
 	for (;;) {

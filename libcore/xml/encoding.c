@@ -85,7 +85,7 @@ int xml_to_utf8(struct vm_xml *x, struct vm_err *err)
 	const unsigned char *t = (const unsigned char *)x->text;
 	VM_AUTO_FREE char *name = NULL, *text = NULL;
 	struct vm_range r;
-	size_t skip = 0, len;
+	size_t skip = 0, len = 0;
 
 	if (x->len >= 2 && t[0] == 0xff && t[1] == 0xfe) {
 		name = vm_xstrdup("UTF-16LE");

@@ -230,7 +230,7 @@ static int scan_start(struct scan *s)
 {
 	struct vm_xml *x = s->x;
 	uint32_t at = s->pos, count = 0;
-	vm_node n;
+	vm_node n = VM_NODE_NONE;
 
 	if (s->open == VM_NODE_NONE && s->root_done)
 		return fail(s, at, "a second element outside the root element");
