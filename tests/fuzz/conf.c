@@ -9,6 +9,7 @@
 #include <vm/cleanup.h>
 #include <vm/conf.h>
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	VM_AUTO_FREE char *text = vm_xmalloc(size + 1);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <vm/json.h>
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const paths[] = { "", "event", "data.reason", "a.b.c", "." };

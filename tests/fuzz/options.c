@@ -63,6 +63,7 @@ static void check(const struct vm_cli_parsed *r)
 		assert(r->again.v[i]);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	VM_AUTO_FREE char *text = NULL;

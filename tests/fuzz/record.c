@@ -9,6 +9,7 @@
 #include <vm/record.h>
 #include <vm/strbuf.h>
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
