@@ -151,7 +151,7 @@ static void record_look(int run_fd, struct vm_run_facts *f)
 static int facts_look(int run_fd, bool own_lock, struct vm_run_facts *f)
 {
 	int held = vm_run_lock_held(run_fd, VM_RUN_ALIVE);
-	bool lives;
+	bool lives, unnamed;
 
 	record_look(run_fd, f);
 	if (vm_run_lock_held(run_fd, VM_RUN_ALIVE) != held)
@@ -160,12 +160,17 @@ static int facts_look(int run_fd, bool own_lock, struct vm_run_facts *f)
 	lives = held < 0 ? recorded_lives(&f->record) : held == 1;
 	if (lives) {
 		f->alive = VM_ALIVE_HELD;
-		if (!starting(&f->record))
+		/* From the lock of `alive` to the record of the process is a moment of the start. */
+		unnamed = !f->record_bad && !vm_record_get(&f->record, VM_KEY_PID);
+		if (!starting(&f->record) && !unnamed)
 			return 0;
-		if (!own_lock && vm_run_lock_held(run_fd, VM_RUN_LOCK) != 0)
+		if (!own_lock && vm_run_lock_held(run_fd, VM_RUN_LOCK) != 0) {
+			f->busy = unnamed;
 			return 0;
+		}
 		record_look(run_fd, f);
-		f->abandoned = starting(&f->record);
+		f->abandoned = !f->record_bad && (starting(&f->record) ||
+						  !vm_record_get(&f->record, VM_KEY_PID));
 		return !f->abandoned;
 	}
 	if (!has_rest(run_fd))

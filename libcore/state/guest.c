@@ -69,7 +69,7 @@ int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
 	}
 	g->record = f.record;
 	f.record = VM_RECORD_INIT;
-	if (f.alive == VM_ALIVE_HELD && !f.abandoned) {
+	if (f.alive == VM_ALIVE_HELD && !f.abandoned && !f.busy) {
 		g->active = true;
 		vm_run_status(g->run, &g->record, &status);
 		g->life = status.life;

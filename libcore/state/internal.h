@@ -21,7 +21,7 @@ struct vm_run_facts {
 	struct vm_record record; /* empty if there is none or it cannot be read */
 	bool record_bad;	 /* there is one, but it cannot be read */
 	bool abandoned;		 /* alive, but the start that made it is gone before its commit */
-	bool busy;		 /* not alive, and a command or the watcher is about to clear it away */
+	bool busy;		 /* being started, its process not known yet; or being cleared away */
 	struct vm_err problem;	 /* set if record_bad */
 };
 #define VM_RUN_FACTS_INIT ((struct vm_run_facts){ .alive = VM_ALIVE_NO })
