@@ -41,8 +41,8 @@ static void place_drive(struct vm_disk *disk, uint64_t n)
 	case VM_BUS_FDC:
 		assign_drive(&disk->dev, n / 2, 0, n % 2);
 		break;
-	case VM_BUS_SCSI: /* a wide bus: 16 units, of which 7 is the controller */
-		assign_drive(&disk->dev, n / 15, 0, n % 15 + (n % 15 >= 7 ? 1 : 0));
+	case VM_BUS_SCSI: /* a narrow bus: eight units, of which 7 is the controller */
+		assign_drive(&disk->dev, n / 7, 0, n % 7);
 		break;
 	case VM_BUS_NONE:
 	case VM_BUS_VIRTIO:

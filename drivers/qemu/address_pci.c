@@ -131,6 +131,14 @@ static unsigned interface_needs(const struct layout *l, const struct vm_interfac
 	case VM_NET_E1000E:
 	case VM_NET_IGB:
 		return l->express;
+	/* Cards libvirt has no word for are Express devices to it, which does them no harm. */
+	case VM_NET_NE2K_PCI:
+	case VM_NET_PCNET:
+	case VM_NET_I82551:
+	case VM_NET_I82557B:
+	case VM_NET_I82559ER:
+	case VM_NET_TULIP:
+		return l->express;
 	case VM_NET_USB_NET:
 		return 0;
 	default:
@@ -346,12 +354,10 @@ static int next(struct layout *l, enum vm_device_family family, struct vm_device
 static int primary_video(struct layout *l, unsigned slot, unsigned flags, struct vm_err *err)
 {
 	const struct vm_pci_addr at = {.slot = slot};
-	struct vm_video *v;
+	VM_AUTO_FREE struct vm_video **videos = vm_videos_of(l->d);
+	struct vm_video *v = videos[0];
 
-	if (l->d->videos.n == 0)
-		return 0;
-	v = l->d->videos.v[0];
-	if (v->kind == VM_VIDEO_NONE || v->kind == VM_VIDEO_RAMFB || !wanted(&v->dev))
+	if (v == NULL || v->kind == VM_VIDEO_NONE || v->kind == VM_VIDEO_RAMFB || !wanted(&v->dev))
 		return 0;
 	if (vm_pci_check(&l->set, at, flags, err) < 0)
 		return at_device(l, &v->dev, err);
@@ -547,8 +553,9 @@ static int place_disks(struct layout *l, struct vm_err *err)
 static int place_all(struct layout *l, struct vm_err *err)
 {
 	static const enum vm_device_family after[] = {
-	    VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,   VM_FAMILY_WATCHDOG,
-	    VM_FAMILY_VIDEO,	  VM_FAMILY_INPUT, VM_FAMILY_SERIAL,
+	    VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,
+	    VM_FAMILY_WATCHDOG,	  VM_FAMILY_VIDEO, /* the primary one is placed */
+	    VM_FAMILY_INPUT,	  VM_FAMILY_SERIAL,
 	};
 
 	for (size_t i = 0; i < l->ctl.n; i++) {
@@ -724,7 +731,7 @@ static int assign_pci(struct layout *l, struct vm_err *err)
 		return -1;
 	vm_pci_set_close(&l->set);
 	vm_controllers_free(&l->ctl);
-	vm_controllers_of(l->d, &l->ctl);
+	vm_controllers_of(l->d, true, &l->ctl);
 	if (open_set(l, buses, false, err) < 0 || chipset(l, err) < 0 || place_all(l, err) < 0)
 		return -1;
 	vm_domain_each_device(l->d, set_multifunction, l);
@@ -741,7 +748,7 @@ int vm_qemu_assign_pci(struct vm_domain *d, const struct vm_xml *doc, struct vm_
 	};
 	int r;
 
-	vm_controllers_of(d, &l.ctl);
+	vm_controllers_of(d, true, &l.ctl);
 	r = assign_pci(&l, err);
 	vm_pci_set_close(&l.set);
 	vm_controllers_free(&l.ctl);

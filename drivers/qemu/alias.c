@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <vm/alloc.h>
+#include <vm/cleanup.h>
 
 #include "plan.h"
 
@@ -85,17 +86,26 @@ static char *disk_alias(const struct vm_domain *d, const struct vm_disk *disk)
 			    vm_disk_target_index(disk->target));
 }
 
+static char *video_alias(const struct vm_domain *d, const struct vm_video *v)
+{
+	VM_AUTO_FREE struct vm_video **videos = vm_videos_of(d);
+	unsigned n = 0;
+
+	while (videos[n] != v)
+		n++;
+	return vm_xasprintf("video%u", n);
+}
+
 char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 		    const struct vm_device *dev)
 {
 	static const char *const stems[VM_FAMILIES] = {
-	    [VM_FAMILY_INTERFACE] = "net",	[VM_FAMILY_SERIAL] = "serial",
-	    [VM_FAMILY_PARALLEL] = "parallel",	[VM_FAMILY_CONSOLE] = "console",
-	    [VM_FAMILY_CHANNEL] = "channel",	[VM_FAMILY_INPUT] = "input",
-	    [VM_FAMILY_GRAPHICS] = "graphics",	[VM_FAMILY_VIDEO] = "video",
-	    [VM_FAMILY_MEMBALLOON] = "balloon", [VM_FAMILY_RNG] = "rng",
-	    [VM_FAMILY_WATCHDOG] = "watchdog",	[VM_FAMILY_PANIC] = "panic",
-	    [VM_FAMILY_AUDIO] = "audio",
+	    [VM_FAMILY_INTERFACE] = "net",     [VM_FAMILY_SERIAL] = "serial",
+	    [VM_FAMILY_PARALLEL] = "parallel", [VM_FAMILY_CONSOLE] = "console",
+	    [VM_FAMILY_CHANNEL] = "channel",   [VM_FAMILY_INPUT] = "input",
+	    [VM_FAMILY_GRAPHICS] = "graphics", [VM_FAMILY_MEMBALLOON] = "balloon",
+	    [VM_FAMILY_RNG] = "rng",	       [VM_FAMILY_WATCHDOG] = "watchdog",
+	    [VM_FAMILY_PANIC] = "panic",       [VM_FAMILY_AUDIO] = "audio",
 	};
 	const void *obj = dev;
 
@@ -105,6 +115,8 @@ char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 		return controller_alias(d, obj);
 	if (family == VM_FAMILY_DISK)
 		return disk_alias(d, obj);
+	if (family == VM_FAMILY_VIDEO)
+		return video_alias(d, obj);
 	return vm_xasprintf("%s%u", stems[family], position(vm_domain_list(d, family), dev));
 }
 

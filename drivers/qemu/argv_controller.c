@@ -164,7 +164,7 @@ void vm_plan_controllers(struct vm_plan *p)
 	};
 	struct vm_controllers all;
 
-	vm_controllers_of(p->d, &all);
+	vm_controllers_of(p->d, false, &all);
 	for (size_t k = 0; k < VM_COUNT(kinds); k++)
 		for (size_t i = 0; i < all.n; i++) {
 			VM_AUTO_FREE char *alias = NULL;

@@ -36,13 +36,12 @@ static void custom(struct vm_strbuf *b, const struct vm_cpu *cpu)
 		case VM_CPU_POLICY_ABSENT: /* require */
 		case VM_CPU_FORCE:
 		case VM_CPU_REQUIRE:
+		case VM_CPU_OPTIONAL: /* QEMU drops, with a warning, what the host lacks */
 			feature(b, f->name, true);
 			break;
 		case VM_CPU_DISABLE:
 		case VM_CPU_FORBID:
 			feature(b, f->name, false);
-			break;
-		case VM_CPU_OPTIONAL:
 			break;
 		}
 	}

@@ -330,6 +330,21 @@ static void error_policies(struct vm_qobj *o, const struct vm_disk *disk)
 		vm_qobj_str(o, "rerror", vm_disk_error_words[on_read]);
 }
 
+/* Spaces are told with a backslash: so libvirt's guests have always seen them. */
+static void serial(struct vm_qobj *o, const struct vm_disk *disk)
+{
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
+
+	if (disk->serial == NULL)
+		return;
+	for (const char *c = disk->serial; *c != '\0'; c++) {
+		if (*c == ' ')
+			vm_strbuf_putc(&b, '\\');
+		vm_strbuf_putc(&b, *c);
+	}
+	vm_qobj_str(o, "serial", b.text);
+}
+
 static void device(struct vm_plan *p, const struct vm_disk *disk, const char *node)
 {
 	VM_AUTO_FREE char *alias = vm_qemu_alias(p->d, VM_FAMILY_DISK, &disk->dev);
@@ -363,7 +378,7 @@ static void device(struct vm_plan *p, const struct vm_disk *disk, const char *no
 	if (m->said && !lun)
 		vm_qobj_str(&o, "write-cache", m->write_back ? "on" : "off");
 	if (!lun)
-		vm_qobj_str(&o, "serial", disk->serial);
+		serial(&o, disk);
 	error_policies(&o, disk);
 	vm_qobj_emit(&o, p->a, "-device");
 }

@@ -217,8 +217,10 @@ static void video(struct vm_plan *p, const struct vm_video *v, bool primary)
 
 void vm_plan_videos(struct vm_plan *p)
 {
-	for (uint32_t i = 0; i < p->d->videos.n; i++)
-		video(p, p->d->videos.v[i], i == 0);
+	VM_AUTO_FREE struct vm_video **videos = vm_videos_of(p->d);
+
+	for (size_t i = 0; videos[i] != NULL; i++)
+		video(p, videos[i], i == 0);
 }
 
 /* ---- input ---- */

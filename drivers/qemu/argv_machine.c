@@ -69,8 +69,8 @@ void vm_plan_machine(struct vm_plan *p)
 		if (d->os->nvram != NULL)
 			vm_kv_str(&b, "pflash1", "libvirt-pflash1-format");
 	}
-	if (hpet != NULL)
-		kv_switch(&b, "hpet", hpet->present);
+	if (hpet != NULL && hpet->present == VM_SWITCH_OFF)
+		vm_kv_on(&b, "hpet", false);
 	vm_argv_opt(p->a, "-machine", b.text);
 	vm_strbuf_free(&b);
 	accel(p);

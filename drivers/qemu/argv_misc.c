@@ -75,7 +75,7 @@ void vm_plan_rngs(struct vm_plan *p)
 			    r->backend == VM_RNG_BUILTIN ? "rng-builtin" : "rng-random");
 		vm_qobj_strf(&o, "id", "obj%s", alias);
 		if (r->backend == VM_RNG_RANDOM)
-			vm_qobj_str(&o, "filename", r->path != NULL ? r->path : "/dev/urandom");
+			vm_qobj_str(&o, "filename", r->path != NULL ? r->path : "/dev/random");
 		vm_qobj_emit(&o, p->a, "-object");
 		vm_plan_virtio_driver(&o, "virtio-rng", r->model);
 		vm_plan_virtio(&o, &r->virtio);

@@ -34,14 +34,16 @@ static size_t place(const struct vm_controllers *c, const struct vm_controller *
 	return at;
 }
 
-void vm_controllers_of(const struct vm_domain *d, struct vm_controllers *ret)
+void vm_controllers_of(const struct vm_domain *d, bool laying_out, struct vm_controllers *ret)
 {
 	struct vm_controllers c = {
 	    .v = vm_xcalloc((size_t)d->controllers.n + 1, sizeof(struct vm_controller *))};
 
 	for (uint32_t i = 0; i < d->controllers.n; i++) {
 		struct vm_controller *new = d->controllers.v[i];
-		size_t at = place(&c, new);
+		/* What was added while laying out is laid out last. */
+		bool ours = new->dev.obj.node == VM_NODE_NONE;
+		size_t at = laying_out && ours ? c.n : place(&c, new);
 
 		memmove(c.v + at + 1, c.v + at, (c.n - at) * sizeof(struct vm_controller *));
 		c.v[at] = new;
@@ -79,6 +81,22 @@ struct vm_disk **vm_disks_of(const struct vm_domain *d)
 		}
 		memmove(v + at + 1, v + at, (n - at) * sizeof(struct vm_disk *));
 		v[at] = new;
+	}
+	return v;
+}
+
+struct vm_video **vm_videos_of(const struct vm_domain *d)
+{
+	struct vm_video **v = vm_xcalloc((size_t)d->videos.n + 1, sizeof(struct vm_video *));
+
+	for (size_t n = 0; n < d->videos.n; n++) {
+		v[n] = d->videos.v[n];
+		if (v[n]->primary == VM_SWITCH_ON) {
+			struct vm_video *primary = v[n];
+
+			memmove(v + 1, v, n * sizeof(struct vm_video *));
+			v[0] = primary;
+		}
 	}
 	return v;
 }

@@ -34,13 +34,16 @@ struct vm_controllers {
 	size_t n;
 };
 #define VM_CONTROLLERS_INIT ((struct vm_controllers){0})
-void vm_controllers_of(const struct vm_domain *d, struct vm_controllers *ret);
+/* laying_out: those we added ourselves come last, in the order of adding. */
+void vm_controllers_of(const struct vm_domain *d, bool laying_out, struct vm_controllers *ret);
 void vm_controllers_free(struct vm_controllers *c);
 /*
  * The disks of a guest in the order in which they are laid out: by target within their bus; buses as they
  * first appear.  Owned, NULL-terminated.
  */
 struct vm_disk **vm_disks_of(const struct vm_domain *d);
+/* The video devices, the primary one first. Owned, NULL-terminated. */
+struct vm_video **vm_videos_of(const struct vm_domain *d);
 struct vm_controller *vm_controller_find(const struct vm_domain *d, int kind, uint64_t index);
 /* Adds one made by us; model VM_MODEL_ABSENT = none said. */
 struct vm_controller *vm_controller_add(struct vm_domain *d, int kind, uint64_t index, int model);

@@ -75,6 +75,8 @@ static int check_features(struct check *c)
 
 	if (f == NULL)
 		return 0;
+	if (f->hap_state == VM_SWITCH_OFF)
+		return REFUSE(c, f, "hap/@state", "QEMU uses what the host has");
 	if (f->viridian)
 		return REFUSE(c, f, "viridian", "<viridian> is Xen's; QEMU has <hyperv>");
 	if (f->privnet)
@@ -284,6 +286,8 @@ static int check_disk(struct check *c, const struct vm_disk *disk)
 	if (disk->copy_on_read == VM_SWITCH_ON && disk->readonly)
 		return WRONG(c, disk, "driver/@copy_on_read",
 			     "copy_on_read needs a disk that can be written");
+	if (disk->trans != VM_TRANS_ABSENT && disk->bus != VM_BUS_IDE)
+		return REFUSE(c, disk, "geometry/@trans", "trans is for disks on bus 'ide'");
 	if (disk->removable != VM_SWITCH_ABSENT && disk->bus != VM_BUS_USB &&
 	    disk->bus != VM_BUS_SCSI)
 		return REFUSE(c, disk, "target/@removable",
@@ -431,19 +435,19 @@ static int check_chars(struct check *c)
 
 static int check_videos(struct check *c)
 {
-	for (uint32_t i = 0; i < c->d->videos.n; i++) {
-		const struct vm_video *v = c->d->videos.v[i];
+	VM_AUTO_FREE struct vm_video **videos = vm_videos_of(c->d);
+
+	for (size_t i = 0; videos[i] != NULL; i++) {
+		const struct vm_video *v = videos[i];
 
 		if (v->kind == VM_VIDEO_NONE && c->d->videos.n > 1)
 			return WRONG(c, v, "model/@type", "'none' stands alone");
-		if (i > 0 && v->kind != VM_VIDEO_QXL && v->kind != VM_VIDEO_VIRTIO &&
-		    v->kind != VM_VIDEO_BOCHS)
+		if (i > 0 && v->kind != VM_VIDEO_QXL && v->kind != VM_VIDEO_VIRTIO)
 			return REFUSE(c, v, "model/@type",
 				      "'%s' can only be the first video device",
 				      vm_video_kind_words[v->kind]);
 		if (i > 0 && v->primary == VM_SWITCH_ON)
-			return REFUSE(c, v, "model/@primary",
-				      "the first video device is the primary");
+			return WRONG(c, v, "model/@primary", "there are two primary devices");
 		if (v->accel2d == VM_SWITCH_ON)
 			return REFUSE(c, v, "model/acceleration", "QEMU has no 2D acceleration");
 		if (v->accel3d == VM_SWITCH_ON && v->kind != VM_VIDEO_VIRTIO)

@@ -78,7 +78,7 @@ enum vm_ioapic { VM_IOAPIC_ABSENT, VM_IOAPIC_KVM, VM_IOAPIC_QEMU };
 struct vm_features {
 	struct mt_obj obj;
 	bool acpi, apic, pae, hap, viridian, privnet;
-	int apic_eoi;
+	int apic_eoi, hap_state; /* on/off */
 	int smm, vmport, pmu, pvspinlock,
 	    vmcoreinfo; /* on/off; pvspinlock, pmu, smm without @state: on */
 	bool smm_present, pmu_present, vmcoreinfo_present, pvspinlock_present;
