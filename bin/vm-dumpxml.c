@@ -52,7 +52,7 @@ static int load(const struct options *o, bool *ret_live, struct vm_xml **ret, st
 	VM_AUTO(vm_state_close) struct vm_state s = VM_STATE_INIT;
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-	const struct vm_driver *driver;
+	const struct vm_planner *planner;
 
 	if (vm_state_open(o->common.connect, VM_STATE_READ, &s, err) < 0)
 		return -1;
@@ -63,9 +63,9 @@ static int load(const struct options *o, bool *ret_live, struct vm_xml **ret, st
 						    : VM_DOCUMENT_CURRENT,
 					o->common.deadline, NULL, ret_live, ret, err);
 	*ret_live = false;
-	if (vm_driver_find(s.driver, &driver, err) < 0 || vm_xml_load(o->file, &doc, err) < 0)
+	if (vm_planner_find(s.driver, &planner, err) < 0 || vm_xml_load(o->file, &doc, err) < 0)
 		return -1;
-	return vm_domain_complete(doc, NULL, driver, ret, &d, err);
+	return vm_domain_complete(doc, NULL, planner, ret, &d, err);
 }
 
 /* What is to be printed, when it is not simply the text as it stands. */

@@ -60,18 +60,18 @@ static int export(const struct options *o, const struct vm_state *s, const char 
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
 	VM_AUTO_FREE char *run = NULL;
-	const struct vm_driver *driver;
+	const struct vm_planner *planner;
 
-	if (vm_driver_find(s->driver, &driver, err) < 0)
+	if (vm_planner_find(s->driver, &planner, err) < 0)
 		return -1;
-	if (driver->export_native == NULL)
-		return vm_driver_lacks(driver, "native form", err);
+	if (planner->export_native == NULL)
+		return vm_driver_lacks(s->driver, "native form", err);
 	if ((o->file != NULL || is_file(what) ? vm_xml_load(what, &doc, err)
 					      : load_guest(s, what, &doc, err)) < 0 ||
-	    vm_domain_complete(doc, NULL, driver, &complete, &d, err) < 0)
+	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0)
 		return -1;
 	run = vm_xasprintf("%s/%s", s->run_path, d->name);
-	return driver->export_native(d, format, run, ret, err);
+	return planner->export_native(d, format, run, ret, err);
 }
 
 static int run(void *options_, struct vm_err *err)

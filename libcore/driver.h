@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * The driver interface: what a hypervisor can do, as a struct of function pointers, and the ONE table of
- * those that are linked in.  NULL = unsupported, which becomes status 3 with the name of what is missing
+ * The driver interface: what a hypervisor can do, as two structs of function pointers (what it makes of a
+ * document, what it does to a running guest), each with its ONE table of those that are linked in.  NULL = unsupported, which becomes status 3 with the name of what is missing
  * (vm_driver_need()).  Verbs on a guest (guest/) are the only callers.
  *
  * Listing and looking at state need no driver: every local driver keeps its guests in the same places
@@ -49,16 +49,6 @@ struct vm_monitor_call {
 
 struct vm_driver {
 	const char *name; /* "qemu": also the directory of its state */
-	/* Completes a parsed definition as define keeps it: machine version, controllers, addresses; marks
-	 * what it assigned.  Must not look at the host's state.  doc (may be NULL) is for positions. */
-	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-	/* Refuses what this driver cannot run, by line and column. */
-	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-	/* Native form ("qemu-argv"; "qemu-argv+json": an array of strings) of a completed domain: needs
-	 * nothing to exist.  run_path: where its runtime directory would be. */
-	int (*export_native)(const struct vm_domain *d, const char *format, const char *run_path,
-			     struct vm_strbuf *out, struct vm_err *err);
-	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
 	int (*shutdown)(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
 	/* graceful: SIGTERM only. */
 	int (*destroy)(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err);
@@ -73,8 +63,8 @@ struct vm_driver {
 	int (*look)(struct vm_guest *g, unsigned what, struct vm_deadline dl, struct vm_look *ret,
 		    struct vm_err *err);
 	/* Rows {key, value} of what the agent inside the guest tells (vm-info GUEST agent). */
-	int (*agent)(struct vm_guest *g, const struct vm_domain *d, struct vm_out *out,
-		     struct vm_deadline dl, struct vm_err *err);
+	int (*agent)(struct vm_guest *g, struct vm_out *out, struct vm_deadline dl,
+		     struct vm_err *err);
 	int (*stats)(struct vm_guest *g, unsigned sections, struct vm_out *out, struct vm_deadline dl,
 		     struct vm_err *err);
 	/* A vm_guest_reap_fn (state.h): gives back what an ended or interrupted run left (idempotent). */
@@ -88,7 +78,24 @@ struct vm_driver {
 			  char **ret_reply, struct vm_err *err);
 };
 
+/* What a hypervisor does with a document.  It stands apart from what can be done to a running guest, so that a
+ * program which only suspends or destroys one does not carry the model. */
+struct vm_planner {
+	const char *name;
+	/* Completes a parsed definition as define keeps it: machine version, controllers, addresses; marks
+	 * what it assigned.  Must not look at the host's state.  doc (may be NULL) is for positions. */
+	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+	/* Refuses what this driver cannot run, by line and column. */
+	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+	/* Native form ("qemu-argv"; "qemu-argv+json": an array of strings) of a completed domain: needs
+	 * nothing to exist.  run_path: where its runtime directory would be. */
+	int (*export_native)(const struct vm_domain *d, const char *format, const char *run_path,
+			     struct vm_strbuf *out, struct vm_err *err);
+	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
+};
+
 /* Exact match of the URI's scheme; VM_UNSUPPORTED names those there are. */
 int vm_driver_find(const char *name, const struct vm_driver **ret, struct vm_err *err);
+int vm_planner_find(const char *name, const struct vm_planner **ret, struct vm_err *err);
 /* VM_UNSUPPORTED "the qemu driver has no <what>"; always -1. */
-int vm_driver_lacks(const struct vm_driver *d, const char *what, struct vm_err *err);
+int vm_driver_lacks(const char *driver, const char *what, struct vm_err *err);

@@ -15,10 +15,6 @@
 #include <vm/sock.h>
 #include <vm/strbuf.h>
 
-#include "model/domain.h"
-
-#define AGENT_CHANNEL "org.qemu.guest_agent.0"
-#define AGENT_SOCKET  "agent.sock" /* of the run directory, where the document names no path */
 #define DELIMITER     '\xff'
 
 struct vm_agent {
@@ -34,18 +30,6 @@ void vm_agent_close(struct vm_agent **a)
 	vm_strbuf_free(&(*a)->in);
 	free(*a);
 	*a = NULL;
-}
-
-static const struct vm_char *find_channel(const struct vm_domain *d)
-{
-	for (uint32_t i = 0; i < d->channels.n; i++) {
-		const struct vm_char *c = d->channels.v[i];
-
-		if (c->type == VM_CHARDEV_UNIX && c->target_name &&
-		    strcmp(c->target_name, AGENT_CHANNEL) == 0)
-			return c;
-	}
-	return NULL;
 }
 
 static int connect_path(const char *path, int *ret_fd, struct vm_err *err)
@@ -179,22 +163,22 @@ static int synchronise(struct vm_agent *a, struct vm_deadline deadline, struct v
 	}
 }
 
-int vm_agent_open(const struct vm_guest *g, const struct vm_domain *live, struct vm_deadline deadline,
-		  struct vm_agent **ret, struct vm_err *err)
+int vm_agent_open(const struct vm_guest *g, struct vm_deadline deadline, struct vm_agent **ret,
+		  struct vm_err *err)
 {
-	const struct vm_char *channel = find_channel(live);
+	const char *channel = vm_record_get(&g->record, VM_KEY_AGENT);
 	VM_AUTO(vm_agent_close) struct vm_agent *a = NULL;
 	int fd = -1, r;
 
 	if (!channel) {
 		vm_err_set(err, VM_UNSUPPORTED, "the guest has no channel for an agent");
-		return vm_err_hint(err, "add <channel type='unix'><target type='virtio' name='" AGENT_CHANNEL
+		return vm_err_hint(err, "add <channel type='unix'><target type='virtio' name='" VM_AGENT_CHANNEL
 					"'/></channel> and restart it");
 	}
-	if (channel->backend && channel->backend->path)
-		r = connect_path(channel->backend->path, &fd, err);
+	if (strchr(channel, '/'))
+		r = connect_path(channel, &fd, err);
 	else
-		r = vm_sock_connect(g->run, AGENT_SOCKET, deadline, &fd, err);
+		r = vm_sock_connect(g->run, channel, deadline, &fd, err);
 	if (r < 0)
 		return -1;
 	a = vm_xcalloc(1, sizeof(*a));
@@ -263,14 +247,14 @@ static void out_row(struct vm_out *out, const char *key, const char *value)
 	vm_out_row_end(out);
 }
 
-int vm_qemu_agent_tell(struct vm_guest *g, const struct vm_domain *d, struct vm_out *out,
-		       struct vm_deadline deadline, struct vm_err *err)
+int vm_qemu_agent_tell(struct vm_guest *g, struct vm_out *out, struct vm_deadline deadline,
+		       struct vm_err *err)
 {
 	VM_AUTO(vm_agent_close) struct vm_agent *a = NULL;
 	const char *asked = "";
 	json_t *reply = NULL;
 
-	if (vm_agent_open(g, d, deadline, &a, err) < 0)
+	if (vm_agent_open(g, deadline, &a, err) < 0)
 		return -1;
 	for (size_t i = 0; i < VM_COUNT(tell_rows); i++) {
 		const struct tell_row *row = &tell_rows[i];

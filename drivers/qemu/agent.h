@@ -13,16 +13,22 @@
 #include <vm/err.h>
 #include <vm/state.h>
 
-struct vm_domain;
 struct vm_out;
 struct vm_agent; /* opaque */
+
+/* What the agent's channel is called. */
+#define VM_AGENT_CHANNEL "org.qemu.guest_agent.0"
+/* Host end of that channel where the document names none: a socket of the run directory. */
+#define VM_AGENT_SOCKET "agent.sock"
+/* Key of the guest's record: VM_AGENT_SOCKET, or a path; absent = no channel. */
+#define VM_KEY_AGENT "agent"
 
 #define VM_AGENT_REPLY_MAX (16u << 20) /* bytes */
 
 /* Connects and synchronises.  VM_UNSUPPORTED: the guest has no agent channel; VM_TIMED_OUT: no agent answers on
  * it (not installed, not started yet, or hung). */
-int vm_agent_open(const struct vm_guest *g, const struct vm_domain *live, struct vm_deadline deadline,
-		  struct vm_agent **ret, struct vm_err *err) __attribute__((warn_unused_result));
+int vm_agent_open(const struct vm_guest *g, struct vm_deadline deadline, struct vm_agent **ret,
+		  struct vm_err *err) __attribute__((warn_unused_result));
 void vm_agent_close(struct vm_agent **a);
 /* Calls a command; arguments may be NULL (borrowed); *ret_value (may be NULL) is owned.  A refusal is
  * VM_HYPERVISOR with the agent's words, CommandNotFound VM_UNSUPPORTED. */
@@ -30,5 +36,5 @@ int vm_agent_call(struct vm_agent *a, const char *command, json_t *arguments,
 		  struct vm_deadline deadline, json_t **ret_value, struct vm_err *err)
 	__attribute__((warn_unused_result));
 /* driver->agent: host name, operating system, time zone, users, version, as rows {key, value}. */
-int vm_qemu_agent_tell(struct vm_guest *g, const struct vm_domain *d, struct vm_out *out,
-		       struct vm_deadline deadline, struct vm_err *err);
+int vm_qemu_agent_tell(struct vm_guest *g, struct vm_out *out, struct vm_deadline deadline,
+		       struct vm_err *err);

@@ -6,13 +6,14 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "agent.h"
 #include "plan.h"
 
 /* Where a channel's socket is when the document leaves it open. */
 static char *channel_path(const struct vm_plan *p, const struct vm_char *chr, const char *alias)
 {
 	if (chr->target_name != NULL && strcmp(chr->target_name, "org.qemu.guest_agent.0") == 0)
-		return vm_xasprintf("%s/agent.sock", p->env->run_path);
+		return vm_xasprintf("%s/" VM_AGENT_SOCKET, p->env->run_path);
 	return vm_xasprintf("%s/%s.sock", p->env->run_path, alias);
 }
 

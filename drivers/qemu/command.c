@@ -9,9 +9,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/json.h>
-#include <vm/model.h>
 #include <vm/state.h>
-#include <vm/xml.h>
 
 #include "driver.h"
 #include "qemu/agent.h"
@@ -127,16 +125,12 @@ int vm_qemu_agent_command(struct vm_guest *g, const struct vm_monitor_call *c,
 			  struct vm_deadline deadline, char **ret_reply, struct vm_err *err)
 {
 	VM_AUTO(vm_qemu_command_free) struct vm_qemu_command cmd = {.arguments = NULL};
-	VM_AUTO(vm_domain_freep) struct vm_domain *live = NULL;
 	VM_AUTO(vm_agent_close) struct vm_agent *a = NULL;
-	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
 	json_t *arguments = NULL, *reply = NULL;
 	int rc;
 
 	if (vm_qemu_command_parse(c->command, &cmd, err) < 0 ||
-	    vm_xml_load_at(g->run, VM_RUN_LIVE_XML, &doc, err) < 0 ||
-	    vm_domain_parse(doc, true, &live, err) < 0 ||
-	    vm_agent_open(g, live, deadline, &a, err) < 0)
+	    vm_agent_open(g, deadline, &a, err) < 0)
 		return -1;
 	if (cmd.arguments != NULL &&
 	    vm_qmp_line_decode(cmd.arguments, strlen(cmd.arguments), NULL, &arguments, err) < 0)

@@ -4,24 +4,19 @@
 #include "command.h"
 #include "lifecycle.h"
 #include "look.h"
-#include "qemu.h"
 #include "reap.h"
 
 const struct vm_driver vm_qemu_driver = {
-    .name = "qemu",
-    .complete = vm_qemu_complete,
-    .validate = vm_qemu_validate,
-    .export_native = vm_qemu_export,
-    .start = vm_qemu_start,
-    .shutdown = vm_qemu_shutdown,
-    .destroy = vm_qemu_destroy,
-    .suspend = vm_qemu_suspend,
-    .resume = vm_qemu_resume,
-    .reset = vm_qemu_reset,
-    .reboot = vm_qemu_reboot,
-    .look = vm_qemu_look,
-    .agent = vm_qemu_agent_tell,
-    .reap = vm_qemu_reap,
-    .monitor = vm_qemu_monitor,
-    .agent_call = vm_qemu_agent_command,
+	.name = "qemu",
+	.shutdown = vm_qemu_shutdown,
+	.destroy = vm_qemu_destroy,
+	.suspend = vm_qemu_suspend,
+	.resume = vm_qemu_resume,
+	.reset = vm_qemu_reset,
+	.reboot = vm_qemu_reboot,
+	.look = vm_qemu_look,
+	.agent = vm_qemu_agent_tell,
+	.reap = vm_qemu_reap,
+	.monitor = vm_qemu_monitor,
+	.agent_call = vm_qemu_agent_command,
 };

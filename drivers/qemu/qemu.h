@@ -6,15 +6,18 @@
 
 #include <vm/err.h>
 
+#include "driver.h"
 #include "model/domain.h"
 
 struct vm_strbuf;
 
-/* vm_driver.complete: machine, controllers, addresses, defaults, as libvirt 9.0 would keep them. */
+extern const struct vm_planner vm_qemu_planner;
+
+/* vm_planner.complete: machine, controllers, addresses, defaults, as libvirt 9.0 would keep them. */
 int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-/* vm_driver.validate: refuses what QEMU 7.2 or this driver cannot do, by line and column. */
+/* vm_planner.validate: refuses what QEMU 7.2 or this driver cannot do, by line and column. */
 int vm_qemu_validate(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-/* vm_driver.export_native: "qemu-argv". */
+/* vm_planner.export_native: "qemu-argv". */
 int vm_qemu_export(const struct vm_domain *d, const char *format, const char *run_path,
 		   struct vm_strbuf *out, struct vm_err *err);
 

@@ -17,6 +17,7 @@
 #include <vm/state.h>
 #include <vm/xml.h>
 
+#include "agent.h"
 #include "caps.h"
 #include "host/tap.h"
 #include "lifecycle.h"
@@ -64,7 +65,7 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 		doc = own;
 	}
 	/* Facts that a definition edited by hand lacks are filled for this run; define keeps them. */
-	if (vm_domain_complete(doc, NULL, &vm_qemu_driver, &s->doc, &s->d, err) < 0)
+	if (vm_domain_complete(doc, NULL, &vm_qemu_planner, &s->doc, &s->d, err) < 0)
 		return -1;
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
 	s->g->has_uuid = true;
@@ -99,6 +100,21 @@ static int step_check(struct vm_start *s, struct vm_err *err)
 	return vm_start_check(s, err);
 }
 
+/* Where the host's end of the agent's channel will be. */
+static void note_agent(const struct vm_domain *d, struct vm_record *r)
+{
+	for (uint32_t i = 0; i < d->channels.n; i++) {
+		const struct vm_char *c = d->channels.v[i];
+
+		if (c->type == VM_CHARDEV_UNIX && c->target_name != NULL &&
+		    strcmp(c->target_name, VM_AGENT_CHANNEL) == 0)
+			vm_record_set(r, VM_KEY_AGENT,
+				      c->backend != NULL && c->backend->path != NULL
+					      ? c->backend->path
+					      : VM_AGENT_SOCKET);
+	}
+}
+
 static int step_begin(struct vm_start *s, struct vm_err *err)
 {
 	struct vm_record *r = &s->g->record;
@@ -119,6 +135,7 @@ static int step_begin(struct vm_start *s, struct vm_err *err)
 	vm_record_set(r, VM_KEY_PERSISTENT, s->g->defined ? "yes" : "no");
 	vm_domain_facts(s->d, r);
 	vm_record_set(r, VM_FACT_EMULATOR, s->emulator);
+	note_agent(s->d, r);
 	return 0;
 }
 

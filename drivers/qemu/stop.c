@@ -11,10 +11,8 @@
 
 #include <vm/cleanup.h>
 #include <vm/log.h>
-#include <vm/model.h>
 #include <vm/process.h>
 #include <vm/state.h>
-#include <vm/xml.h>
 
 #include "agent.h"
 #include "lifecycle.h"
@@ -155,16 +153,13 @@ static int press_button(struct vm_guest *g, bool reboot, struct vm_deadline dl, 
 /* mode: "powerdown" or "reboot".  VM_UNSUPPORTED: there is no channel for an agent. */
 static int ask_agent(struct vm_guest *g, const char *mode, struct vm_deadline dl, struct vm_err *err)
 {
-	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
-	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
 	VM_AUTO(vm_agent_close) struct vm_agent *agent = NULL;
 	VM_AUTO_FD int pidfd = -1;
 	struct vm_procid id;
 	json_t *arguments;
 	int r;
 
-	if (vm_xml_load_at(g->run, VM_RUN_LIVE_XML, &doc, err) < 0 ||
-	    vm_domain_parse(doc, true, &d, err) < 0 || vm_agent_open(g, d, dl, &agent, err) < 0)
+	if (vm_agent_open(g, dl, &agent, err) < 0)
 		return -1;
 	arguments = json_pack("{s:s}", "mode", mode);
 	r = vm_agent_call(agent, "guest-shutdown", arguments,

@@ -111,10 +111,10 @@ int vm_define_cli(const struct vm_program *p, const struct vm_common *c,
 
 	if (vm_state_open(c->connect, d.dry_run ? VM_STATE_READ : VM_STATE_CHANGE, &state, err) <
 		0 ||
-	    vm_driver_find(state.driver, &d.driver, err) < 0)
+	    vm_planner_find(state.driver, &d.planner, err) < 0)
 		return -1;
-	if (!d.driver->complete)
-		return vm_driver_lacks(d.driver, "define", err);
+	if (!d.planner->complete)
+		return vm_driver_lacks(state.driver, "define", err);
 	out = vm_out_open(stdout, o->diff ? VM_OUT_TABLE : VM_OUT_QUIET, p->schema, c->json, false);
 	if (o->diff)
 		vm_out_array(out, "changes", columns, VM_COUNT(columns));

@@ -146,7 +146,7 @@ static int prepare(struct vm_info *i, uint64_t bits, struct vm_err *err)
 	if (vm_driver_find(i->state->driver, &driver, err) < 0)
 		return -1;
 	if (!driver->look)
-		return vm_driver_lacks(driver, "a way to ask a running guest", err);
+		return vm_driver_lacks(driver->name, "way to ask a running guest", err);
 	return driver->look(&i->guest, look, i->deadline, &i->look, err);
 }
 

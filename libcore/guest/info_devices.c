@@ -299,8 +299,8 @@ static int show_agent(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 	if (vm_driver_find(i->state->driver, &driver, err) < 0)
 		return -1;
 	if (!driver->agent)
-		return vm_driver_lacks(driver, "a guest agent", err);
-	return driver->agent(&i->guest, i->domain, out, i->deadline, err);
+		return vm_driver_lacks(driver->name, "guest agent", err);
+	return driver->agent(&i->guest, out, i->deadline, err);
 }
 static const struct vm_out_column agent_columns[] = { { "key", "KEY" }, { "value", "VALUE" } };
 const struct vm_info_section vm_info_agent = {

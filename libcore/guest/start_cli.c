@@ -120,7 +120,7 @@ static int prepare(const struct vm_program *p, struct vm_common *c, struct vm_st
 	if (check(c, o, err) < 0 || vm_host_open(c->connect, host, err) < 0)
 		return -1;
 	if (o->pass_fds.n > 0)
-		return vm_driver_lacks(host->driver, "init that takes descriptors (--pass-fds)", err);
+		return vm_driver_lacks(host->driver->name, "init that takes descriptors (--pass-fds)", err);
 	if (!o->stop_timeout_given)
 		o->start.stop_timeout_ms = host->state.conf.stop_timeout_ms;
 	o->start.dry_run = c->dry_run;

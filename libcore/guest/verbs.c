@@ -9,12 +9,8 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/log.h>
-#include <vm/model.h>
-#include <vm/strbuf.h>
-#include <vm/xml.h>
 
 #include "driver.h"
-#include "model/domain.h"
 
 /* How long a guest's end may take to be cleared away by its watcher, hooks included. */
 #define REAP_MS	  70000u
@@ -58,78 +54,6 @@ static void get_run(const struct vm_guest *g, struct vm_run_id *ret)
 		ret->watcher.pid = 0;
 }
 
-static int start(struct vm_host *h, struct vm_guest *g, const struct vm_start_options *o,
-		 bool if_needed, struct vm_err *err)
-{
-	if (g->active) {
-		if (if_needed)
-			return 1;
-		return vm_err_set(err, VM_IN_USE, "it is %s already",
-				  g->life == VM_PAUSED ? "started (paused)" : "running");
-	}
-	if (h->driver->start == NULL)
-		return vm_driver_lacks(h->driver, "start", err);
-	return h->driver->start(g, o, err);
-}
-
-int vm_guest_start(struct vm_host *h, const char *ref, const struct vm_start_options *o,
-		   bool if_needed, struct vm_err *err)
-{
-	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
-
-	/* A guest that runs but was never defined is not "not found". */
-	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED, o->deadline, &g, err) < 0)
-		return -1;
-	if (!g.defined && !g.active)
-		return vm_err_set(err, VM_NOT_FOUND, "there is no such guest");
-	return start(h, &g, o, if_needed, err);
-}
-
-int vm_guest_create(struct vm_host *h, const struct vm_start_options *o, char **ret_name,
-		    struct vm_err *err)
-{
-	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
-	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-
-	if (vm_domain_parse(o->document, false, &d, err) < 0)
-		return -1;
-	vm_err_object(err, d->name);
-	if (vm_guest_open(&h->state, d->name, VM_GUEST_LOCKED | VM_GUEST_NEW, o->deadline, &g,
-			  err) < 0)
-		return -1;
-	if (g.defined) {
-		vm_err_set(err, VM_IN_USE, "it is defined");
-		vm_err_object(err, d->name);
-		return vm_err_hint(err, "vm-start %s starts it", d->name);
-	}
-	if (start(h, &g, o, false, err) < 0)
-		return -1;
-	if (ret_name != NULL)
-		*ret_name = vm_xstrdup(g.name);
-	return 0;
-}
-
-int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *out,
-			 struct vm_err *err)
-{
-	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
-	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-	VM_AUTO_FREE char *name = NULL, *text = NULL, *file = NULL, *run = NULL;
-	size_t len;
-
-	if (h->driver->export_native == NULL)
-		return vm_driver_lacks(h->driver, "command line", err);
-	if (vm_guest_resolve(&h->state, ref, false, &name, err) < 0 ||
-	    vm_definition_read(&h->state, name, &text, &len, err) < 0)
-		return -1;
-	file = vm_xasprintf("%s/%s.xml", h->state.etc_path, name);
-	if (vm_xml_parse(text, len, file, &doc, err) < 0 ||
-	    vm_domain_complete(doc, NULL, h->driver, &complete, &d, err) < 0)
-		return -1;
-	run = vm_xasprintf("%s/%s", h->state.run_path, name);
-	return h->driver->export_native(d, "qemu-argv", run, out, err);
-}
-
 int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,
 		      bool dry_run, struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err)
 {
@@ -138,7 +62,7 @@ int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool i
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return off_already(if_needed, err);
 	if (h->driver->shutdown == NULL)
-		return vm_driver_lacks(h->driver, "shutdown", err);
+		return vm_driver_lacks(h->driver->name, "shutdown", err);
 	if (ret_run != NULL)
 		get_run(&g, ret_run);
 	vm_log_step("ask the guest to shut down%s", dry_run ? " (not done)" : "");
@@ -207,7 +131,7 @@ int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool rem
 		return off_already(if_needed, err);
 	}
 	if (h->driver->destroy == NULL)
-		return vm_driver_lacks(h->driver, "destroy", err);
+		return vm_driver_lacks(h->driver->name, "destroy", err);
 	get_run(&g, &run);
 	vm_log_step("end process %d and give back what it held%s", (int)run.process.pid,
 		    dry_run ? " (not done)" : "");
@@ -230,7 +154,7 @@ static int simple(struct vm_host *h, const char *ref,
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 
 	if (verb == NULL)
-		return vm_driver_lacks(h->driver, what, err);
+		return vm_driver_lacks(h->driver->name, what, err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return -1;
 	vm_log_step("%s%s", what, dry_run ? " (not done)" : "");
@@ -261,7 +185,7 @@ int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, bool dry
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 
 	if (h->driver->reboot == NULL)
-		return vm_driver_lacks(h->driver, "reboot", err);
+		return vm_driver_lacks(h->driver->name, "reboot", err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return -1;
 	vm_log_step("reboot%s", dry_run ? " (not done)" : "");

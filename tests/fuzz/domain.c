@@ -48,7 +48,7 @@ static void check_format(const struct vm_domain *d, bool live)
 
 static void check_complete(const struct vm_xml *x)
 {
-	static const struct vm_driver plain = {.name = "plain"};
+	static const struct vm_planner plain = {.name = "plain"};
 	struct vm_domain *d = NULL, *d2 = NULL;
 	struct vm_xml *once = NULL, *twice = NULL;
 

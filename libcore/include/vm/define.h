@@ -7,7 +7,7 @@
 #include <vm/err.h>
 #include <vm/state.h>
 
-struct vm_driver;
+struct vm_planner;
 struct vm_xml;
 
 /* One fact that a define changes; NULL = absent. A secret's values are both "(secret)". */
@@ -16,7 +16,7 @@ typedef void vm_define_diff_fn(const char *path, const char *old_value, const ch
 struct vm_define {
 	const struct vm_state
 	    *state; /* opened for VM_STATE_CHANGE, with dry_run for VM_STATE_READ */
-	const struct vm_driver *driver;
+	const struct vm_planner *planner;
 	struct vm_deadline deadline; /* for the guest's lock */
 	bool dry_run;		     /* check everything, take no lock, change nothing */
 	vm_define_diff_fn

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* This driver's row in the table of what drivers make of documents. */
+#include "lifecycle.h"
+#include "qemu.h"
+
+const struct vm_planner vm_qemu_planner = {
+	.name = "qemu",
+	.complete = vm_qemu_complete,
+	.validate = vm_qemu_validate,
+	.export_native = vm_qemu_export,
+	.start = vm_qemu_start,
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What the two tables of drivers share. */
+#include <string.h>
+
+#include <vm/cleanup.h>
+#include <vm/err.h>
+
+#include "driver.h"
+
+/* Names of all drivers that are linked in, for messages. */
+#define VM_TABLE_NAMES "qemu"
+
+/* VM_UNSUPPORTED, naming those there are; -1. */
+static inline int vm_table_miss(const char *name, struct vm_err *err)
+{
+	return vm_err_set(err, VM_UNSUPPORTED, "there is no driver '%s'; there are: " VM_TABLE_NAMES,
+			  name);
+}
