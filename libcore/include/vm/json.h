@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct vm_strbuf;
+
 struct vm_json_slice {
 	const char *at; /* first byte of the value; NULL = absent */
 	size_t len;
@@ -20,3 +22,5 @@ bool vm_json_string(struct vm_json_slice v, char *buf, size_t size);
 bool vm_json_u64(struct vm_json_slice v, uint64_t *ret);
 /* Is it this literal ("true", "null", "12"), or a string with this text? */
 bool vm_json_is(struct vm_json_slice v, const char *literal);
+/* Adds valid JSON text laid out over lines, two blanks a level, every token as it stands. */
+void vm_json_indent(struct vm_strbuf *b, const char *text, size_t len);
