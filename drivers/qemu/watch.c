@@ -359,7 +359,8 @@ static int give_back(struct watch *w, const struct vm_status *last, struct vm_er
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 	struct vm_procid id;
 
-	if (vm_guest_open(&w->state, w->o->name, 0, VM_DEADLINE_NEVER, &g, err) < 0 ||
+	/* A transient guest whose watcher still lives is neither defined nor active. */
+	if (vm_guest_open(&w->state, w->o->name, VM_GUEST_NEW, VM_DEADLINE_NEVER, &g, err) < 0 ||
 	    vm_guest_lock(&g, VM_DEADLINE_NEVER, err) < 0)
 		return err->kind == VM_NOT_FOUND ? 0 : -1;
 	if (!vm_record_get_procid(&g.record, VM_KEY_PID, &id) || id.pid != w->qemu.pid ||
