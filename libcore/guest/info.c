@@ -97,7 +97,7 @@ int vm_info_open(const struct vm_state *s, const char *ref, bool want_live, bool
 	unsigned flags = (want_live ? VM_GUEST_ACTIVE : 0) | (want_config ? VM_GUEST_DEFINED : 0);
 	const char *const *names = (const char *const[]){ NULL };
 	VM_AUTO(vm_entries_free) struct vm_entries entries = { 0 };
-	struct vm_entries_want want = { .n_names = 1, .inactive = true, .ask_ms = 100,
+	struct vm_entries_want want = { .n_names = 1, .inactive = true, .facts = true, .ask_ms = 100,
 					.deadline = deadline };
 
 	i->state = s;
