@@ -59,8 +59,9 @@ static int export(const struct options *o, const struct vm_state *s, const char 
 	const char *what = o->file != NULL ? o->file : o->common.operands.v[0];
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-	VM_AUTO_FREE char *run = NULL;
+	VM_AUTO_FREE char *run = NULL, *lib = NULL;
 	const struct vm_planner *planner;
+	struct vm_guest_paths paths;
 
 	if (vm_planner_find(s->driver, &planner, err) < 0)
 		return -1;
@@ -71,7 +72,9 @@ static int export(const struct options *o, const struct vm_state *s, const char 
 	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0)
 		return -1;
 	run = vm_xasprintf("%s/%s", s->run_path, d->name);
-	return planner->export_native(d, format, run, ret, err);
+	lib = vm_xasprintf("%s/%s", s->lib_path, d->name);
+	paths = (struct vm_guest_paths){.run = run, .lib = lib};
+	return planner->export_native(d, format, &paths, ret, err);
 }
 
 static int run(void *options_, struct vm_err *err)

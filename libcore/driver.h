@@ -78,6 +78,12 @@ struct vm_driver {
 			  char **ret_reply, struct vm_err *err);
 };
 
+/* Where a guest's own files are, or would be. */
+struct vm_guest_paths {
+	const char *run; /* /run/vm/<driver>/<name> */
+	const char *lib; /* /var/lib/vm/<driver>/<name> */
+};
+
 /* What a hypervisor does with a document.  It stands apart from what can be done to a running guest, so that a
  * program which only suspends or destroys one does not carry the model. */
 struct vm_planner {
@@ -88,9 +94,10 @@ struct vm_planner {
 	/* Refuses what this driver cannot run, by line and column. */
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Native form ("qemu-argv"; "qemu-argv+json": an array of strings) of a completed domain: needs
-	 * nothing to exist.  run_path: where its runtime directory would be. */
-	int (*export_native)(const struct vm_domain *d, const char *format, const char *run_path,
-			     struct vm_strbuf *out, struct vm_err *err);
+	 * nothing to exist. */
+	int (*export_native)(const struct vm_domain *d, const char *format,
+			     const struct vm_guest_paths *paths, struct vm_strbuf *out,
+			     struct vm_err *err);
 	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
 };
 

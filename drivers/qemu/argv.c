@@ -128,12 +128,14 @@ int vm_qemu_argv(const struct vm_domain *d, const struct vm_xml *doc, const stru
 	    .ctx = {.doc = doc, .root = d},
 	    .env = env,
 	    .a = &a,
+	    .nvram = vm_qemu_nvram(d, env->lib_path),
 	};
 
 	(void)err;
 	plan(&p, env->emulator != NULL ? env->emulator
 		 : d->emulator != NULL ? d->emulator
 				       : VM_QEMU_EMULATOR);
+	free(p.nvram);
 	*ret = a;
 	return 0;
 }

@@ -66,7 +66,7 @@ void vm_plan_machine(struct vm_plan *p)
 	vm_kv_str(&b, "memory-backend", RAM);
 	if (pflash(d)) {
 		vm_kv_str(&b, "pflash0", "libvirt-pflash0-format");
-		if (d->os->nvram != NULL)
+		if (p->nvram != NULL)
 			vm_kv_str(&b, "pflash1", "libvirt-pflash1-format");
 	}
 	if (hpet != NULL && hpet->present == VM_SWITCH_OFF)
@@ -253,40 +253,4 @@ void vm_plan_kernel(struct vm_plan *p)
 		vm_argv_opt(p->a, "-append", os->cmdline);
 	if (os->dtb != NULL)
 		vm_argv_opt(p->a, "-dtb", os->dtb);
-}
-
-/* ---- firmware ---- */
-
-static void pflash_nodes(struct vm_plan *p, unsigned n, const char *path, bool readonly)
-{
-	struct vm_qobj o = VM_QOBJ_INIT;
-
-	vm_qobj_str(&o, "driver", "file");
-	vm_qobj_str(&o, "filename", path);
-	vm_qobj_strf(&o, "node-name", "libvirt-pflash%u-storage", n);
-	vm_qobj_bool(&o, "auto-read-only", true);
-	vm_qobj_str(&o, "discard", "unmap");
-	vm_qobj_emit(&o, p->a, "-blockdev");
-	vm_qobj_strf(&o, "node-name", "libvirt-pflash%u-format", n);
-	vm_qobj_bool(&o, "read-only", readonly);
-	vm_qobj_str(&o, "driver", "raw");
-	vm_qobj_strf(&o, "file", "libvirt-pflash%u-storage", n);
-	vm_qobj_emit(&o, p->a, "-blockdev");
-}
-
-void vm_plan_firmware(struct vm_plan *p)
-{
-	const struct vm_os *os = p->d->os;
-
-	if (os->loader == NULL)
-		return;
-	if (os->loader_type != VM_LOADER_PFLASH) {
-		vm_argv_opt(p->a, "-bios", os->loader);
-		return;
-	}
-	if (os->loader_secure == VM_SWITCH_ON)
-		vm_argv_opt(p->a, "-global", "driver=cfi.pflash01,property=secure,value=on");
-	pflash_nodes(p, 0, os->loader, os->loader_readonly == VM_SWITCH_ON);
-	if (os->nvram != NULL)
-		pflash_nodes(p, 1, os->nvram, false);
 }

@@ -6,6 +6,7 @@
 #include <vm/strbuf.h>
 
 #include "argv.h"
+#include "driver.h"
 #include "qemu.h"
 
 /* One option a line: "-device '{...}' \". */
@@ -40,14 +41,14 @@ static void json(const struct vm_argv *a, struct vm_strbuf *out)
 	vm_strbuf_putc(out, ']');
 }
 
-int vm_qemu_export(const struct vm_domain *d, const char *format, const char *run_path,
-		   struct vm_strbuf *out, struct vm_err *err)
+int vm_qemu_export(const struct vm_domain *d, const char *format,
+		   const struct vm_guest_paths *paths, struct vm_strbuf *out, struct vm_err *err)
 {
 	static const struct {
 		const char *format;
 		void (*write)(const struct vm_argv *a, struct vm_strbuf *out);
 	} formats[] = {{"qemu-argv", vm_argv_shell}, {"qemu-argv+json", json}};
-	const struct vm_qemu_env env = {.run_path = run_path};
+	const struct vm_qemu_env env = {.run_path = paths->run, .lib_path = paths->lib};
 	VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
 
 	for (size_t i = 0; i < VM_COUNT(formats); i++) {

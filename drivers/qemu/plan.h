@@ -10,6 +10,7 @@ struct vm_plan {
 	struct mt_ctx ctx;
 	const struct vm_qemu_env *env;
 	struct vm_argv *a;
+	char *nvram; /* vm_qemu_nvram() */
 };
 
 /* "net0", or what the admin chose ("ua-..."); owned. */

@@ -10,6 +10,7 @@
 #include "model/domain.h"
 
 struct vm_strbuf;
+struct vm_guest_paths;
 
 extern const struct vm_planner vm_qemu_planner;
 
@@ -18,8 +19,15 @@ int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_er
 /* vm_planner.validate: refuses what QEMU 7.2 or this driver cannot do, by line and column. */
 int vm_qemu_validate(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 /* vm_planner.export_native: "qemu-argv". */
-int vm_qemu_export(const struct vm_domain *d, const char *format, const char *run_path,
-		   struct vm_strbuf *out, struct vm_err *err);
+int vm_qemu_export(const struct vm_domain *d, const char *format,
+		   const struct vm_guest_paths *paths, struct vm_strbuf *out, struct vm_err *err);
+
+/* The file with this guest's UEFI variables: the document's, or one in its own directory; NULL: its
+ * firmware keeps none.  Owned. */
+char *vm_qemu_nvram(const struct vm_domain *d, const char *lib_path);
+/* What a missing one is made from: the document's template, or what is shipped beside the firmware
+ * (OVMF_CODE_4M.fd: OVMF_VARS_4M.fd); NULL: neither is known.  Owned. */
+char *vm_qemu_nvram_template(const struct vm_domain *d);
 
 bool vm_qemu_is_q35(const struct vm_domain *d);
 bool vm_qemu_is_i440fx(const struct vm_domain *d);

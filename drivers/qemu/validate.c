@@ -59,9 +59,9 @@ static int check_os(struct check *c)
 		return REFUSE(c, os, "nvram", "<nvram> without <loader> is not supported yet");
 	if (os->loader != NULL && os->loader_type != VM_LOADER_PFLASH && os->nvram != NULL)
 		return WRONG(c, os, "nvram", "<nvram> needs a <loader type='pflash'>");
-	if (os->loader != NULL && os->nvram == NULL && os->nvram_template != NULL)
-		return REFUSE(c, os, "nvram",
-			      "<nvram template> without a path is not supported yet");
+	if (os->nvram_template != NULL && os->nvram == NULL &&
+	    (os->loader_type != VM_LOADER_PFLASH || os->loader_readonly != VM_SWITCH_ON))
+		return WRONG(c, os, "nvram", "<nvram> needs <loader readonly='yes' type='pflash'>");
 	if (c->d->on_lockfailure != VM_LOCKFAILURE_ABSENT)
 		return REFUSE(c, c->d, "on_lockfailure",
 			      "there is no lock manager that could fail");

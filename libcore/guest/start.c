@@ -71,7 +71,7 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *o
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-	VM_AUTO_FREE char *name = NULL, *text = NULL, *file = NULL, *run = NULL;
+	VM_AUTO_FREE char *name = NULL, *text = NULL, *file = NULL, *run = NULL, *lib = NULL;
 	const struct vm_planner *planner;
 	size_t len;
 
@@ -87,5 +87,7 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *o
 	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0)
 		return -1;
 	run = vm_xasprintf("%s/%s", h->state.run_path, name);
-	return planner->export_native(d, "qemu-argv", run, out, err);
+	lib = vm_xasprintf("%s/%s", h->state.lib_path, name);
+	return planner->export_native(
+	    d, "qemu-argv", &(struct vm_guest_paths){ .run = run, .lib = lib }, out, err);
 }
