@@ -112,7 +112,7 @@ static int run(void *opaque, struct vm_err *err)
 		return -1;
 	vm_err_object(err, ref);
 	if (host.driver->monitor == NULL)
-		return vm_driver_lacks(host.driver, "monitor", err);
+		return vm_driver_lacks(host.driver->name, "monitor", err);
 	if (vm_guest_open(&host.state, ref, VM_GUEST_ACTIVE, o->c.deadline, &g, err) < 0)
 		return -1;
 	vm_log_step("%s: %s", g.name, command);
