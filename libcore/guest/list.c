@@ -15,7 +15,7 @@ int vm_list_states(const struct vm_words *words, uint64_t *state, struct vm_err 
 		life = vm_life_from_word(words->v[i]);
 		if (life < 0) {
 			vm_err_set(err, VM_USAGE, "--state: '%s' is no state", words->v[i]);
-			return vm_err_hint(err, "running, paused, pmsuspended, shutting-down, "
+			return vm_err_hint(err, "one of running, paused, pmsuspended, shutting-down, "
 						"crashed, saved, shutoff, unresponsive, stale, "
 						"broken");
 		}

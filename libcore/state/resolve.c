@@ -10,7 +10,12 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
+#include <vm/log.h>
 #include <vm/strbuf.h>
+
+#include "state/facts.h"
+
+#define HELPER_MS 10000
 
 /* Has it a run directory with something in it that makes it a guest? */
 static bool active_exists(const struct vm_state *s, const char *name)
@@ -38,6 +43,7 @@ struct search {
 	const struct vm_state *s;
 	const char *uuid; /* canonical text, or NULL */
 	const char *id;	  /* decimal, or NULL */
+	struct names stale;
 	char name[VM_NAME_MAX + 1];
 };
 
@@ -89,7 +95,47 @@ static bool find_active(struct search *w)
 	return w->s->run >= 0 && vm_dir_each(w->s->run, match_run, w, &err) == 1;
 }
 
-/* The link is the way; without it (a definition put there by hand) the records are searched. */
+/* Definitions without a current index: only their text tells. */
+static int collect_stale(int dirfd, const char *file, void *arg)
+{
+	struct search *w = arg;
+	char name[VM_NAME_MAX + 1];
+	struct stat st;
+
+	if (vm_definition_stem(file, name) &&
+	    fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    !vm_index_fresh(w->s, name, &st))
+		vm_names_add(&w->stale, name);
+	return 0;
+}
+
+static void match_facts(const char *name, const struct vm_record *facts, void *arg)
+{
+	struct search *w = arg;
+	const char *uuid = vm_record_get(facts, "uuid");
+
+	if (uuid && strcasecmp(uuid, w->uuid) == 0 && vm_name_valid(name))
+		strcpy(w->name, name);
+}
+
+static bool find_unindexed(struct search *w)
+{
+	struct vm_err err = VM_ERR_INIT;
+	bool ran;
+
+	if (w->s->etc < 0 || vm_dir_each(w->s->etc, collect_stale, w, &err) < 0)
+		return false;
+	if (w->stale.n && vm_facts_run(w->s, &w->stale, vm_deadline_in(HELPER_MS), match_facts, w,
+				       &ran, &err) < 0)
+		vm_log_warning("%s", err.msg);
+	vm_names_free(&w->stale);
+	return *w->name;
+}
+
+/*
+ * The link is the way; without it (a definition put there by hand) the records are searched, and the
+ * definitions that have none.
+ */
 static bool find_uuid(const struct vm_state *s, const uint8_t uuid[16], char ret[VM_NAME_MAX + 1])
 {
 	char text[37];
@@ -99,7 +145,8 @@ static bool find_uuid(const struct vm_state *s, const uint8_t uuid[16], char ret
 	if (vm_uuid_link_read(s, uuid, ret) == 0 && guest_exists(s, ret))
 		return true;
 	vm_uuid_format(uuid, text);
-	if (!find_active(&w) && (s->lib < 0 || vm_dir_each(s->lib, match_index, &w, &err) != 1))
+	if (!find_active(&w) &&
+	    (s->lib < 0 || vm_dir_each(s->lib, match_index, &w, &err) != 1) && !find_unindexed(&w))
 		return false;
 	strcpy(ret, w.name);
 	return true;
