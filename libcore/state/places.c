@@ -77,13 +77,20 @@ static mode_t own_mode(const struct opening *o, mode_t system)
 /* The group that may look. There may be none of that name: root's own then. */
 static gid_t looking_group(const struct opening *o)
 {
+	/* asked once: where the name service is not files alone, an absent group costs 50 system calls */
+	static bool asked;
+	static gid_t gid = (gid_t)-1;
 	struct group *gr;
 
 	if (geteuid() != 0 || o->session || !o->group)
 		return (gid_t)-1;
-	/* a program at this point has one thread */
-	gr = getgrnam(o->group);
-	return gr ? gr->gr_gid : (gid_t)-1;
+	if (!asked) {
+		/* a program at this point has one thread */
+		gr = getgrnam(o->group);
+		gid = gr ? gr->gr_gid : (gid_t)-1;
+		asked = true;
+	}
+	return gid;
 }
 
 /*
