@@ -17,6 +17,8 @@
 #include <vm/file.h>
 #include <vm/log.h>
 
+#include "state/follow_sock.h"
+
 #define GUEST_MASK (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR)
 /* IN_DELETE: a directory that we hold open tells nothing of its own removal. */
 #define PLACE_MASK (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
@@ -27,6 +29,7 @@ struct vm_follow_guest {
 	int pidfd; /* of QEMU; -1 = not known, or its end was told already */
 	bool dirty, pending, bad;
 	struct vm_events_reader reader;
+	struct vm_follow_sock sock;
 	const struct vm_event_line *line; /* read and not handed out yet */
 };
 
@@ -52,6 +55,7 @@ static void guest_free(struct vm_follow *f, struct vm_follow_guest *g)
 	if (g->watch >= 0)
 		inotify_rm_watch(f->inotify, g->watch);
 	vm_events_close(&g->reader);
+	vm_follow_sock_close(&g->sock);
 	vm_cleanup_fd(&g->pidfd);
 	vm_cleanup_fd(&g->dir);
 	free(g->name);
@@ -91,7 +95,8 @@ static bool is_followed(const struct vm_follow *f, const char *name)
 static int guest_add(struct vm_follow *f, const char *name, struct vm_err *err)
 {
 	struct vm_follow_guest g = {
-	    .dir = -1, .watch = -1, .pidfd = -1, .dirty = true, .reader = VM_EVENTS_READER_INIT};
+	    .dir = -1, .watch = -1, .pidfd = -1, .dirty = true, .reader = VM_EVENTS_READER_INIT,
+				    .sock = VM_FOLLOW_SOCK_INIT};
 
 	if (is_followed(f, name))
 		return 0;
@@ -108,6 +113,7 @@ static int guest_add(struct vm_follow *f, const char *name, struct vm_err *err)
 	}
 	g.name = vm_xstrdup(name);
 	watch_process(&g);
+	vm_follow_sock_open(g.dir, &g.sock);
 	f->guests = vm_xreallocarray(f->guests, f->n_guests + 1, sizeof(*f->guests));
 	f->guests[f->n_guests++] = g;
 	return 0;
@@ -231,15 +237,17 @@ static int read_notices(struct vm_follow *f, struct vm_err *err)
 
 int vm_follow_wait(struct vm_follow *f, struct vm_deadline deadline, struct vm_err *err)
 {
-	VM_AUTO_FREE struct pollfd *p = vm_xcalloc(f->n_guests + 1, sizeof(*p));
+	VM_AUTO_FREE struct pollfd *p = vm_xcalloc(2 * f->n_guests + 1, sizeof(*p));
 	size_t n = f->n_guests;
 	int rc = 0;
 
-	p[n] = (struct pollfd){.fd = f->inotify, .events = POLLIN};
-	for (size_t i = 0; i < n; i++)
-		p[i] = (struct pollfd){.fd = f->guests[i].pidfd, .events = POLLIN};
+	for (size_t i = 0; i < n; i++) {
+		p[2 * i] = (struct pollfd){.fd = f->guests[i].pidfd, .events = POLLIN};
+		p[2 * i + 1] = (struct pollfd){.fd = f->guests[i].sock.fd, .events = POLLIN};
+	}
+	p[2 * n] = (struct pollfd){.fd = f->inotify, .events = POLLIN};
 	if (!vm_wait_interrupted())
-		rc = poll(p, n + 1, vm_deadline_poll(deadline));
+		rc = poll(p, 2 * n + 1, vm_deadline_poll(deadline));
 	if (vm_wait_interrupted()) {
 		errno = EINTR;
 		return vm_err_sys(err, "wait for guests");
@@ -249,10 +257,10 @@ int vm_follow_wait(struct vm_follow *f, struct vm_deadline deadline, struct vm_e
 	if (rc == 0)
 		return 1;
 	for (size_t i = 0; rc > 0 && i < n; i++) {
-		if (p[i].revents == 0)
-			continue;
-		f->guests[i].dirty = true;
-		vm_cleanup_fd(&f->guests[i].pidfd);
+		if (p[2 * i].revents != 0)
+			vm_cleanup_fd(&f->guests[i].pidfd);
+		if ((p[2 * i].revents | p[2 * i + 1].revents) != 0)
+			f->guests[i].dirty = true;
 	}
 	if (read_notices(f, err) < 0)
 		return -1;
@@ -261,21 +269,24 @@ int vm_follow_wait(struct vm_follow *f, struct vm_deadline deadline, struct vm_e
 
 /* ---- events ---- */
 
-/* Reads the next event of a guest into g->line; false: it has gone, or cannot be read any more. */
+/* Reads the next event of a guest into g->line; false: it has gone. */
 static bool refill(struct vm_follow_guest *g)
 {
 	struct vm_err err = VM_ERR_INIT;
 	bool gone = vm_events_gone(&g->reader);
 	int rc = g->bad ? 1 : vm_events_next(&g->reader, &g->line, &err);
 
-	g->pending = rc == 0;
-	g->dirty = rc == 0;
 	if (rc < 0) {
 		vm_log_warning("%s: %s", g->name, err.msg);
-		/* Its directory is watched on: another run may be readable. */
 		g->bad = true;
 	}
-	watch_process(g);
+	if (rc != 0) {
+		watch_process(g);
+		vm_follow_sock_open(g->dir, &g->sock);
+		g->line = vm_follow_sock_next(&g->sock);
+		rc = g->line != NULL ? 0 : 1;
+	}
+	g->pending = g->dirty = rc == 0;
 	return g->pending || !gone;
 }
 
