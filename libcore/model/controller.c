@@ -79,7 +79,7 @@ static const struct mt_row controller_rows[] = {
     C("@type", kind, KIND, MT_ENUM, .flags = MT_REQUIRED | MT_KEY, .arg = vm_controller_kind_words),
     C("@index", index, INDEX, MT_U64, .flags = MT_KEY | MT_ASSIGNED, .arg = &vm_int_range),
     C("@model", model, MODEL, MT_ENUM, .flags = MT_ASSIGNED, .arg = vm_controller_model_words),
-    C("@ports", ports, PORTS, MT_U64, .flags = MT_ASSIGNED, .arg = &vm_int_range),
+    C("@ports", ports, PORTS, MT_U64, .arg = &vm_int_range),
     C("@vectors", vectors, VECTORS, MT_U64, .arg = &vm_int_range),
     C("driver/@queues", queues, QUEUES, MT_U64, .arg = &vm_positive_range),
     C("driver/@cmd_per_lun", cmd_per_lun, CMD_PER_LUN, MT_U64, .arg = &vm_positive_range),

@@ -128,8 +128,7 @@ static const char *const video_driver_words[] = {"", "qemu", "!vhostuser", NULL}
 
 #define W(xml, member, bit, kind, ...)                                                             \
 	MT_ROW(struct vm_video, xml, member, VM_VIDEO_BIT_##bit, kind, __VA_ARGS__)
-#define W_NUMBER(xml, member, bit)                                                                 \
-	W(xml, member, bit, MT_U64, .flags = MT_ASSIGNED, .arg = &vm_u32_range)
+#define W_NUMBER(xml, member, bit) W(xml, member, bit, MT_U64, .arg = &vm_u32_range)
 static const struct mt_row video_rows[] = {
     W("driver/@name", driver, DRIVER, MT_ENUM, .arg = video_driver_words),
     W("driver/@vgaconf", vgaconf, VGACONF, MT_ENUM, .arg = vm_vgaconf_words),
@@ -140,8 +139,8 @@ static const struct mt_row video_rows[] = {
     W_NUMBER("model/@vram", vram, VRAM),
     W_NUMBER("model/@vram64", vram64, VRAM64),
     W_NUMBER("model/@vgamem", vgamem, VGAMEM),
-    W("model/@heads", heads, HEADS, MT_U64, .flags = MT_ASSIGNED, .arg = &vm_positive_range),
-    W("model/@primary", primary, PRIMARY, MT_ENUM, .flags = MT_ASSIGNED, .arg = vm_yes_no_words),
+    W("model/@heads", heads, HEADS, MT_U64, .arg = &vm_positive_range),
+    W("model/@primary", primary, PRIMARY, MT_ENUM, .arg = vm_yes_no_words),
     W("model/acceleration/@accel3d", accel3d, ACCEL3D, MT_ENUM, .arg = vm_yes_no_words),
     W("model/acceleration/@accel2d", accel2d, ACCEL2D, MT_ENUM, .arg = vm_yes_no_words),
     W("model/resolution/@x", x, X, MT_U64, .arg = &vm_positive_range),

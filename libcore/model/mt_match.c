@@ -95,39 +95,6 @@ static struct keyed *keys_of(const struct mt_type *type, const struct mt_list *l
 	return k;
 }
 
-static void match_keys(const struct keyed *a, uint32_t na, struct keyed *b, uint32_t nb,
-		       uint32_t *pair, bool *taken)
-{
-	VM_AUTO_FREE struct keyed **sorted = vm_xcalloc(nb + 1, sizeof(struct keyed *));
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < nb; i++)
-		if (b[i].complete)
-			sorted[n++] = &b[i];
-	if (n > 0)
-		qsort(sorted, n, sizeof(struct keyed *), by_key);
-	for (uint32_t i = 0; i < na; i++) {
-		uint32_t low = 0, high = n;
-
-		while (a[i].complete && low < high) {
-			uint32_t mid = low + (high - low) / 2;
-
-			if (strcmp(sorted[mid]->key, a[i].key) < 0)
-				low = mid + 1;
-			else
-				high = mid;
-		}
-		if (!a[i].complete || low == n || strcmp(sorted[low]->key, a[i].key) != 0)
-			continue;
-		high = low + sorted[low]->next;
-		if (high == n || strcmp(sorted[high]->key, a[i].key) != 0)
-			continue;
-		sorted[low]->next++;
-		pair[i] = sorted[high]->index;
-		taken[pair[i]] = true;
-	}
-}
-
 /* Is b what a becomes when facts are assigned to it? */
 static bool completes(const struct mt_type *type, const void *a, const void *b)
 {
@@ -161,6 +128,57 @@ static bool completes(const struct mt_type *type, const void *a, const void *b)
 	return true;
 }
 
+/* alike: only where b is a completion of a, so that of several with one key each finds its own. */
+static void match_keys(const struct mt_type *type, const struct mt_list *la,
+		       const struct mt_list *lb, const struct keyed *a, struct keyed *const *sorted,
+		       uint32_t n, bool alike, uint32_t *pair, bool *taken)
+{
+	uint32_t tries = 0;
+
+	for (uint32_t i = 0; i < la->n; i++) {
+		uint32_t low = 0, high = n, k;
+
+		while (low < high) {
+			uint32_t mid = low + (high - low) / 2;
+
+			if (strcmp(sorted[mid]->key, a[i].key) < 0)
+				low = mid + 1;
+			else
+				high = mid;
+		}
+		if (!a[i].complete || pair[i] != UINT32_MAX || low == n)
+			continue;
+		/* Those at its beginning that are taken need not be asked again. */
+		k = low + sorted[low]->next;
+		for (; k < n && strcmp(sorted[k]->key, a[i].key) == 0; k++) {
+			uint32_t index = sorted[k]->index;
+
+			if (taken[index] && k == low + sorted[low]->next)
+				sorted[low]->next++;
+			if (taken[index] || (alike && (tries++ > MAX_TRIES ||
+						       !completes(type, la->v[i], lb->v[index]))))
+				continue;
+			pair[i] = index;
+			taken[index] = true;
+			break;
+		}
+	}
+}
+
+/* Those of the list whose key is complete, in order of the keys. Owned. */
+static struct keyed **sort_keys(struct keyed *k, uint32_t n, uint32_t *ret_n)
+{
+	struct keyed **sorted = vm_xcalloc(n + 1, sizeof(struct keyed *));
+
+	*ret_n = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (k[i].complete)
+			sorted[(*ret_n)++] = &k[i];
+	if (*ret_n > 0)
+		qsort(sorted, *ret_n, sizeof(struct keyed *), by_key);
+	return sorted;
+}
+
 /* What has no complete key is first sought among its own completions, so that one that is gone does
  * not give its facts to the next. */
 static void match_completions(const struct mt_type *type, const struct mt_list *a,
@@ -188,11 +206,13 @@ uint32_t *mt_match(const struct mt_type *type, const struct mt_list *a, const st
 	uint32_t *pair = vm_xcalloc(a->n + 1, sizeof(*pair));
 	VM_AUTO_FREE bool *taken = vm_xcalloc(b->n + 1, sizeof(*taken));
 	struct keyed *ka = keys_of(type, a), *kb = keys_of(type, b);
-	uint32_t first = 0, tries = 0;
+	uint32_t first = 0, tries = 0, n;
+	VM_AUTO_FREE struct keyed **sorted = sort_keys(kb, b->n, &n);
 
 	for (uint32_t i = 0; i < a->n; i++)
 		pair[i] = UINT32_MAX;
-	match_keys(ka, a->n, kb, b->n, pair, taken);
+	match_keys(type, a, b, ka, sorted, n, true, pair, taken);
+	match_keys(type, a, b, ka, sorted, n, false, pair, taken);
 	match_completions(type, a, b, ka, pair, taken);
 	for (uint32_t i = 0; i < a->n; i++) {
 		while (first < b->n && taken[first])

@@ -83,6 +83,19 @@ doc gq35 q35 "$(printf '%s\n' "$plain" | sed "s,<interface type='user'/>,,")" >"
 status_is 0 vm-define "$T/nouser.xml"
 is "$(mac gq35 1)" "$second" "an interface does not get the MAC of one that is gone"
 
+
+qxl() { echo "<video><model type='qxl' heads='$1'/></video>"; }
+cards() { sed -n "/heads='$1'/,/<address/s/.*<address \(.*\)\/>.*/\1/p" "$etc/cards.xml"; }
+doc cards q35 "<graphics type='vnc'/>$(qxl 1)
+$(qxl 2)
+$(qxl 3)" >"$T/cards.xml"
+status_is 0 vm-define "$T/cards.xml"
+third=$(cards 3)
+isnt "$third" "" "the third card has an address"
+grep -v "heads='2'" "$T/cards.xml" >"$T/fewer.xml"
+status_is 0 vm-define "$T/fewer.xml"
+is "$(cards 3)" "$third" "of several alike each keeps its own"
+
 # ---- a device that changes its kind ----
 doc gq35 q35 "$(disk vda | sed "s/dev='vda'/dev='sdx' bus='sata'/")" >"$T/kind.xml"
 status_is 0 vm-define "$T/kind.xml"

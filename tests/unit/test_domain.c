@@ -260,6 +260,43 @@ static void live_document(void **state)
 	assert_string_equal(((struct vm_interface *)d->interfaces.v[2])->target, "vnet7");
 }
 
+static void filled(void **state)
+{
+	VM_AUTO(vm_domain_freep)
+	struct vm_domain *d =
+	    parse("<domain type='qemu'><name>a</name><memory>1</memory><genid/>"
+		  "<os><type machine='q35'>hvm</type></os><devices>"
+		  "<interface type='user'/><interface type='user'>"
+		  "<mac address='52:54:00:00:00:01'/></interface><interface type='user'/>"
+		  "<disk><source file='/a'/><target dev='hda'/></disk>"
+		  "<disk><source file='/a'/><target dev='hdb' bus='usb'/></disk>"
+		  "</devices></domain>",
+		  false);
+	const struct vm_interface *x, *y;
+	const struct vm_disk *k;
+
+	(void)state;
+	assert_non_null(d);
+	assert_int_equal(vm_domain_fill(d, &err), 0);
+	assert_true(mt_is_set(&d->obj, VM_DOMAIN_BIT_UUID));
+	assert_int_equal(d->uuid[6] >> 4, 4);
+	assert_int_equal(d->uuid[8] >> 6, 2);
+	assert_int_equal(d->genid->uuid[6] >> 4, 4);
+	x = d->interfaces.v[0];
+	y = d->interfaces.v[2];
+	assert_memory_equal(x->mac, ((const uint8_t[]){0x52, 0x54, 0}), 3);
+	assert_memory_not_equal(x->mac, y->mac, 6);
+	assert_true(x->dev.obj.ours >> VM_INTERFACE_BIT_MAC & 1);
+	y = d->interfaces.v[1];
+	assert_int_equal(y->mac[5], 1);
+	assert_int_equal(y->dev.obj.ours, 0);
+	k = d->disks.v[0];
+	assert_int_equal(k->bus, VM_BUS_SATA);
+	k = d->disks.v[1];
+	assert_int_equal(k->bus, VM_BUS_USB);
+	assert_int_equal(k->dev.obj.ours, 0);
+}
+
 static void target_names(void **state)
 {
 	(void)state;
@@ -471,6 +508,7 @@ int main(void)
 	    cmocka_unit_test(character_devices),
 	    cmocka_unit_test(small_devices),
 	    cmocka_unit_test(live_document),
+	    cmocka_unit_test(filled),
 	    cmocka_unit_test(target_names),
 	    cmocka_unit_test(refused),
 	    cmocka_unit_test(head_refused),
