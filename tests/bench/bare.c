@@ -45,7 +45,7 @@ static void open_descriptors(const char *argument)
 int main(int argc, char **argv)
 {
 	static char line[65536];
-	char *arguments[1024];
+	char *arguments[1024], *deny;
 	size_t n = 0;
 	FILE *f;
 
@@ -58,6 +58,10 @@ int main(int argc, char **argv)
 		/* -daemonize has no "cont" */
 		if (strcmp(line, "-S") == 0)
 			continue;
+		/* -daemonize forks and makes a session; QEMU itself does neither */
+		deny = strstr(line, ",elevateprivileges=deny");
+		if (deny)
+			*deny = '\0';
 		open_descriptors(line);
 		arguments[n++] = strdup(line);
 	}
