@@ -141,8 +141,9 @@ static int parse_scalar(struct parse *p, const struct mt_row *row, vm_node n, st
 	}
 	text = at.kind == MT_STEP_ATTR ? vm_xml_attr_value(p->doc, at.node, (unsigned)at.attr)
 				       : vm_xml_content(p->doc, at.node);
+	/* <genid/>: to be made up. */
 	if (at.kind != MT_STEP_ATTR && text[0] == '\0' &&
-	    (row->kind == MT_STR || row->kind == MT_PATH))
+	    (row->kind == MT_STR || row->kind == MT_PATH || (row->flags & MT_ASSIGNED)))
 		goto absent;
 	kind = mt_value_parse(row, text, unit, mt_datum(obj, row), why, sizeof(why));
 	if (kind != VM_OK)
