@@ -16,7 +16,6 @@
 #include "state/libvirt.h"
 
 #define BY_UUID	  "by-uuid"
-#define AUTOSTART "autostart"
 
 void vm_definition_name(const char *name, char ret[VM_FILE_NAME_MAX])
 {
@@ -43,13 +42,13 @@ bool vm_definition_exists(const struct vm_state *s, const char *name)
 	return s->etc >= 0 && fstatat(s->etc, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int dir_sync(int dirfd)
+int vm_dir_sync(int dirfd)
 {
 	vm_fsync_count++;
 	return fsync(dirfd) < 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
 }
 
-static int sub_open(const struct vm_state *s, const char *sub)
+int vm_etc_sub_open(const struct vm_state *s, const char *sub)
 {
 	if (s->etc < 0) {
 		errno = ENOENT;
@@ -140,7 +139,7 @@ static int link_take(const struct vm_guest *g, int by_uuid, const char *uuid, st
 		if (dangling_remove(g, by_uuid, uuid, holder, err) < 0)
 			return -1;
 	}
-	if (dir_sync(by_uuid) == 0)
+	if (vm_dir_sync(by_uuid) == 0)
 		return 1;
 	vm_err_sys(err, "sync %s/%s", g->state->etc_path, BY_UUID);
 	unlinkat(by_uuid, uuid, 0);
@@ -169,7 +168,7 @@ static int sweep_one(int dirfd, const char *link, void *arg)
 int vm_uuid_links_sweep(const struct vm_state *s, const char *name, struct vm_err *err)
 {
 	struct sweep w = {.s = s, .name = name};
-	VM_AUTO_FD int dir = sub_open(s, BY_UUID);
+	VM_AUTO_FD int dir = vm_etc_sub_open(s, BY_UUID);
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : vm_err_sys(err, "open %s", BY_UUID);
@@ -258,7 +257,7 @@ static int link_drop(const struct vm_guest *g, struct vm_err *err)
 
 	if (!g->has_uuid)
 		return vm_uuid_links_sweep(g->state, g->name, err) < 0 ? -1 : 0;
-	dir = sub_open(g->state, BY_UUID);
+	dir = vm_etc_sub_open(g->state, BY_UUID);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : vm_err_sys(err, "open %s", BY_UUID);
 	vm_uuid_format(g->uuid, link);
@@ -293,44 +292,4 @@ int vm_definition_remove(const struct vm_guest *g, struct vm_err *err)
 			(void)unlinkat(s->lib, g->name, AT_REMOVEDIR);
 	}
 	return 0;
-}
-
-/* ---- autostart ---- */
-
-int vm_autostart_get(const struct vm_state *s, const char *name)
-{
-	char link[sizeof(AUTOSTART) + VM_FILE_NAME_MAX] = AUTOSTART "/";
-	struct stat st;
-
-	vm_definition_name(name, link + sizeof(AUTOSTART));
-	return s->etc >= 0 && fstatat(s->etc, link, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISLNK(st.st_mode);
-}
-
-int vm_autostart_set(const struct vm_state *s, const char *name, bool on, struct vm_err *err)
-{
-	char target[VM_FILE_NAME_MAX + 8] = "../";
-	const char *file = target + 3;
-	VM_AUTO_FD int dir = -1;
-
-	vm_definition_name(name, target + 3);
-	if (!on) {
-		dir = sub_open(s, AUTOSTART);
-		if (dir < 0 && errno == ENOENT)
-			return 1;
-		if (dir < 0)
-			return vm_err_sys(err, "open %s/%s", s->etc_path, AUTOSTART);
-		if (unlinkat(dir, file, 0) < 0)
-			return errno == ENOENT ? 1
-					       : vm_err_sys(err, "remove %s/%s", AUTOSTART, file);
-	} else {
-		if (vm_own_dir_make(s, s->etc, AUTOSTART, &dir) < 0)
-			return vm_err_sys(err, "make %s/%s", s->etc_path, AUTOSTART);
-		if (symlinkat(target, dir, file) < 0) {
-			if (errno == EEXIST)
-				return 1;
-			return vm_err_sys(err, "make %s/%s", AUTOSTART, file);
-		}
-	}
-	return dir_sync(dir) < 0 ? vm_err_sys(err, "sync %s/%s", s->etc_path, AUTOSTART) : 0;
 }

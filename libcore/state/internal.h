@@ -42,3 +42,7 @@ bool vm_disk_full(int sys);
 bool vm_index_fresh(const struct vm_state *s, const char *name, const struct stat *definition);
 /* Removes links in by-uuid that lead to name, which has no definition; 1 = there were some. */
 int vm_uuid_links_sweep(const struct vm_state *s, const char *name, struct vm_err *err);
+/* fsync, where the filesystem can; -1 with errno. */
+int vm_dir_sync(int dirfd);
+/* A directory below etc; -1 with errno. */
+int vm_etc_sub_open(const struct vm_state *s, const char *sub);

@@ -241,8 +241,19 @@ int vm_definition_read(const struct vm_state *s, const char *name, char **ret_te
 int vm_definition_remove(const struct vm_guest *g, struct vm_err *err);
 /* 1 = marked, 0 = not. */
 int vm_autostart_get(const struct vm_state *s, const char *name);
-/* 1 = was so already, 0 = changed. */
+/* 1 = was so already, 0 = changed.  Taking the mark away also forgets the order. */
 int vm_autostart_set(const struct vm_state *s, const char *name, bool on, struct vm_err *err);
+/* When it is started among the marked ones (vm-autostart): record VM_RECORD_AUTOSTART with "after" (repeated, names)
+ * and "delay_ms".  0 = *ret is set, empty if nothing is written. */
+#define VM_RECORD_AUTOSTART	    "vm-autostart"
+#define VM_RECORD_AUTOSTART_VERSION 1
+int vm_autostart_order_read(const struct vm_state *s, const char *name, struct vm_record *ret,
+			    struct vm_err *err);
+int vm_autostart_order_write(const struct vm_state *s, const char *name, const struct vm_record *r,
+			     struct vm_err *err);
+/* Calls fn for the name of every marked guest that has a definition, in no order. */
+int vm_autostart_each(const struct vm_state *s, int (*fn)(const char *name, void *arg), void *arg,
+		      struct vm_err *err);
 /* Name of the guest, defined or running, that has the UUID; VM_NOT_FOUND. Owned. */
 int vm_uuid_owner(const struct vm_state *s, const uint8_t uuid[16], char **ret_name,
 		  struct vm_err *err);
