@@ -22,7 +22,7 @@ static const struct vm_opt options[] = {
 	  .kind = VM_OPT_STR,
 	  .off = offsetof(struct options, file),
 	  .arg = "FILE",
-	  .help = "the document in FILE, completed as vm-define would keep it",
+	  .help = "FILE completed, as vm-define would keep it",
 	  .complete = "file" },
 	{ .name = "inactive",
 	  .kind = VM_OPT_FLAG,
@@ -139,8 +139,8 @@ int main(int argc, char **argv)
 	static const struct vm_program program = {
 		.name = "vm-dumpxml",
 		.usage = "[OPTION...] GUEST\n[OPTION...] --file=FILE",
-		.summary = "Print the document of a guest: what is running, else its definition as it was\n"
-			   "written. Passwords are left out.",
+		.summary = "Print the document of a guest: what is running, else its definition as it\n"
+			   "was written. Passwords are left out.",
 		.options = options,
 		.operands = operands,
 		.size = sizeof(struct options),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <vm/alloc.h>
+#include <vm/cleanup.h>
 
 #define SECONDS_MAX (366ull * 86400 * 10)
 
@@ -166,7 +167,7 @@ static int store_list(const struct vm_opt *opt, const char *text, struct vm_word
 	for (i = 0; i < parsed->nowned; i++)
 		if (list->v && parsed->owned[i] == list->v)
 			parsed->owned[i] = NULL;
-	while ((word = strsep(&rest, ","))) {
+	while ((word = opt->value ? vm_take_ptr(&rest) : strsep(&rest, ","))) {
 		if (!*word || (opt->words && find_word(opt->words, word, &ignored, err) < 0)) {
 			vm_cli_own(parsed, list->v);
 			return *word ? -1 : vm_err_set(err, VM_USAGE, "'%s' has an empty part", text);

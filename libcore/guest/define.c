@@ -197,6 +197,21 @@ static bool same_text(const struct vm_xml *a, const struct vm_xml *b)
 	return n == m && memcmp(x, y, n) == 0;
 }
 
+static int check_expected(const struct vm_define *o, const struct vm_guest *g, struct vm_err *err)
+{
+	VM_AUTO_FREE char *text = NULL;
+	size_t len;
+
+	if (!o->expected)
+		return 0;
+	if (vm_definition_read(o->state, g->name, &text, &len, err) < 0)
+		return vm_err_object(err, g->name);
+	if (len == o->expected_len && memcmp(text, o->expected, len) == 0)
+		return 0;
+	vm_err_set(err, VM_IN_USE, "the definition was changed meanwhile");
+	return vm_err_object(err, g->name);
+}
+
 static int define(const struct vm_define *o, struct vm_guest *g, const struct vm_xml *doc,
 		  const struct vm_domain *given, struct vm_defined *ret, struct vm_err *err)
 {
@@ -205,7 +220,8 @@ static int define(const struct vm_define *o, struct vm_guest *g, const struct vm
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
 	bool changed;
 
-	if (load_before(o, g, &b, err) < 0 || check_identity(g, given, &b, err) < 0)
+	if (check_expected(o, g, err) < 0 || load_before(o, g, &b, err) < 0 ||
+	    check_identity(g, given, &b, err) < 0)
 		return -1;
 	if (vm_domain_complete(doc, b.doc, o->planner, &whole, &d, err) < 0)
 		return -1;

@@ -23,7 +23,7 @@ enum vm_opt_kind {
 	VM_OPT_SIZE,	/* uint64_t bytes; bare = KiB; suffixes b k KiB KB M MiB MB G GiB T ... */
 	VM_OPT_ENUM,	/* int: index into words (NULL-terminated const char *const[]), else refused by
 			 * name with the words listed */
-	VM_OPT_LIST,	/* struct vm_words: may repeat, each splits at commas */
+	VM_OPT_LIST,	/* struct vm_words: may repeat, each splits at commas (value 1: is taken whole) */
 	VM_OPT_SET,	/* uint64_t: bit of `value` is set (--state-running adds to a set) */
 };
 struct vm_words { /* NULL-terminated */

@@ -22,6 +22,9 @@ struct vm_define {
 	vm_define_diff_fn
 	    *diff; /* called for what differs from the stored definition; NULL = not */
 	void *diff_arg;
+	/* The definition must still be this, or it is VM_IN_USE: it was changed meanwhile. NULL = any. */
+	const char *expected;
+	size_t expected_len;
 };
 struct vm_defined {
 	char *name; /* owned */

@@ -93,6 +93,13 @@ void vm_xml_edit_content(struct vm_xml_edit *e, vm_node n, const char *text);
 void vm_xml_edit_insert(struct vm_xml_edit *e, vm_node parent, vm_node after, const char *xml);
 /* Removes an element with its line if nothing else is on it. */
 void vm_xml_edit_remove(struct vm_xml_edit *e, vm_node n);
+/*
+ * Edits by XPath 1.0, from the root element or absolute.  set: "PATH=VALUE" sets every attribute or element text
+ * that PATH names; where it names none, the steps at its end that are plain names are made.  unset removes
+ * attributes and elements.  VM_USAGE: not an XPath; VM_NOT_FOUND: it names nothing.
+ */
+int vm_xml_edit_set(struct vm_xml_edit *e, const char *assignment, struct vm_err *err);
+int vm_xml_edit_unset(struct vm_xml_edit *e, const char *path, struct vm_err *err);
 bool vm_xml_edit_empty(const struct vm_xml_edit *e);
 /* Applies them, parses the result, checks that nothing but the edits changed; *ret is a new document. */
 int vm_xml_edit_apply(struct vm_xml_edit *e, struct vm_xml **ret, struct vm_err *err);
