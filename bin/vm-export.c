@@ -53,52 +53,71 @@ static int load_guest(const struct vm_state *s, const char *ref, struct vm_xml *
 	return vm_xml_parse(text, len, file, ret, err);
 }
 
-static int export(const struct options *o, const struct vm_state *s, const char *format,
-		  struct vm_strbuf *ret, struct vm_err *err)
+/* Loads and completes; one of --file and the operand is given. */
+static int load(const struct options *o, const struct vm_state *s, const struct vm_planner *planner,
+		struct vm_domain **ret, struct vm_err *err)
 {
 	const char *what = o->file != NULL ? o->file : o->common.operands.v[0];
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
-	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
-	VM_AUTO_FREE char *run = NULL, *lib = NULL;
-	const struct vm_planner *planner;
-	struct vm_guest_paths paths;
 
-	if (vm_planner_find(s->driver, &planner, err) < 0)
-		return -1;
-	if (planner->export_native == NULL)
-		return vm_driver_lacks(s->driver, "native form", err);
 	if ((o->file != NULL || is_file(what) ? vm_xml_load(what, &doc, err)
-					      : load_guest(s, what, &doc, err)) < 0 ||
-	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0)
+					      : load_guest(s, what, &doc, err)) < 0)
 		return -1;
-	run = vm_xasprintf("%s/%s", s->run_path, d->name);
-	lib = vm_xasprintf("%s/%s", s->lib_path, d->name);
-	paths = (struct vm_guest_paths){.run = run, .lib = lib};
-	return planner->export_native(d, format, &paths, ret, err);
+	return vm_domain_complete(doc, NULL, planner, &complete, ret, err);
+}
+
+static int print(const struct options *o, const struct vm_planner *planner,
+		 const struct vm_domain *d, const struct vm_guest_paths *paths, struct vm_err *err)
+{
+	static const struct {
+		const char *suffix, *key;
+	} parts[] = {{"+env", "env"}, {"+json", "argv"}, {"", NULL}};
+	struct vm_out *out =
+	    vm_out_open(stdout, VM_OUT_QUIET, "vm-export/1", o->common.json, false);
+
+	vm_out_str(out, "format", o->format);
+	for (size_t i = 0; i < VM_COUNT(parts); i++) {
+		VM_AUTO(vm_strbuf_free) struct vm_strbuf text = VM_STRBUF_INIT;
+		VM_AUTO_FREE char *format = vm_xasprintf("%s%s", o->format, parts[i].suffix);
+
+		if (o->common.json != (parts[i].key != NULL))
+			continue;
+		if (planner->export_native(d, format, paths, &text, err) < 0) {
+			vm_out_drop(out);
+			return -1;
+		}
+		if (parts[i].key != NULL)
+			vm_out_raw(out, parts[i].key, text.text);
+		else
+			vm_out_text(out, "%s", text.text);
+	}
+	return vm_out_close(out, err);
 }
 
 static int run(void *options_, struct vm_err *err)
 {
 	const struct options *o = options_;
 	VM_AUTO(vm_state_close) struct vm_state s = VM_STATE_INIT;
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf text = VM_STRBUF_INIT;
-	VM_AUTO_FREE char *json = vm_xasprintf("%s+json", o->format);
-	struct vm_out *out;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO_FREE char *run_path = NULL, *lib_path = NULL;
+	const struct vm_planner *planner;
+	struct vm_guest_paths paths;
 
 	if ((o->file != NULL) == (o->common.operands.n > 0))
 		return vm_err_set(err, VM_USAGE,
 				  o->file != NULL ? "--file and an operand: one is enough"
 						  : "FILE or GUEST is missing");
 	if (vm_state_open(o->common.connect, VM_STATE_READ, &s, err) < 0 ||
-	    export(o, &s, o->common.json ? json : o->format, &text, err) < 0)
+	    vm_planner_find(s.driver, &planner, err) < 0)
 		return -1;
-	out = vm_out_open(stdout, VM_OUT_QUIET, "vm-export/1", o->common.json, false);
-	vm_out_str(out, "format", o->format);
-	if (o->common.json)
-		vm_out_raw(out, "argv", text.text);
-	else
-		vm_out_text(out, "%s", text.text);
-	return vm_out_close(out, err);
+	if (planner->export_native == NULL)
+		return vm_driver_lacks(s.driver, "native form", err);
+	if (load(o, &s, planner, &d, err) < 0)
+		return -1;
+	run_path = vm_xasprintf("%s/%s", s.run_path, d->name);
+	lib_path = vm_xasprintf("%s/%s", s.lib_path, d->name);
+	paths = (struct vm_guest_paths){.run = run_path, .lib = lib_path};
+	return print(o, planner, d, &paths, err);
 }
 
 int main(int argc, char **argv)

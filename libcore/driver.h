@@ -93,8 +93,8 @@ struct vm_planner {
 	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Refuses what this driver cannot run, by line and column. */
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-	/* Native form ("qemu-argv"; "qemu-argv+json": an array of strings) of a completed domain: needs
-	 * nothing to exist. */
+	/* Native form of a completed domain, e.g. "qemu-argv"; with "+json" behind it as an array of
+	 * strings, with "+env" what is added to the environment, likewise.  Needs nothing to exist. */
 	int (*export_native)(const struct vm_domain *d, const char *format,
 			     const struct vm_guest_paths *paths, struct vm_strbuf *out,
 			     struct vm_err *err);

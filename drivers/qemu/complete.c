@@ -104,6 +104,25 @@ static uint64_t unused_index(const struct vm_domain *d, int kind)
 	}
 }
 
+static int complete_pci(const struct vm_domain *d, struct vm_controller *c,
+			const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const int root = vm_qemu_is_q35(d) ? VM_PCIE_ROOT : VM_PCI_ROOT;
+
+	if (c->model == VM_MODEL_ABSENT && c->index != 0)
+		return mt_error(ctx, c, "@model", VM_BAD_INPUT, err,
+				"a PCI controller needs a model");
+	set_enum(&c->dev.obj, VM_CONTROLLER_BIT_MODEL, &c->model, root);
+	if (c->index == 0 && c->model != root)
+		return mt_error(ctx, c, "@model", VM_BAD_INPUT, err,
+				"the PCI controller with index 0 of this machine is a '%s'",
+				vm_controller_model_words[root]);
+	if (c->index != 0 && (c->model == VM_PCI_ROOT || c->model == VM_PCIE_ROOT))
+		return mt_error(ctx, c, "@index", VM_BAD_INPUT, err,
+				"a root controller has index 0");
+	return 0;
+}
+
 static int complete_controllers(struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	for (uint32_t i = 0; i < d->controllers.n; i++) {
@@ -116,13 +135,8 @@ static int complete_controllers(struct vm_domain *d, const struct mt_ctx *ctx, s
 		if (c->kind == VM_CONTROLLER_USB)
 			set_enum(&c->dev.obj, VM_CONTROLLER_BIT_MODEL, &c->model,
 				 VM_USB_PIIX3_UHCI);
-		if (c->kind == VM_CONTROLLER_PCI && c->model == VM_MODEL_ABSENT) {
-			if (c->index != 0)
-				return mt_error(ctx, c, "@model", VM_BAD_INPUT, err,
-						"a PCI controller needs a model");
-			set_enum(&c->dev.obj, VM_CONTROLLER_BIT_MODEL, &c->model,
-				 vm_qemu_is_q35(d) ? VM_PCIE_ROOT : VM_PCI_ROOT);
-		}
+		if (c->kind == VM_CONTROLLER_PCI && complete_pci(d, c, ctx, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -25,20 +25,25 @@ void vm_argv_shell(const struct vm_argv *a, struct vm_strbuf *out)
 	vm_strbuf_putc(out, '\n');
 }
 
-/* [["TZ=Europe/Paris", ...,] "/usr/bin/qemu-system-x86_64", "-name", ...] */
-static void json(const struct vm_argv *a, struct vm_strbuf *out)
+static void json_list(char *const *v, size_t n, struct vm_strbuf *out)
 {
-	const char *sep = "[";
-
-	for (size_t i = 0; i < a->nenv; i++, sep = ",") {
-		vm_strbuf_puts(out, sep);
-		vm_strbuf_json(out, a->env[i]);
-	}
-	for (size_t i = 0; i < a->n; i++, sep = ",") {
-		vm_strbuf_puts(out, sep);
-		vm_strbuf_json(out, a->v[i]);
+	vm_strbuf_putc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			vm_strbuf_putc(out, ',');
+		vm_strbuf_json(out, v[i]);
 	}
 	vm_strbuf_putc(out, ']');
+}
+
+static void json_argv(const struct vm_argv *a, struct vm_strbuf *out)
+{
+	json_list(a->v, a->n, out);
+}
+
+static void json_env(const struct vm_argv *a, struct vm_strbuf *out)
+{
+	json_list(a->env, a->nenv, out);
 }
 
 int vm_qemu_export(const struct vm_domain *d, const char *format,
@@ -47,7 +52,9 @@ int vm_qemu_export(const struct vm_domain *d, const char *format,
 	static const struct {
 		const char *format;
 		void (*write)(const struct vm_argv *a, struct vm_strbuf *out);
-	} formats[] = {{"qemu-argv", vm_argv_shell}, {"qemu-argv+json", json}};
+	} formats[] = {{"qemu-argv", vm_argv_shell},
+		       {"qemu-argv+json", json_argv},
+		       {"qemu-argv+env", json_env}};
 	const struct vm_qemu_env env = {.run_path = paths->run, .lib_path = paths->lib};
 	VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
 

@@ -306,13 +306,6 @@ static int check_pci_controller(struct check *c, const struct vm_controller *ctl
 	const bool q35 = vm_qemu_is_q35(c->d);
 	const bool root = ctl->model == VM_PCI_ROOT || ctl->model == VM_PCIE_ROOT;
 
-	if (root != (ctl->index == 0))
-		return WRONG(c, ctl, "@index",
-			     root ? "a root controller has index 0"
-				  : "index 0 is the root controller's");
-	if (root && (ctl->model == VM_PCIE_ROOT) != q35)
-		return WRONG(c, ctl, "@model", "the root controller of this machine is '%s'",
-			     q35 ? "pcie-root" : "pci-root");
 	if (ctl->model == VM_PCI_EXPANDER && q35)
 		return REFUSE(c, ctl, "@model", "a q35 machine has no 'pci-expander-bus'");
 	if (!q35 && ctl->model != VM_PCI_ROOT && ctl->model != VM_PCI_BRIDGE &&
