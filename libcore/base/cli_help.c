@@ -82,7 +82,8 @@ void vm_cli_help(const struct vm_program *p, struct vm_strbuf *b)
 		else
 			o++;
 	}
-	vm_strbuf_printf(b, "%s%s\n", common_tail, p->name);
+	/* "vm help" is on vm's page */
+	vm_strbuf_printf(b, "%s%.*s\n", common_tail, (int)strcspn(p->name, " "), p->name);
 }
 
 /* ---- for machines ---- */

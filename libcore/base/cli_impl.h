@@ -31,7 +31,6 @@ int vm_cli_store(const struct vm_opt *opt, const char *text, void *options,
 		 struct vm_cli_parsed *parsed, struct vm_err *err);
 /* Hands memory to parsed. */
 void *vm_cli_own(struct vm_cli_parsed *parsed, void *p);
-void vm_words_add(struct vm_words *w, const char *word);
 
 /* Which of the common options this program has (--dry-run only where it changes something). */
 bool vm_cli_common_applies(const struct vm_program *p, const struct vm_opt *opt);

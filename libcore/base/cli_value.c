@@ -19,6 +19,16 @@ void vm_words_add(struct vm_words *w, const char *word)
 	w->v[w->n] = NULL;
 }
 
+void vm_words_free(struct vm_words *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		free((void *)(uintptr_t)w->v[i]);
+	free(w->v);
+	*w = (struct vm_words){ 0 };
+}
+
 void *vm_cli_own(struct vm_cli_parsed *parsed, void *p)
 {
 	parsed->owned = vm_xreallocarray(parsed->owned, parsed->nowned + 1, sizeof(*parsed->owned));

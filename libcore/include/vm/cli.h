@@ -30,6 +30,9 @@ struct vm_words { /* NULL-terminated */
 	const char **v;
 	size_t n;
 };
+/* The word itself is not copied; vm_words_free() frees words that are owned. */
+void vm_words_add(struct vm_words *w, const char *word);
+void vm_words_free(struct vm_words *w);
 struct vm_opt {
 	const char *name; /* "stop-timeout"; NULL ends the table */
 	char letter;	  /* 's' or 0 */
