@@ -34,6 +34,7 @@ static struct options {
 	enum who who;
 	bool tree;	   /* kill every traced process, not only the one that made the call */
 	bool changes_only; /* count only calls that may change something outside the process */
+	bool failing_only; /* count only calls that can fail */
 	bool loader;	   /* count the dynamic loader's and sanitizers' calls too */
 	bool list;	   /* print each counted call */
 	int wanted_errno;  /* 0 = one that suits the call */
@@ -59,7 +60,7 @@ static struct tracee tracees[1024];
 static size_t tracee_count;
 static pid_t tool_pid;
 static int tool_status = -1;
-static uint64_t calls, changing;
+static uint64_t calls, changing, failing;
 static bool hit, inapplicable;
 static char hit_text[128] = "-";
 static struct timespec started, tool_ended;
@@ -212,8 +213,8 @@ static void inject(struct tracee *t, const struct call *call)
 static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 {
 	const struct call *call = call_find(info->entry.nr);
-	uint64_t args[6];
-	bool changes;
+	bool changes, can_fail = call && call->errnos[0], here;
+	uint64_t args[6], at;
 
 	if (!(t->role & opt.who))
 		return;
@@ -227,12 +228,13 @@ static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 	changes = call_changes(call, args);
 	calls++;
 	changing += changes;
-	if (opt.list && (changes || !opt.changes_only))
-		fprintf(stderr, "%llu %d %s %s\n",
-			(unsigned long long)(opt.changes_only ? changing : calls), (int)t->tid,
+	failing += can_fail;
+	at = opt.changes_only ? changing : opt.failing_only ? failing : calls;
+	here = opt.changes_only ? changes : opt.failing_only ? can_fail : true;
+	if (opt.list && here)
+		fprintf(stderr, "%llu %d %s %s\n", (unsigned long long)at, (int)t->tid,
 			call ? call->name : "?", changes ? "changes" : "-");
-	if (opt.mode == MODE_COUNT || hit || (opt.changes_only && !changes) ||
-	    (opt.changes_only ? changing : calls) != opt.at)
+	if (opt.mode == MODE_COUNT || hit || !here || at != opt.at)
 		return;
 	if (opt.mode == MODE_FAIL) {
 		inject(t, call);
@@ -439,8 +441,9 @@ static int conclude(bool in_time)
 		snprintf(end, sizeof(end), "signal:%d", WTERMSIG(tool_status));
 	}
 	if (f && (opt.report || opt.mode == MODE_COUNT))
-		fprintf(f, "calls=%llu changes=%llu hit=%s at=%s ms=%ld end=%s\n",
+		fprintf(f, "calls=%llu changes=%llu failing=%llu hit=%s at=%s ms=%ld end=%s\n",
 			(unsigned long long)calls, (unsigned long long)changing,
+			(unsigned long long)failing,
 			inapplicable ? "none" : hit ? "yes" : "no", hit_text, ms_since(&started),
 			end);
 	if (f && opt.report)
@@ -459,11 +462,12 @@ static void usage(FILE *to)
 	      "                      makes, until they execute a foreign program; all: both\n"
 	      "      --tree          kill all of these at once\n"
 	      "      --changes       count only calls that may change something outside the process\n"
+	      "      --failing       count only calls that can fail\n"
 	      "      --loader        count the dynamic loader's and sanitizers' calls too\n"
 	      "      --pick=K        auto: the K-th of the errors that suit the call (default 0)\n"
 	      "      --deadline=MS   give up after this time (default 30000)\n"
 	      "      --linger=MS     trace what COMMAND leaves running for so long\n"
-	      "      --report=FILE   write \"calls= changes= hit= at= ms= end=\" there\n"
+	      "      --report=FILE   write \"calls= changes= failing= hit= at= ms= end=\"\n"
 	      "      --list          print every counted call on standard error\n"
 	      "  -h, --help          print this help\n"
 	      "\n"
@@ -511,6 +515,9 @@ static int parse_option(int c)
 	case 'c':
 		opt.changes_only = true;
 		return 0;
+	case 'f':
+		opt.failing_only = true;
+		return 0;
 	case 'l':
 		opt.loader = true;
 		return 0;
@@ -541,7 +548,7 @@ int main(int argc, char **argv)
 		{ "changes", no_argument, NULL, 'c' },	      { "loader", no_argument, NULL, 'l' },
 		{ "pick", required_argument, NULL, 'p' },     { "deadline", required_argument, NULL, 'd' },
 		{ "linger", required_argument, NULL, 'g' },   { "report", required_argument, NULL, 'r' },
-		{ "list", no_argument, NULL, 'L' },	      { "help", no_argument, NULL, 'h' },
+		{ "failing", no_argument, NULL, 'f' }, { "list", no_argument, NULL, 'L' },	      { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct sigaction tick = { .sa_handler = on_alarm };

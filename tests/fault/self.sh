@@ -11,7 +11,8 @@ mistake=
 f_prepare() { :; }
 f_command() { "$@" "$probe" $mistake "$f_guest" "$uuid"; }
 f_converge() { "$@" "$probe" "$f_guest" "$uuid"; }
-# the model has no vm-repair
+# the model's guest has no state to ask for, and no vm-repair
+f_compare() { :; }
 f_converged() { f_promptly f_converge; }
 
 # Two passes: one judged at once by what a reader sees, one after the next command.

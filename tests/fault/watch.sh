@@ -4,10 +4,11 @@
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/fault/lib/faults.sh"
 root_needed
-needs vm-define vm-start vm-destroy vm-shutdown
+needs vm-define vm-undefine vm-start vm-destroy vm-shutdown
 
 f_guest=fwatch$$
 guest_xml "$f_guest" >"$T/guest.xml"
+f_learn_caps
 
 f_prepare() {
 	: >"$T/$f_guest.console"

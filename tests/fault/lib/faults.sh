@@ -37,6 +37,11 @@ f_new_root() {
 	f_root=$T/f$f_round
 	mkdir "$f_root"
 	VM_ROOT=$f_root
+	# the emulator's abilities are known already, as they are on a host in use
+	if [ -d "$T/caps" ]; then
+		mkdir -p "$VM_ROOT/var/lib/vm"
+		cp -rp "$T/caps" "$VM_ROOT/var/lib/vm/"
+	fi
 }
 
 f_problem() {
@@ -66,6 +71,14 @@ f_promptly() {
 	return 0
 }
 
+# Learns them. Before the first scenario.
+f_learn_caps() {
+	guest_xml "$f_guest" >"$T/caps.xml"
+	vm-define -q "$T/caps.xml" && vm-start -q "$f_guest" && vm-destroy -q "$f_guest"
+	vm-undefine -q "$f_guest"
+	cp -rp "$VM_ROOT/var/lib/vm/caps" "$T/caps"
+}
+
 f_report_field() { sed -n "s/.*$1=\([^ ]*\).*/\1/p" "$T/report"; }
 
 # What must hold now; $1 says when.
@@ -73,6 +86,11 @@ f_judge() {
 	if ! "$f_invariants" --guest="$f_guest" --links="$T/.links" "$VM_ROOT" >"$T/judged"; then
 		f_problem "$1: $(grep '^bad' "$T/judged" | head -n 5)"
 	fi
+	f_compare "$1"
+}
+
+# What vm-info says is what the host shows.
+f_compare() {
 	[ -x "$VM_BUILD/bin/vm-info" ] || return 0
 	f_true=$(sed -n "s/^state $f_guest \([a-z]*\).*/\1/p" "$T/judged")
 	[ -n "$f_true" ] || return 0
@@ -102,7 +120,7 @@ f_once() {
 	case $f_mode in
 	kill) set -- kill "$f_n" --changes ;;
 	tree) set -- kill "$f_n" --changes --tree ;;
-	fail) set -- fail "$f_n" auto --pick="$((f_seed + f_n))" ;;
+	fail) set -- fail "$f_n" auto --failing --pick="$((f_seed + f_n))" ;;
 	esac
 	if [ "$f_who" = tool ]; then
 		f_command "$f_fault" "$@" --who=tool --report="$T/report" -- >/dev/null 2>"$T/said"
@@ -157,9 +175,9 @@ f_count() {
 		f_during
 		wait "$f_traced"
 	fi
-	f_calls=$(f_report_field calls) f_changes=$(f_report_field changes) f_end=$(f_report_field end)
+	f_calls=$(f_report_field calls) f_failing=$(f_report_field failing) f_changes=$(f_report_field changes) f_end=$(f_report_field end)
 	f_finish >/dev/null 2>&1
-	diag "$f_name ($f_who): ${f_calls:-0} system calls, ${f_changes:-0} of them change something; seed $f_seed"
+	diag "$f_name ($f_who): ${f_calls:-0} system calls, ${f_changes:-0} change something, ${f_failing:-0} can fail; seed $f_seed"
 	[ "$f_end" = exit:0 ]
 }
 
@@ -179,7 +197,7 @@ faults() {
 		fi
 		f_problems=0 f_tried=0 f_missed=0
 		case $f_mode in
-		fail) f_total=$f_calls ;;
+		fail) f_total=$f_failing ;;
 		*) f_total=$f_changes ;;
 		esac
 		for f_n in $(f_points); do
@@ -188,7 +206,7 @@ faults() {
 			[ "$f_hit" = yes ] || f_missed=$((f_missed + 1))
 		done
 		if [ "$f_problems" -eq 0 ]; then
-			pass "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls ($f_missed not reached or unable to fail)"
+			pass "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls ($f_missed not reached)"
 		else
 			fail "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls: $f_problems violations"
 		fi
