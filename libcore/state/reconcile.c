@@ -88,6 +88,16 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 		vm_log_warning("%s: %s", g->name, err.msg);
 }
 
+/* A guest without definition leaves no trace but what somebody asked to be kept. */
+static void forget_transient(const struct vm_guest *g)
+{
+	if (g->defined || g->lib < 0)
+		return;
+	(void)unlinkat(g->lib, VM_LIB_LAST, 0);
+	(void)unlinkat(g->lib, VM_LIB_INDEX, 0);
+	(void)unlinkat(g->state->lib, g->name, AT_REMOVEDIR);
+}
+
 int vm_guest_finish(struct vm_guest *g, const struct vm_status *last, struct vm_deadline deadline,
 		    struct vm_err *err)
 {
@@ -99,6 +109,7 @@ int vm_guest_finish(struct vm_guest *g, const struct vm_status *last, struct vm_
 	keep_last(g, last);
 	if (vm_claim_drop_all(g, err) < 0 || run_clear(g, err) < 0)
 		return -1;
+	forget_transient(g);
 	vm_record_free(&g->record);
 	g->active = false;
 	g->life = VM_SHUTOFF;
