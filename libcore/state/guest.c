@@ -207,6 +207,9 @@ void vm_guest_unlock(struct vm_guest *g)
 	    unlinkat(g->run, VM_RUN_LOCK, 0) == 0 &&
 	    unlinkat(g->state->run, g->name, AT_REMOVEDIR) == 0)
 		vm_cleanup_fd(&g->run);
+	/* nor does a guest without a definition, unless something is kept there */
+	if (!g->active && !g->defined && g->lib >= 0)
+		unlinkat(g->state->lib, g->name, AT_REMOVEDIR);
 	vm_lock_release(&g->lock);
 	errno = saved;
 }
