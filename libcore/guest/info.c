@@ -1,88 +1,66 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "info.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/out.h>
 #include <vm/strbuf.h>
 
-#include "driver.h"
-#include "host/task.h"
 #include "info_sections.h"
 
-static const struct vm_info_section *const sections[] = {
-	&vm_info_summary, &vm_info_state,      &vm_info_cpu,	&vm_info_vcpus,	   &vm_info_iothreads,
-	&vm_info_memory,  &vm_info_disks,      &vm_info_interfaces, &vm_info_hostdevs, &vm_info_ports,
-	&vm_info_snapshots, &vm_info_jobs,     &vm_info_graphics, &vm_info_consoles, &vm_info_processes,
-	&vm_info_confinement, &vm_info_agent,
+static const struct vm_info_section *const light[] = {
+	&vm_info_summary, &vm_info_state, &vm_info_snapshots, &vm_info_processes,
+	&vm_info_confinement,
 };
+const struct vm_info_table vm_info_light = { light, VM_COUNT(light), NULL };
 
-static int section_find(const char *name, uint64_t *ret)
+static const struct vm_info_section *find(const struct vm_info_table *t, const char *name,
+					  uint64_t *ret_bit)
 {
-	for (size_t i = 0; i < VM_COUNT(sections); i++)
-		if (strcmp(sections[i]->name, name) == 0) {
-			*ret = UINT64_C(1) << i;
-			return 0;
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(t->v[i]->name, name) == 0) {
+			*ret_bit = UINT64_C(1) << i;
+			return t->v[i];
 		}
-	return -1;
+	return NULL;
 }
 
-int vm_info_sections(const char *const *names, size_t n, uint64_t *ret, struct vm_err *err)
+int vm_info_choose(const struct vm_info_table *t, const char *const *names, size_t n, uint64_t *ret,
+		   struct vm_err *err)
 {
-	uint64_t bits = 0, bit;
-	size_t i;
+	uint64_t bits = 0, bit = 0;
 
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
+		VM_AUTO(vm_strbuf_free) struct vm_strbuf list = VM_STRBUF_INIT;
+
 		if (strcmp(names[i], "all") == 0) {
-			bits |= (UINT64_C(1) << (VM_COUNT(sections) - 1)) - 1;
-		} else if (section_find(names[i], &bit) == 0) {
-			bits |= bit;
-		} else {
-			VM_AUTO(vm_strbuf_free) struct vm_strbuf list = VM_STRBUF_INIT;
-
-			for (size_t s = 0; s < VM_COUNT(sections); s++)
-				vm_strbuf_printf(&list, "%s ", sections[s]->name);
-			vm_err_set(err, VM_USAGE, "no section '%s'", names[i]);
-			return vm_err_hint(err, "sections are %sand all", list.text);
+			bits |= (UINT64_C(1) << (t->n - 1)) - 1;
+			continue;
 		}
+		if (find(t, names[i], &bit)) {
+			bits |= bit;
+			continue;
+		}
+		for (size_t s = 0; s < t->n; s++)
+			vm_strbuf_printf(&list, "%s ", t->v[s]->name);
+		vm_err_set(err, VM_USAGE, "no section '%s'", names[i]);
+		return vm_err_hint(err, "sections are %sand all", list.text);
 	}
 	*ret = bits ? bits : VM_INFO_SUMMARY;
 	return 0;
 }
 
-/* Facts of a definition: its index, else the document itself. */
-static int read_facts(struct vm_info *i, struct vm_err *err)
+bool vm_info_is_light(struct vm_info *i, const char *const *names, size_t n)
 {
-	int r = vm_index_read(i->state, i->guest.name, &i->facts, err);
+	struct vm_err ignored = VM_ERR_INIT;
+	uint64_t bit;
 
-	if (r <= 0)
-		return r;
-	if (vm_info_load(i, err) < 0)
-		return -1;
-	vm_domain_facts(i->domain, &i->facts);
-	return 0;
-}
-
-int vm_info_load(struct vm_info *i, struct vm_err *err)
-{
-	if (i->domain)
-		return 0;
-	if (i->live) {
-		if (vm_xml_load_at(i->guest.run, VM_RUN_LIVE_XML, &i->doc, err) < 0)
-			return -1;
-	} else {
-		VM_AUTO_FREE char *text = NULL;
-		VM_AUTO_FREE char *file = vm_xasprintf("%s.xml", i->guest.name);
-		size_t len;
-
-		if (vm_definition_read(i->state, i->guest.name, &text, &len, err) < 0 ||
-		    vm_xml_parse(text, len, file, &i->doc, err) < 0)
-			return -1;
-	}
-	return vm_domain_parse(i->doc, i->live, &i->domain, err);
+	for (size_t k = 0; k < n; k++)
+		if (!find(&vm_info_light, names[k], &bit))
+			return false;
+	return i->live || !i->guest.defined || i->facts.n ||
+	       vm_index_read(i->state, i->guest.name, &i->facts, &ignored) == 0;
 }
 
 static void copy_record(struct vm_record *to, const struct vm_record *from)
@@ -118,44 +96,21 @@ int vm_info_open(const struct vm_state *s, const char *ref, bool want_live, bool
 
 void vm_info_close(struct vm_info *i)
 {
-	vm_domain_freep(&i->domain);
-	vm_xml_freep(&i->doc);
+	if (i->release)
+		i->release(i);
 	vm_record_free(&i->facts);
-	vm_look_free(&i->look);
 	vm_guest_close(&i->guest);
 	*i = VM_INFO_INIT;
 }
 
-/* Everything the sections need is got before the first byte is printed: a failure prints nothing. */
-static int prepare(struct vm_info *i, uint64_t bits, struct vm_err *err)
+int vm_info_show(struct vm_info *i, const struct vm_info_table *t, uint64_t bits, struct vm_out *out,
+		 struct vm_err *err)
 {
-	const struct vm_driver *driver;
-	unsigned look = 0;
-
-	for (size_t s = 0; s < VM_COUNT(sections); s++) {
-		if (!(bits >> s & 1))
-			continue;
-		look |= sections[s]->look;
-		if (sections[s]->xml && vm_info_load(i, err) < 0)
-			return -1;
-	}
-	if (bits & VM_INFO_SUMMARY && !i->live && i->guest.defined && read_facts(i, err) < 0)
+	/* Everything the sections need is got before the first byte is printed: a failure prints nothing. */
+	if (t->prepare && t->prepare(i, t, bits, err) < 0)
 		return -1;
-	if (!look || !i->live)
-		return 0;
-	if (vm_driver_find(i->state->driver, &driver, err) < 0)
-		return -1;
-	if (!driver->look)
-		return vm_driver_lacks(driver->name, "way to ask a running guest", err);
-	return driver->look(&i->guest, look, i->deadline, &i->look, err);
-}
-
-int vm_info_show(struct vm_info *i, uint64_t bits, struct vm_out *out, struct vm_err *err)
-{
-	if (prepare(i, bits, err) < 0)
-		return -1;
-	for (size_t s = 0; s < VM_COUNT(sections); s++) {
-		const struct vm_info_section *section = sections[s];
+	for (size_t s = 0; s < t->n; s++) {
+		const struct vm_info_section *section = t->v[s];
 
 		if (!(bits >> s & 1))
 			continue;
