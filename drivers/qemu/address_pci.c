@@ -599,7 +599,8 @@ static int add_controllers(struct layout *l, struct vm_err *err)
 		c = vm_controller_add(l->d, VM_CONTROLLER_PCI, i, l->set.buses[i].model);
 		flags = vm_pci_model_flags(c->model);
 		if (flags != 0 && vm_pci_next(&l->set, flags, -1, &at, err) < 0)
-			return -1;
+			return mt_error(l->ctx, l->d, "devices", VM_BAD_INPUT, err,
+					"more PCI devices than this machine has room for");
 	}
 	return 0;
 }

@@ -129,6 +129,8 @@ int vm_qemu_argv(const struct vm_domain *d, const struct vm_xml *doc, const stru
 	    .env = env,
 	    .a = &a,
 	    .nvram = vm_qemu_nvram(d, env->lib_path),
+	    .disks = vm_disks_of(d),
+	    .ordered = vm_plan_is_ordered(d),
 	};
 
 	(void)err;
@@ -136,6 +138,7 @@ int vm_qemu_argv(const struct vm_domain *d, const struct vm_xml *doc, const stru
 		 : d->emulator != NULL ? d->emulator
 				       : VM_QEMU_EMULATOR);
 	free(p.nvram);
+	free(p.disks);
 	*ret = a;
 	return 0;
 }

@@ -83,7 +83,7 @@ void vm_plan_virtio_driver(struct vm_qobj *o, const char *driver, int model)
 
 /* ---- boot order ---- */
 
-static bool any_device_order(const struct vm_domain *d)
+bool vm_plan_is_ordered(const struct vm_domain *d)
 {
 	for (int f = 0; f < VM_FAMILIES; f++) {
 		const struct mt_list *list = vm_domain_list(d, (enum vm_device_family)f);
@@ -113,21 +113,20 @@ static int boot_kind(const struct vm_disk *disk)
 						: VM_BOOT_HD;
 }
 
-uint64_t vm_plan_boot_index(const struct vm_domain *d, enum vm_device_family family,
+uint64_t vm_plan_boot_index(const struct vm_plan *p, enum vm_device_family family,
 			    const struct vm_device *dev)
 {
-	VM_AUTO_FREE struct vm_disk **disks = NULL;
+	const struct vm_domain *d = p->d;
 	const void *obj = dev;
 
-	if (dev->boot_order != 0 || any_device_order(d))
+	if (dev->boot_order != 0 || p->ordered)
 		return dev->boot_order;
 	if (family == VM_FAMILY_INTERFACE)
 		return d->interfaces.v[0] == dev ? boot_place(d->os, VM_BOOT_NETWORK) : 0;
 	if (family != VM_FAMILY_DISK)
 		return 0;
-	disks = vm_disks_of(d);
-	for (size_t i = 0; disks[i] != NULL; i++)
-		if (boot_kind(disks[i]) == boot_kind(obj))
-			return &disks[i]->dev == dev ? boot_place(d->os, boot_kind(obj)) : 0;
+	for (size_t i = 0; p->disks[i] != NULL; i++)
+		if (boot_kind(p->disks[i]) == boot_kind(obj))
+			return &p->disks[i]->dev == dev ? boot_place(d->os, boot_kind(obj)) : 0;
 	return 0;
 }

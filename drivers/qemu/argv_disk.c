@@ -350,7 +350,7 @@ static void device(struct vm_plan *p, const struct vm_disk *disk, const char *no
 	VM_AUTO_FREE char *alias = vm_qemu_alias(p->d, VM_FAMILY_DISK, &disk->dev);
 	const struct cache_mode *m = cache_mode(disk);
 	const bool lun = disk->device == VM_DISK_LUN, floppy = disk->bus == VM_BUS_FDC;
-	uint64_t boot = floppy ? 0 : vm_plan_boot_index(p->d, VM_FAMILY_DISK, &disk->dev);
+	uint64_t boot = floppy ? 0 : vm_plan_boot_index(p, VM_FAMILY_DISK, &disk->dev);
 	struct vm_qobj o = VM_QOBJ_INIT;
 
 	driver(&o, disk);
@@ -399,7 +399,7 @@ static void floppy_controller(struct vm_plan *p)
 		any = true;
 		if (disk->dev.address->unit < 2)
 			boot[disk->dev.address->unit] =
-			    vm_plan_boot_index(p->d, VM_FAMILY_DISK, &disk->dev);
+			    vm_plan_boot_index(p, VM_FAMILY_DISK, &disk->dev);
 	}
 	if (!any)
 		return;
@@ -423,7 +423,7 @@ static void floppy_controller(struct vm_plan *p)
 
 void vm_plan_disks(struct vm_plan *p)
 {
-	VM_AUTO_FREE struct vm_disk **disks = vm_disks_of(p->d);
+	struct vm_disk **disks = p->disks;
 	unsigned next = 1;
 
 	floppy_controller(p);

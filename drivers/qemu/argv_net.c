@@ -152,7 +152,7 @@ void vm_plan_interfaces(struct vm_plan *p)
 	for (uint32_t i = 0; i < p->d->interfaces.n; i++) {
 		const struct vm_interface *n = p->d->interfaces.v[i];
 		VM_AUTO_FREE char *alias = vm_qemu_alias(p->d, VM_FAMILY_INTERFACE, &n->dev);
-		uint64_t boot = vm_plan_boot_index(p->d, VM_FAMILY_INTERFACE, &n->dev);
+		uint64_t boot = vm_plan_boot_index(p, VM_FAMILY_INTERFACE, &n->dev);
 		struct vm_qobj o = VM_QOBJ_INIT;
 
 		netdev(p, n, alias);

@@ -21,6 +21,12 @@ static const struct {
 } machine_aliases[] = {{"pc", "pc-i440fx-7.2"}, {"q35", "pc-q35-7.2"}};
 #define DEFAULT_MACHINE "pc"
 
+#define DISKS_MAX	    1024u
+#define DEVICES_MAX	    512u /* of one family */
+#define CONTROLLERS_MAX	    256u /* of one kind */
+#define VIOSERIAL_PORTS_MAX 511u /* Source: hw/virtio/virtio-serial.h, QEMU 7.2 */
+#define XHCI_PORTS_MAX	    15u	 /* Source: hw/usb/hcd-xhci.h, QEMU 7.2 */
+
 const char *vm_qemu_machine(const char *name)
 {
 	if (name == NULL)
@@ -123,6 +129,18 @@ static int complete_pci(const struct vm_domain *d, struct vm_controller *c,
 	return 0;
 }
 
+static int check_ports(const struct vm_controller *c, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	uint64_t max = c->kind == VM_CONTROLLER_VIRTIO_SERIAL ? VIOSERIAL_PORTS_MAX
+		       : c->kind == VM_CONTROLLER_USB	      ? XHCI_PORTS_MAX
+							      : UINT64_MAX;
+
+	if (!mt_is_set(&c->dev.obj, VM_CONTROLLER_BIT_PORTS) || (c->ports > 0 && c->ports <= max))
+		return 0;
+	return mt_error(ctx, c, "@ports", VM_BAD_INPUT, err, "this controller has 1 to %llu ports",
+			(unsigned long long)max);
+}
+
 static int complete_controllers(struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	for (uint32_t i = 0; i < d->controllers.n; i++) {
@@ -135,6 +153,8 @@ static int complete_controllers(struct vm_domain *d, const struct mt_ctx *ctx, s
 		if (c->kind == VM_CONTROLLER_USB)
 			set_enum(&c->dev.obj, VM_CONTROLLER_BIT_MODEL, &c->model,
 				 VM_USB_PIIX3_UHCI);
+		if (check_ports(c, ctx, err) < 0)
+			return -1;
 		if (c->kind == VM_CONTROLLER_PCI && complete_pci(d, c, ctx, err) < 0)
 			return -1;
 	}
@@ -162,7 +182,7 @@ static void add_machine_controllers(struct vm_domain *d)
 	need_controller(d, VM_CONTROLLER_PCI, 0, q35 ? VM_PCIE_ROOT : VM_PCI_ROOT);
 }
 
-static void add_disk_controllers(struct vm_domain *d)
+static int add_disk_controllers(struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	static const struct {
 		int bus, kind;
@@ -177,14 +197,20 @@ static void add_disk_controllers(struct vm_domain *d)
 		for (uint32_t i = 0; i < d->disks.n; i++) {
 			const struct vm_disk *disk = d->disks.v[i];
 
-			if (disk->bus == of[k].bus && disk->dev.address_type == VM_ADDRESS_DRIVE &&
-			    disk->dev.address != NULL &&
-			    (int64_t)disk->dev.address->controller > last)
+			if (disk->bus != of[k].bus || disk->dev.address_type != VM_ADDRESS_DRIVE ||
+			    disk->dev.address == NULL)
+				continue;
+			if (disk->dev.address->controller >= CONTROLLERS_MAX)
+				return mt_error(ctx, disk, "address", VM_BAD_INPUT, err,
+						"a controller's index is below %u",
+						CONTROLLERS_MAX);
+			if ((int64_t)disk->dev.address->controller > last)
 				last = (int64_t)disk->dev.address->controller;
 		}
 		for (int64_t i = 0; i <= last; i++)
 			need_controller(d, of[k].kind, (uint64_t)i, VM_MODEL_ABSENT);
 	}
+	return 0;
 }
 
 static void add_vioserial_controllers(struct vm_domain *d)
@@ -359,10 +385,26 @@ static void complete_small(struct vm_domain *d)
 	}
 }
 
+/* Far beyond what QEMU takes, near enough that laying out stays quick. */
+static int check_counts(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	for (int f = 0; f < VM_FAMILIES; f++) {
+		const struct mt_list *list = vm_domain_list(d, (enum vm_device_family)f);
+		uint32_t max = f == VM_FAMILY_DISK ? DISKS_MAX : DEVICES_MAX;
+
+		if (list->n > max)
+			return mt_error(ctx, list->v[max], NULL, VM_BAD_INPUT, err,
+					"more than %u <%s>", max, vm_families[f].name);
+	}
+	return 0;
+}
+
 int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err)
 {
 	const struct mt_ctx ctx = {.doc = doc, .root = d};
 
+	if (check_counts(d, &ctx, err) < 0)
+		return -1;
 	complete_os(d);
 	complete_serials(d);
 	complete_inputs(d);
@@ -373,7 +415,8 @@ int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_er
 	add_machine_controllers(d);
 	if (vm_qemu_assign_drives(d, doc, err) < 0)
 		return -1;
-	add_disk_controllers(d);
+	if (add_disk_controllers(d, &ctx, err) < 0)
+		return -1;
 	add_vioserial_controllers(d);
 	default_scsi_models(d);
 	if (vm_qemu_assign_vioserial(d, doc, err) < 0 || vm_qemu_assign_pci(d, doc, err) < 0)

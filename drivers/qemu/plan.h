@@ -10,7 +10,9 @@ struct vm_plan {
 	struct mt_ctx ctx;
 	const struct vm_qemu_env *env;
 	struct vm_argv *a;
-	char *nvram; /* vm_qemu_nvram() */
+	char *nvram;		/* vm_qemu_nvram() */
+	struct vm_disk **disks; /* vm_disks_of() */
+	bool ordered;		/* some device has a boot order: <os><boot> does not count */
 };
 
 /* "net0", or what the admin chose ("ua-..."); owned. */
@@ -51,7 +53,8 @@ void vm_plan_memballoon(struct vm_plan *p);
 void vm_plan_rngs(struct vm_plan *p);
 void vm_plan_panics(struct vm_plan *p);
 
+bool vm_plan_is_ordered(const struct vm_domain *d);
 /* A device's place in the boot order: 1...; 0 = none.  <os><boot dev=> counts for the first of its
  * kind. */
-uint64_t vm_plan_boot_index(const struct vm_domain *d, enum vm_device_family family,
+uint64_t vm_plan_boot_index(const struct vm_plan *p, enum vm_device_family family,
 			    const struct vm_device *dev);
