@@ -42,10 +42,10 @@ const struct vm_conf_key vm_conf_keys[] = {
 	{ KEY(parallel, VM_OPT_U64, "4", "guests handled at a time where many are"), .min = 1,
 	  .max = 1024 },
 	{ KEY(log_bytes, VM_OPT_SIZE, "2MiB", "size at which a guest's log is rotated"),
-	  .min = 4096, .max = 1ull << 40, .alias = "log_size" },
+	  .min = 4096, .max = 1ull << 40 },
 	{ KEY(log_files, VM_OPT_U64, "3", "log files kept of each guest"), .min = 1, .max = 100 },
 	{ KEY(events_bytes, VM_OPT_SIZE, "1MiB", "size at which a guest's event file is rotated"),
-	  .min = 4096, .max = 1ull << 40, .alias = "events_size" },
+	  .min = 4096, .max = 1ull << 40 },
 	{ KEY(vnc_listen, VM_OPT_STR, "127.0.0.1", "address of VNC displays that give none") },
 	{ KEY(emulator, VM_OPT_STR, "", "QEMU to use where the guest names none (empty: by PATH)") },
 	{ KEY(migration_port_first, VM_OPT_U64, "49152", "first port of incoming migrations"),
@@ -152,8 +152,13 @@ static int store(struct vm_conf *c, const struct vm_conf_key *k, const char *tex
 		n *= 1000;
 		break;
 	case VM_OPT_SIZE:
-		if (vm_parse_size(text, &n, err) < 0)
+		/* the key says bytes: a bare number is not KiB, as it is on the command line */
+		if (*text && text[strspn(text, "0123456789")] == '\0') {
+			if (vm_parse_u64(text, 0, UINT64_MAX, &n, err) < 0)
+				return -1;
+		} else if (vm_parse_size(text, &n, err) < 0) {
 			return -1;
+		}
 		break;
 	case VM_OPT_LIST:
 	case VM_OPT_SET:

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/conf.h>
 #include <vm/file.h>
@@ -90,7 +91,7 @@ static void two_places(void **state)
 	put("vm.conf", "# comment = x\n\n  group =  wheel staff \r\nprivate_dev=no\nstop_timeout = 5\nemulator =\n"
 		       "acl_backend = both");
 	assert_int_equal(mkdirat(dir, "conf.d", 0755), 0);
-	put("conf.d/20.conf", "group = b\nlog_size=1G\n");
+	put("conf.d/20.conf", "group = b\nlog_bytes=1G\nevents_bytes=65536\n");
 	put("conf.d/10.conf", "group = a\nparallel = 0x10\n");
 	put("conf.d/30.conf~", "group = no\n");
 	put("conf.d/.40.conf", "group = no\n");
@@ -101,6 +102,7 @@ static void two_places(void **state)
 	assert_int_equal(c.acl_backend, 3);
 	assert_int_equal(c.parallel, 16);
 	assert_int_equal(c.log_bytes, 1 << 30);
+	assert_int_equal(c.events_bytes, 65536);
 	assert_null(c.emulator);
 	assert_string_equal(from_of(from, "group"), "conf.d/20.conf:1");
 	assert_string_equal(from_of(from, "private_dev"), "vm.conf:4");
@@ -108,9 +110,9 @@ static void two_places(void **state)
 	assert_string_equal(from_of(from, "log_files"), "default");
 	vm_conf_from_free(from);
 	vm_conf_free(&c);
-	put("conf.d/20.conf", "group = b\nlog_size=1X\n");
+	put("conf.d/20.conf", "group = b\nlog_bytes=1X\n");
 	assert_int_equal(vm_conf_load(dir, &c, &from, &err), -1);
-	assert_string_equal(err.msg, "conf.d/20.conf:2: log_size: '1X': unknown unit 'X'");
+	assert_string_equal(err.msg, "conf.d/20.conf:2: log_bytes: '1X': unknown unit 'X'");
 }
 
 static void refusals(void **state)
@@ -120,7 +122,8 @@ static void refusals(void **state)
 	} rows[] = {
 		{ "group = a\nnonsense = 1\n", "vm.conf:2: unknown key 'nonsense'" },
 		{ "= 1\n", "vm.conf:1: unknown key ''" },
-		{ "log_bytes = 1\n", "vm.conf:1: unknown key 'log_bytes'" },
+		{ "stop_timeout_ms = 1\n", "vm.conf:1: unknown key 'stop_timeout_ms'" },
+		{ "log_bytes = 1\n", "vm.conf:1: log_bytes: '1' is out of range" },
 		{ "\n\ngroup\n", "vm.conf:3: not \"key = value\"" },
 		{ "group = a\ngroup = a\n", "vm.conf:2: 'group' is set twice in this file" },
 		{ "group = \"a\"\n", "vm.conf:1: group: values are written without quotes" },
@@ -166,11 +169,38 @@ static void unreadable(void **state)
 	vm_conf_free(&c);
 }
 
+/* Every key, with its default, is in the manual. */
+static void manual(void **state)
+{
+	VM_AUTO_FREE char *page = NULL;
+	const struct vm_conf_key *k;
+	struct vm_err err;
+
+	(void)state;
+	assert_int_equal(vm_file_read(AT_FDCWD, VM_TEST_DATA "/../../man/vm.conf.5", 1 << 20, &page, NULL,
+				      NULL, &err), 0);
+	for (k = vm_conf_keys; k->name; k++) {
+		VM_AUTO_FREE char *item = vm_xasprintf("\n.It Cm %s No = ", vm_conf_key_name(k));
+		VM_AUTO_FREE char *def = vm_xasprintf("Default: %s.", k->def);
+		char *at = strstr(page, item), *end;
+
+		if (!at)
+			fail_msg("vm.conf(5) lacks %s", vm_conf_key_name(k));
+		end = strstr(at + 1, "\n.It ");
+		if (end)
+			*end = '\0';
+		if (*k->def && strcmp(k->name, "hooks_path") != 0 && !strstr(at, def))
+			fail_msg("vm.conf(5): %s lacks \"%s\"", vm_conf_key_name(k), def);
+		if (end)
+			*end = '\n';
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(defaults), TEST(two_places), TEST(refusals),
-					    TEST(unreadable) };
+					    TEST(unreadable), TEST(manual) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
