@@ -402,14 +402,30 @@ static int check_single(const struct vm_domain *d, const struct mt_ctx *ctx, str
 	return 0;
 }
 
+/* More than any hypervisor takes; keeps what compares devices with each other short. */
+#define MAX_DEVICES 4096u
+
+static int check_counts(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	for (unsigned family = 0; family < VM_FAMILIES; family++) {
+		const struct mt_list *list = vm_domain_list(d, family);
+
+		if (list->n > MAX_DEVICES)
+			return mt_error(ctx, list->v[MAX_DEVICES], NULL, VM_BAD_INPUT, err,
+					"more than %u <%s>", MAX_DEVICES, vm_families[family].name);
+	}
+	return 0;
+}
+
 int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_domain *d = obj;
 
-	if (check_head(d, ctx, err) < 0 || check_memory(d, ctx, err) < 0 ||
-	    check_vcpus(d, ctx, err) < 0 || check_firmware(d, ctx, err) < 0 ||
-	    check_lifecycle(d, ctx, err) < 0 || check_devices(d, ctx, err) < 0 ||
-	    check_disks(d, ctx, err) < 0 || check_controllers(d, ctx, err) < 0)
+	if (check_head(d, ctx, err) < 0 || check_counts(d, ctx, err) < 0 ||
+	    check_memory(d, ctx, err) < 0 || check_vcpus(d, ctx, err) < 0 ||
+	    check_firmware(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
+	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
+	    check_controllers(d, ctx, err) < 0)
 		return -1;
 	return check_single(d, ctx, err);
 }

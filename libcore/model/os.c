@@ -327,6 +327,9 @@ static int check_cpu_names(const struct vm_cpu *c, const struct mt_ctx *ctx, str
 	if (c->vendor_id && (strlen(c->vendor_id) != 12 || strchr(c->vendor_id, ',')))
 		return mt_error(ctx, c, "model/@vendor_id", VM_BAD_INPUT, err,
 				"vendor_id must have exactly 12 characters and no comma");
+	if (c->features.n > 1024)
+		return mt_error(ctx, c->features.v[1024], NULL, VM_BAD_INPUT, err,
+				"more than 1024 <feature>");
 	for (uint32_t i = 0; i < c->features.n; i++) {
 		const struct vm_cpu_feature *f = c->features.v[i];
 

@@ -12,6 +12,7 @@
 #include <model/domain.h>
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/strbuf.h>
 
 static struct vm_xml *doc;
 static struct vm_err err;
@@ -456,6 +457,32 @@ static void head_refused(void **state)
 	assert_int_equal(err.kind, VM_UNSUPPORTED);
 }
 
+/* As many as nobody needs are refused before they are compared with each other. */
+static void too_many(void **state)
+{
+	struct vm_strbuf b = VM_STRBUF_INIT;
+
+	(void)state;
+	vm_strbuf_puts(&b,
+		       "<domain type='qemu'><name>a</name><memory>1</memory><os><type>hvm</type>"
+		       "</os><devices>");
+	for (unsigned i = 0; i < 4097; i++)
+		vm_strbuf_puts(&b, "<input type='mouse'/>");
+	vm_strbuf_puts(&b, "</devices></domain>");
+	assert_null(parse(b.text, false));
+	assert_non_null(strstr(err.msg, "more than 4096 <input>"));
+	vm_strbuf_clear(&b);
+	vm_strbuf_puts(&b,
+		       "<domain type='qemu'><name>a</name><memory>1</memory><os><type>hvm</type>"
+		       "</os><cpu><model>a</model>");
+	for (unsigned i = 0; i < 1025; i++)
+		vm_strbuf_printf(&b, "<feature name='f%u'/>", i);
+	vm_strbuf_puts(&b, "</cpu></domain>");
+	assert_null(parse(b.text, false));
+	assert_non_null(strstr(err.msg, "more than 1024 <feature>"));
+	vm_strbuf_free(&b);
+}
+
 /* Every row of every family has a bit of its own in its object, and a place of its own. */
 static void check_bits(const struct mt_type *type)
 {
@@ -512,6 +539,7 @@ int main(void)
 	    cmocka_unit_test(target_names),
 	    cmocka_unit_test(refused),
 	    cmocka_unit_test(head_refused),
+	    cmocka_unit_test(too_many),
 	    cmocka_unit_test(table_is_sound),
 	};
 
