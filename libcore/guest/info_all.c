@@ -49,8 +49,13 @@ static int read_facts(struct vm_info *i, struct vm_err *err)
 
 	if (r <= 0)
 		return r;
-	if (load_document(i, err) < 0)
-		return -1;
+	if (load_document(i, err) < 0) {
+		/* What can be told of it is that it is broken. */
+		if (i->status.life != VM_BROKEN)
+			return -1;
+		*err = VM_ERR_INIT;
+		return 0;
+	}
 	vm_domain_facts(i->domain, &i->facts);
 	return 0;
 }
