@@ -2,7 +2,7 @@
 # What every program does alike: --help, --version, usage errors, a full disk under stdout.
 . "$(dirname "$0")/../tap.sh"
 
-helpers="vm-watch vm-index vm"
+helpers="vm-watch vm-index vm-info-all vm"
 programs=$(for file in "$VM_BUILD"/bin/*; do [ ! -x "$file" ] || basename "$file"; done)
 [ -n "$programs" ] || skip_all "no program is built"
 
