@@ -10,8 +10,6 @@
 void vm_definition_name(const char *name, char ret[VM_FILE_NAME_MAX]);
 /* "NAME.xml" without its end into ret; false: not a definition's file name. */
 bool vm_definition_stem(const char *file, char ret[VM_NAME_MAX + 1]);
-/* Is there something of that name, readable or not? */
-bool vm_definition_exists(const struct vm_state *s, const char *name);
 /* by-uuid/UUID: 0 and the name it gives, which may have no definition any more; 1 = no such link. */
 int vm_uuid_link_read(const struct vm_state *s, const uint8_t uuid[16], char ret[VM_NAME_MAX + 1]);
 
@@ -46,3 +44,5 @@ int vm_uuid_links_sweep(const struct vm_state *s, const char *name, struct vm_er
 int vm_dir_sync(int dirfd);
 /* A directory below etc; -1 with errno. */
 int vm_etc_sub_open(const struct vm_state *s, const char *sub);
+/* Claims of guests that are gone, and claims that cannot be read. */
+int vm_claims_repair(const struct vm_repair *r, struct vm_err *err);

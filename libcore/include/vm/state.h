@@ -336,3 +336,22 @@ int vm_guest_reconcile(struct vm_guest *g, struct vm_deadline deadline, struct v
  * (NULL: from the status there is), and the run directory but `lock`.  Works on a full disk. */
 int vm_guest_finish(struct vm_guest *g, const struct vm_status *last, struct vm_deadline deadline,
 		    struct vm_err *err);
+
+/* Is there a definition, readable or not; a run directory, with a guest in it or not? */
+bool vm_definition_exists(const struct vm_state *s, const char *name);
+bool vm_run_exists(const struct vm_state *s, const char *name);
+/* What vm-repair does, each thing it did (dry_run: would do) and each failure told as it happens. */
+struct vm_repair {
+	const struct vm_state *state;
+	bool dry_run;
+	uint64_t timeout_ms; /* for one guest */
+	void (*did)(const char *object, const char *what, void *arg);
+	void (*failed)(const char *object, const struct vm_err *err, void *arg);
+	void *arg;
+};
+/* One guest: its run directory. name: also that of a directory that is no guest's any more. */
+void vm_repair_guest(const struct vm_repair *r, const char *name);
+/* All run directories. */
+int vm_repair_guests(const struct vm_repair *r, struct vm_err *err);
+/* by-uuid links, marks for autostart, claims, and temporaries of writers that are gone. */
+int vm_repair_places(const struct vm_repair *r, struct vm_err *err);
