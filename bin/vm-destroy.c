@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stddef.h>
 
-#include <vm/cleanup.h>
-#include <vm/cli.h>
-#include <vm/guest.h>
+#include "guest/verb_cli.h"
 
 struct options {
-	struct vm_common common;
+	struct vm_verb v;
 	bool graceful, remove_logs, if_needed;
-	struct vm_host host;
 };
 
 static const struct vm_opt options[] = {
@@ -20,31 +17,19 @@ static const struct vm_opt options[] = {
 	  .help = "a guest that is off already is success" },
 	{ 0 },
 };
-static const struct vm_operand_spec operands[] = {
-	{ .name = "GUEST", .kind = VM_OPERAND_GUEST, .many = true, .complete = "guest:running" },
-	{ 0 },
-};
 static const struct vm_program program;
 
 static int destroy_one(void *opaque, const char *operand, struct vm_err *err)
 {
 	struct options *o = opaque;
 
-	return vm_guest_destroy(&o->host, operand, o->graceful, o->remove_logs, o->if_needed,
-				o->common.dry_run, o->common.deadline, err);
+	return vm_guest_destroy(&o->v.host, operand, o->graceful, o->remove_logs, o->if_needed,
+				o->v.common.dry_run, o->v.common.deadline, err);
 }
 
-static int run(void *opaque, struct vm_err *err)
+static int run(void *options_, struct vm_err *err)
 {
-	struct options *o = opaque;
-	int r;
-
-	o->host = VM_HOST_INIT;
-	if (vm_host_open(o->common.connect, &o->host, err) < 0)
-		return -1;
-	r = vm_cli_each(&program, &o->common, "destroyed", destroy_one, o);
-	vm_host_close(&o->host);
-	return r;
+	return vm_verb_run(&program, options_, "destroyed", destroy_one, err);
 }
 
 static const struct vm_program program = {
@@ -52,7 +37,7 @@ static const struct vm_program program = {
 	.usage = "[OPTION...] GUEST...",
 	.summary = "End guests at once, as if their power was cut.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_verb_operands,
 	.size = sizeof(struct options),
 	.changes = true,
 	.run = run,

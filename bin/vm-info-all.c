@@ -9,16 +9,7 @@ static int run(void *opaque, struct vm_err *err)
 	return vm_info_cli(opaque, &vm_info_all, &status, err) < 0 ? -1 : status;
 }
 
-static const struct vm_program program = {
-	.name = "vm-info",
-	.usage = vm_info_usage,
-	.summary = vm_info_summary_text,
-	.options = vm_info_options,
-	.operands = vm_info_operands,
-	.size = sizeof(struct vm_info_options),
-	.run = run,
-	.schema = "vm-info/1",
-};
+static const struct vm_program program = VM_INFO_PROGRAM(run);
 
 int main(int argc, char **argv)
 {

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stddef.h>
 
-#include <vm/cleanup.h>
-#include <vm/cli.h>
-#include <vm/guest.h>
 
 #include "guest/modes.h"
+#include "guest/verb_cli.h"
 
 struct options {
-	struct vm_common common;
+	struct vm_verb v;
 	struct vm_words mode;
 	unsigned modes;
-	struct vm_host host;
 };
 
 static const struct vm_opt options[] = {
 	{ .name = "mode", .kind = VM_OPT_LIST, .off = offsetof(struct options, mode),
 	  .arg = "MODE,...", .help = "acpi, agent, initctl, signal, paravirt; tried in turn" },
-	{ 0 },
-};
-static const struct vm_operand_spec operands[] = {
-	{ .name = "GUEST", .kind = VM_OPERAND_GUEST, .many = true, .complete = "guest:running" },
 	{ 0 },
 };
 static const struct vm_program program;
@@ -29,22 +22,17 @@ static int reboot_one(void *opaque, const char *operand, struct vm_err *err)
 {
 	struct options *o = opaque;
 
-	return vm_guest_reboot(&o->host, operand, o->modes, o->common.dry_run, o->common.deadline,
+	return vm_guest_reboot(&o->v.host, operand, o->modes, o->v.common.dry_run, o->v.common.deadline,
 			       err);
 }
 
 static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
-	int r;
 
-	o->host = VM_HOST_INIT;
-	if (vm_shutdown_modes(&o->mode, &o->modes, err) < 0 ||
-	    vm_host_open(o->common.connect, &o->host, err) < 0)
+	if (vm_shutdown_modes(&o->mode, &o->modes, err) < 0)
 		return -1;
-	r = vm_cli_each(&program, &o->common, "asked to reboot", reboot_one, o);
-	vm_host_close(&o->host);
-	return r;
+	return vm_verb_run(&program, o, "asked to reboot", reboot_one, err);
 }
 
 static const struct vm_program program = {
@@ -52,7 +40,7 @@ static const struct vm_program program = {
 	.usage = "[OPTION...] GUEST...",
 	.summary = "Ask guests to shut down and start again, in the same process.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_verb_operands,
 	.size = sizeof(struct options),
 	.changes = true,
 	.run = run,

@@ -1,40 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stddef.h>
-
-#include <vm/cleanup.h>
-#include <vm/cli.h>
-#include <vm/guest.h>
-
-struct options {
-	struct vm_common common;
-	struct vm_host host;
-};
+#include "guest/verb_cli.h"
 
 static const struct vm_opt options[] = { { 0 } };
-static const struct vm_operand_spec operands[] = {
-	{ .name = "GUEST", .kind = VM_OPERAND_GUEST, .many = true, .complete = "guest:running" },
-	{ 0 },
-};
 static const struct vm_program program;
 
 static int reset_one(void *opaque, const char *operand, struct vm_err *err)
 {
-	struct options *o = opaque;
+	struct vm_verb *v = opaque;
 
-	return vm_guest_reset(&o->host, operand, o->common.dry_run, o->common.deadline, err);
+	return vm_guest_reset(&v->host, operand, v->common.dry_run, v->common.deadline, err);
 }
 
-static int run(void *opaque, struct vm_err *err)
+static int run(void *options_, struct vm_err *err)
 {
-	struct options *o = opaque;
-	int r;
-
-	o->host = VM_HOST_INIT;
-	if (vm_host_open(o->common.connect, &o->host, err) < 0)
-		return -1;
-	r = vm_cli_each(&program, &o->common, "reset", reset_one, o);
-	vm_host_close(&o->host);
-	return r;
+	return vm_verb_run(&program, options_, "reset", reset_one, err);
 }
 
 static const struct vm_program program = {
@@ -42,8 +21,8 @@ static const struct vm_program program = {
 	.usage = "[OPTION...] GUEST...",
 	.summary = "Reset guests as by their reset button, without asking them.",
 	.options = options,
-	.operands = operands,
-	.size = sizeof(struct options),
+	.operands = vm_verb_operands,
+	.size = sizeof(struct vm_verb),
 	.changes = true,
 	.run = run,
 	.schema = "vm-reset/1",

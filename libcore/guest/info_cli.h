@@ -14,6 +14,12 @@ struct vm_info_options {
 extern const struct vm_opt vm_info_options[];
 extern const struct vm_operand_spec vm_info_operands[];
 extern const char vm_info_usage[], vm_info_summary_text[];
+#define VM_INFO_PROGRAM(run_)                                                                      \
+	{                                                                                          \
+		.name = "vm-info", .usage = vm_info_usage, .summary = vm_info_summary_text,        \
+		.options = vm_info_options, .operands = vm_info_operands,                          \
+		.size = sizeof(struct vm_info_options), .run = (run_), .schema = "vm-info/1",      \
+	}
 
 struct vm_info_table;
 /* Opens the guest and shows it with this table.  1 (*ret_status untouched): the table cannot show it. */
