@@ -115,8 +115,11 @@ static int lock_wait(int fd, struct vm_deadline deadline)
 	ev._sigev_un._tid = gettid();
 	if (timer_create(CLOCK_MONOTONIC, &ev, &timer) < 0)
 		return -1;
+	/* Left in place: another thread may be waiting too, and a late alarm must not kill. */
 	sigemptyset(&sa.sa_mask);
-	sigaction(SIGALRM, &sa, &old_sa);
+	if (sigaction(SIGALRM, NULL, &old_sa) == 0 &&
+	    (old_sa.sa_handler == SIG_DFL || old_sa.sa_handler == SIG_IGN))
+		sigaction(SIGALRM, &sa, NULL);
 	sigemptyset(&alarm_set);
 	sigaddset(&alarm_set, SIGALRM);
 	pthread_sigmask(SIG_UNBLOCK, &alarm_set, &old_set);
@@ -137,7 +140,6 @@ out:
 	saved = errno;
 	timer_delete(timer);
 	pthread_sigmask(SIG_SETMASK, &old_set, NULL);
-	sigaction(SIGALRM, &old_sa, NULL);
 	errno = saved;
 	return r;
 }
