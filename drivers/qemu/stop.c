@@ -100,13 +100,47 @@ int vm_qemu_resume(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err
 	return settle(g, q, "RESUME", VM_RUNNING, "unpaused", err);
 }
 
+static int set_reboot(struct vm_qmp *q, const char *action, struct vm_deadline dl,
+		      struct vm_err *err)
+{
+	return vm_qmp_call(q, dl, NULL, err, "set-action", "{s:s}", "reboot", action);
+}
+
+/* The reset itself comes after the command's reply. */
+static int wait_reset(struct vm_qmp *q, struct vm_deadline dl, struct vm_err *err)
+{
+	struct vm_qmp_event ev;
+	bool done = false;
+
+	while (!done) {
+		int r = vm_qmp_event_next(q, dl, &ev, err);
+
+		if (r > 0)
+			return vm_err_set(err, VM_TIMED_OUT, "QEMU does not carry out the reset");
+		if (r < 0)
+			return -1;
+		done = strcmp(ev.name, "RESET") == 0;
+		vm_qmp_event_free(&ev);
+	}
+	return 0;
+}
+
 int vm_qemu_reset(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	const char *reboot = vm_record_get(&g->record, VM_KEY_REBOOT);
+	/* QEMU takes this reset, and those of firmware that follow, for a reboot of the guest: they are not to
+	 * end it, whatever <on_reboot> says.  The watcher puts that in force again a little later. */
+	bool ends = reboot != NULL && strcmp(reboot, "restart") != 0;
 
-	if (vm_qemu_monitor_open(g, dl, &q, err) < 0)
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || (ends && set_reboot(q, "reset", dl, err) < 0))
 		return -1;
-	return vm_qmp_call(q, dl, NULL, err, "system_reset", NULL);
+	if (vm_qmp_call(q, dl, NULL, err, "system_reset", NULL) < 0 || wait_reset(q, dl, err) < 0)
+		return -1;
+	if (ends && vm_guest_watched(g->run) != 1)
+		vm_log_warning("%s: without a watcher its on_reboot=%s holds no longer", g->name,
+			       reboot);
+	return 0;
 }
 
 /* Whether the guest's power-off ends QEMU, as its policies say, or is followed by a restart. */

@@ -27,6 +27,7 @@
 
 #define RESTARTS_MAX   5u     /* in this time; the next one destroys */
 #define RESTARTS_MS    60000u
+#define REARM_MS       5000u /* firmware's own resets after one of ours come before */
 #define OOM_SCORE_ADJ  (-900)
 #define REAP_MS	       90000u /* hooks may take a minute */
 
@@ -45,7 +46,7 @@ struct watch {
 	struct vm_procid qemu;
 	uint64_t restarted_ms[RESTARTS_MAX];
 	unsigned restarts;
-	struct vm_deadline restart_at, stop_at; /* at_ms 0 = not set */
+	struct vm_deadline restart_at, rearm_at, stop_at; /* at_ms 0 = not set */
 };
 
 static void send_qmp(struct watch *w, const char *command)
@@ -97,19 +98,41 @@ static void plan_restart(struct watch *w)
 	w->restart_at = vm_deadline_in(wait + 1);
 }
 
+static void send_action(struct watch *w, const char *action, const char *value)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "\"set-action\",\"arguments\":{\"%s\":\"%s\"}", action, value);
+	send_qmp(w, text);
+}
+
+/* The vCPUs go on when the reset has happened, which an event tells: see go_on(). */
 static void restart(struct watch *w)
 {
-	bool rebooted = unlinkat(w->run, VM_WANTED_FILE, 0) == 0;
-
 	w->restart_at.at_ms = 0;
 	w->restarted_ms[w->restarts++ % RESTARTS_MAX] = vm_now_ms();
-	vm_watch_log_note(&w->log, "restarting the guest (%s)",
-			  rebooted ? "reboot" : w->life.status.reason);
-	w->life.end[0] = 0;
-	w->life.why[0] = 0;
+	vm_watch_log_note(&w->log, "restarting the guest (%s)", w->life.status.reason);
+	w->life.restarting = true;
+	/* A guest whose reboots end it is not to end by this reset. */
+	if (w->o->reboot != VM_WATCH_RESTART)
+		send_action(w, "reboot", "reset");
 	send_qmp(w, "\"system_reset\"");
-	if (rebooted && w->o->poweroff == VM_WATCH_DESTROY && w->o->reboot != VM_WATCH_PRESERVE)
-		send_qmp(w, "\"set-action\",\"arguments\":{\"shutdown\":\"poweroff\"}");
+}
+
+/* Firmware that finds itself started once more resets the machine for good measure (SeaBIOS does, twice): such
+ * a reset is not the guest's reboot, which may have to end it. */
+static void rearm_later(struct watch *w)
+{
+	if (w->o->reboot != VM_WATCH_RESTART)
+		w->rearm_at = vm_deadline_in(REARM_MS);
+}
+
+static void go_on(struct watch *w)
+{
+	rearm_later(w);
+	if (unlinkat(w->run, VM_WANTED_FILE, 0) == 0 && w->o->poweroff == VM_WATCH_DESTROY &&
+	    w->o->reboot != VM_WATCH_PRESERVE)
+		send_action(w, "shutdown", "poweroff");
 	send_qmp(w, "\"cont\"");
 }
 
@@ -129,6 +152,10 @@ static void take_line(struct watch *w, const char *line, size_t len)
 	todo = vm_watch_event(&w->life, w->o, w->run, line, len);
 	if (todo == VM_WATCH_DO_RESTART) {
 		plan_restart(w);
+	} else if (todo == VM_WATCH_DO_GO_ON) {
+		go_on(w);
+	} else if (todo == VM_WATCH_DO_REARM) {
+		rearm_later(w);
 	} else if (todo == VM_WATCH_DO_QUIT) {
 		/* Where QEMU's own action is to exit this only comes too late. */
 		send_qmp(w, "\"quit\"");
@@ -270,13 +297,11 @@ static void read_end(struct watch *w)
 
 static struct vm_deadline next_deadline(const struct watch *w)
 {
-	struct vm_deadline d = VM_DEADLINE_NEVER;
+	struct vm_deadline d;
 
-	if (w->restart_at.at_ms != 0)
-		d = w->restart_at;
-	if (w->stop_at.at_ms != 0)
-		d = vm_deadline_min(d, w->stop_at);
-	return d;
+	/* "Not set" is "never", which min() knows. */
+	d = vm_deadline_min(w->restart_at, w->rearm_at);
+	return vm_deadline_min(d, w->stop_at);
 }
 
 static void loop(struct watch *w)
@@ -306,6 +331,10 @@ static void loop(struct watch *w)
 			read_end(w);
 		if (w->restart_at.at_ms != 0 && vm_deadline_passed(w->restart_at))
 			restart(w);
+		if (w->rearm_at.at_ms != 0 && vm_deadline_passed(w->rearm_at)) {
+			w->rearm_at.at_ms = 0;
+			send_action(w, "reboot", "shutdown");
+		}
 		if (w->stop_at.at_ms != 0 && vm_deadline_passed(w->stop_at)) {
 			vm_watch_log_note(&w->log, "not off in time: killing QEMU");
 			w->stop_at.at_ms = 0;

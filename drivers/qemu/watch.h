@@ -78,11 +78,14 @@ enum vm_watch_todo {
 	VM_WATCH_NOTHING,
 	VM_WATCH_DO_RESTART, /* system_reset and cont */
 	VM_WATCH_DO_QUIT,    /* end QEMU */
+	VM_WATCH_DO_GO_ON,   /* the reset of a restart is done */
+	VM_WATCH_DO_REARM,   /* vm-reset has reset it */
 };
 struct vm_watch_life {
 	struct vm_status status; /* as last written */
 	bool dirty;		 /* status is to be written */
 	bool stopping;		 /* we asked it to end: no restart */
+	bool restarting;	 /* from VM_WATCH_DO_RESTART until its vCPUs run */
 	char why[32];		 /* reason the next STOP has; "" = user */
 	char end[32];		 /* reason of the end to come; "" = not known */
 };

@@ -132,6 +132,21 @@ static enum vm_watch_todo on_panic(struct vm_watch_life *l, const struct vm_watc
 	return l->stopping ? VM_WATCH_DO_QUIT : todo_of(o->crash);
 }
 
+/* Of a guest that runs it changes nothing. */
+static enum vm_watch_todo on_reset(struct vm_watch_life *l, const char *line, size_t len,
+				   uint64_t time_us)
+{
+	bool host = vm_json_is(vm_json_find(line, len, "data.reason"), "\"host-qmp-system-reset\"");
+
+	if (l->status.life == VM_CRASHED || strcmp(l->status.reason, "shutdown") == 0)
+		set_status(l, VM_PAUSED, "reset", time_us);
+	l->end[0] = 0;
+	l->why[0] = 0;
+	if (!host)
+		return VM_WATCH_NOTHING;
+	return l->restarting ? VM_WATCH_DO_GO_ON : VM_WATCH_DO_REARM;
+}
+
 enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch_options *o,
 				  int run_fd, const char *line, size_t len)
 {
@@ -144,6 +159,8 @@ enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 	vm_json_u64(vm_json_find(line, len, "timestamp.microseconds"), &us);
 	at = s < UINT64_MAX / 2000000 && us < 1000000 ? s * 1000000 + us : 0;
 
+	if (strcmp(event, "RESET") == 0)
+		return on_reset(l, line, len, at);
 	if (strcmp(event, "SHUTDOWN") == 0)
 		return on_shutdown(l, o, run_fd, line, len, at);
 	if (strcmp(event, "GUEST_PANICKED") == 0)
@@ -171,7 +188,11 @@ enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 		} else {
 			/* VM_SHUTOFF: the first one since the start. */
 			set_status(l, c->life,
-				   l->status.life == VM_SHUTOFF ? "booted" : c->reason, at);
+				   l->status.life == VM_SHUTOFF ? "booted"
+				   : l->restarting		? "restarted"
+								: c->reason,
+				   at);
+			l->restarting = false;
 			l->end[0] = 0;
 		}
 		l->why[0] = 0;

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a guest's own power-off, reboot and crash lead to, by its policies.
+. "$(dirname "$0")/../tap.sh"
+needs vm-start vm-destroy vm-reboot vm-reset vm-define vm-info vm-list
+VM_TEST_SERIAL=pipe
+
+panic="<panic model='isa'/>"
+# define NAME ON_POWEROFF ON_REBOOT ON_CRASH
+define() {
+	guest_xml "$1" "$panic" | sed -e "s|<on_poweroff>.*</on_poweroff>|<on_poweroff>$2</on_poweroff>|" \
+		-e "s|<on_reboot>.*</on_reboot>|<on_reboot>$3</on_reboot>|" \
+		-e "s|<on_crash>.*</on_crash>|<on_crash>$4</on_crash>|" >"$T/$1.xml"
+	vm-define -q "$T/$1.xml"
+}
+# a pipe without a reader would hold up the test
+tell() { timeout 5 sh -c 'printf "%s\n" "$2" >"$1"' sh "$T/$1.serial.in" "$2"; }
+boots() { grep -c '^vm-test-guest ready' "$T/$1.console"; }
+booted() { [ "$(boots "$1")" -ge "$2" ]; }
+state_is() { [ "$(vm-info --get=state "$1")" = "$2" ]; }
+reason_is() { [ "$(vm-info --get=reason "$1")" = "$2" ]; }
+begin() {
+	define "$@"
+	: >"$T/$1.console"
+	ok "$1: starts" vm-start -q "$1"
+	wait_for 10 "$1: boots" booted "$1" 1
+	pid=$(vm-info --get=pid "$1")
+}
+same_process() { is "$(vm-info --get=pid "$1")" "$pid" "$1: in the same process"; }
+
+# ---- destroy, restart, destroy: as libvirt's defaults ----
+begin d destroy restart destroy
+tell d reboot
+wait_for 10 "on_reboot=restart: it boots again" booted d 2
+same_process d
+tell d triple-fault
+wait_for 10 "so it does after a triple fault" booted d 3
+tell d poweroff
+wait_for 5 "on_poweroff=destroy: off" state_is d shutoff
+ok "its reason" reason_is d shutdown
+ok "starts again" vm-start -q d
+wait_for 10 "boots" booted d 4
+tell d panic
+wait_for 5 "on_crash=destroy: off" state_is d shutoff
+ok "its reason" reason_is d panicked
+
+# ---- the other way round ----
+begin r restart destroy restart
+tell r poweroff
+wait_for 10 "on_poweroff=restart: it boots again" booted r 2
+same_process r
+ok "it runs" state_is r running
+tell r panic
+wait_for 10 "on_crash=restart: it boots again" booted r 3
+same_process r
+wait_for 5 "it runs" state_is r running
+sleep 5.5 # firmware's own resets after a restart are forgiven for 5 s
+tell r reboot
+wait_for 5 "on_reboot=destroy: off" state_is r shutoff
+
+# ---- preserve ----
+begin p preserve preserve preserve
+tell p panic
+wait_for 5 "on_crash=preserve: it stays" state_is p crashed
+ok "its reason" reason_is p panicked
+status_is 10 vm-resume p
+err_like 'has ended'
+status_is 0 vm-reset p
+vm-destroy -q p
+begin p preserve preserve preserve
+tell p poweroff
+wait_for 5 "on_poweroff=preserve: it stays" state_is p paused
+ok "its reason" reason_is p shutdown
+vm-destroy -q p
+begin p preserve preserve preserve
+tell p reboot
+wait_for 5 "on_reboot=preserve: it stays" state_is p paused
+vm-destroy -q p
+ok "its reason" reason_is p destroyed
+
+# ---- one of each ----
+begin m destroy preserve destroy
+tell m poweroff
+wait_for 5 "on_poweroff=destroy beside on_reboot=preserve: off" state_is m shutoff
+
+# ---- vm-reboot, vm-reset ----
+begin b destroy restart destroy
+status_is 0 vm-reboot b
+out_is "b: asked to reboot"
+wait_for 10 "it boots again" booted b 2
+same_process b
+ok "it runs" state_is b running
+status_is 0 vm-reset b
+wait_for 10 "a reset boots it again" booted b 3
+same_process b
+# a reboot that was ignored does not turn a later shutdown into one
+tell b "ignore-button on"
+sleep 0.2
+status_is 0 vm-reboot b
+tell b "ignore-button off"
+sleep 0.2
+status_is 0 vm-shutdown --wait=20 b
+ok "it is off" state_is b shutoff
+is "$(boots b)" 3 "and did not boot again"
+
+# ---- restart, again and again ----
+begin l restart restart restart
+for n in 2 3 4; do
+	tell l poweroff
+	wait_for 10 "restart $n" booted l "$n"
+done
+ok "it runs" state_is l running
+ok "the log tells" grep -q 'restarting the guest' "$VM_ROOT/var/log/vm/qemu/l.log"
+vm-destroy -q l
+leftovers
+done_testing
