@@ -160,6 +160,28 @@ status_is 0 vm-define "$T/broken.xml"
 echo '<domain' >"$etc/broken.xml"
 golden broken-replaced vm-define "$T/broken.xml"
 
+# ---- beside libvirtd ----
+mkdir -p "$VM_ROOT/run/libvirt/qemu"
+echo data >"$T/theirs.img"
+cat >"$VM_ROOT/run/libvirt/qemu/their.xml" <<END
+<domstatus state='running' reason='booted' pid='$$'>
+  <domain type='kvm' id='3'>
+    <name>their</name>
+    <uuid>0f4f1b7c-59a7-4e4e-8c0c-53e2d1b9a001</uuid>
+    <devices>
+      <disk type='file' device='disk'><source file='$T/theirs.img'/><target dev='vda' bus='virtio'/></disk>
+    </devices>
+  </domain>
+</domstatus>
+END
+doc mine q35 "" | sed "s,<memory,<uuid>0f4f1b7c-59a7-4e4e-8c0c-53e2d1b9a001</uuid><memory," >"$T/mine.xml"
+golden libvirt-uuid vm-define "$T/mine.xml"
+doc mine q35 "<disk type='file'><source file='$T/theirs.img'/><target dev='vda'/></disk>" >"$T/mine.xml"
+golden libvirt-image vm-define "$T/mine.xml"
+ok "neither is defined" test ! -e "$etc/mine.xml"
+rm "$VM_ROOT/run/libvirt/qemu/their.xml"
+status_is 0 vm-define "$T/mine.xml"
+
 # ---- another encoding ----
 { echo "<?xml version='1.0' encoding='ISO-8859-1'?>"; doc latin q35 "" | sed "s,<os>,<title>Gr\xfc\xdfe</title><os>,"; } >"$T/latin.xml"
 status_is 0 vm-define "$T/latin.xml"
