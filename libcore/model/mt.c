@@ -23,7 +23,7 @@ static const char *namespace_of(const char *prefix, size_t len)
 		if (strlen(namespaces[i].prefix) == len &&
 		    memcmp(namespaces[i].prefix, prefix, len) == 0)
 			return namespaces[i].uri;
-	assert(!"a namespace that rows may name");
+	assert(false && "a namespace that rows may name");
 	return "";
 }
 
@@ -158,7 +158,7 @@ void *mt_new(const struct mt_type *type)
 		case MT_MANY:
 		case MT_CASE:
 		case MT_KEEP:
-			assert(!"a kind that can have a default");
+			assert(false && "a kind that can have a default");
 		}
 	}
 	return obj;

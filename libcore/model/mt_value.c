@@ -364,7 +364,7 @@ enum vm_kind mt_value_parse(const struct mt_row *row, const char *text, const ch
 	case MT_KEEP:
 		break;
 	}
-	assert(!"a scalar");
+	assert(false && "a scalar");
 	return VM_SYSTEM;
 }
 
@@ -443,7 +443,7 @@ char *mt_value_format(const struct mt_row *row, const void *datum, const char **
 	case MT_CASE:
 		break;
 	}
-	assert(!"a scalar");
+	assert(false && "a scalar");
 	return vm_xstrdup("");
 }
 
