@@ -21,6 +21,8 @@ struct vm_record;
 struct vm_strbuf;
 struct vm_out;
 struct vm_look;
+struct vm_stats;
+struct vm_stats_asked; /* a driver's own */
 
 struct vm_start_options {
 	bool paused, force_boot, bypass_cache, reset_nvram, autodestroy, foreground, no_watch;
@@ -65,8 +67,13 @@ struct vm_driver {
 	/* Rows {key, value} of what the agent inside the guest tells (vm-info GUEST agent). */
 	int (*agent)(struct vm_guest *g, struct vm_out *out, struct vm_deadline dl,
 		     struct vm_err *err);
-	int (*stats)(struct vm_guest *g, unsigned sections, struct vm_out *out, struct vm_deadline dl,
-		     struct vm_err *err);
+	/* Counters (vm/stats.h), in two halves, so that many guests are asked at the same time: sends the
+	 * questions (what: bits of enum vm_stats_section; balloon: alias of the balloon or NULL)... */
+	int (*stats_ask)(struct vm_guest *g, unsigned what, const char *balloon,
+			 struct vm_stats_asked **ret, struct vm_err *err);
+	/* ... and collects the answers; frees *a also on failure. */
+	int (*stats_take)(struct vm_stats_asked **a, struct vm_deadline dl, struct vm_stats *ret,
+			  struct vm_err *err);
 	/* A vm_guest_reap_fn (state.h): gives back what an ended or interrupted run left (idempotent). */
 	int (*reap)(struct vm_guest *g, bool dead, struct vm_deadline dl, struct vm_err *err);
 	/* Monitor passthrough.  *ret_reply (owned): JSON text of what the command returned, or with hmp the

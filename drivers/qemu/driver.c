@@ -5,6 +5,7 @@
 #include "lifecycle.h"
 #include "look.h"
 #include "reap.h"
+#include "stats.h"
 
 const struct vm_driver vm_qemu_driver = {
 	.name = "qemu",
@@ -19,4 +20,6 @@ const struct vm_driver vm_qemu_driver = {
 	.reap = vm_qemu_reap,
 	.monitor = vm_qemu_monitor,
 	.agent_call = vm_qemu_agent_command,
+	.stats_ask = vm_qemu_stats_ask,
+	.stats_take = vm_qemu_stats_take,
 };

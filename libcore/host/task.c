@@ -69,6 +69,8 @@ static bool read_stat(pid_t pid, const char *name, struct vm_task *ret)
 		if (p)
 			p++;
 	}
+	ret->user_ms = utime * 1000 / (unsigned long long)ticks;
+	ret->system_ms = stime * 1000 / (unsigned long long)ticks;
 	ret->time_ms = (utime + stime) * 1000 / (unsigned long long)ticks;
 	ret->host_cpu = cpu;
 	ret->rss_bytes = rss > 0 ? (uint64_t)rss * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
@@ -91,6 +93,27 @@ bool vm_process_time(pid_t pid, uint64_t *ret_ms)
 		return false;
 	*ret_ms = task.time_ms;
 	return true;
+}
+
+bool vm_process_times(pid_t pid, uint64_t *ret_user_ms, uint64_t *ret_system_ms)
+{
+	struct vm_task task;
+
+	if (!read_stat(pid, "stat", &task))
+		return false;
+	*ret_user_ms = task.user_ms;
+	*ret_system_ms = task.system_ms;
+	return true;
+}
+
+/* Source: Documentation/scheduler/sched-stats.rst, Linux. */
+bool vm_task_schedstat(pid_t pid, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret_wait_ns)
+{
+	char name[40], buf[128];
+
+	snprintf(name, sizeof(name), "task/%d/schedstat", (int)tid);
+	return read_proc(pid, name, buf, sizeof(buf)) &&
+	       sscanf(buf, "%" SCNu64 " %" SCNu64, ret_run_ns, ret_wait_ns) == 2;
 }
 
 char *vm_task_affinity(pid_t tid)

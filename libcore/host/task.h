@@ -8,7 +8,7 @@
 struct vm_task {
 	char state;	   /* 'R', 'S', 'T' ... */
 	char comm[32];	   /* printable bytes only */
-	uint64_t time_ms;  /* user and system CPU time */
+	uint64_t user_ms, system_ms, time_ms; /* CPU time; both */
 	int host_cpu;	   /* it ran on last */
 	uint64_t rss_bytes;
 };
@@ -16,6 +16,10 @@ struct vm_task {
 bool vm_task_read(pid_t pid, pid_t tid, struct vm_task *ret);
 /* CPU time of a process with all its threads; false: gone. */
 bool vm_process_time(pid_t pid, uint64_t *ret_ms);
+/* The same in parts. */
+bool vm_process_times(pid_t pid, uint64_t *ret_user_ms, uint64_t *ret_system_ms);
+/* Of one thread: time on a CPU, time it waited for one.  False: gone, or the kernel does not count. */
+bool vm_task_schedstat(pid_t pid, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret_wait_ns);
 /* CPUs it may run on, "0-3,6"; NULL: gone.  Owned. */
 char *vm_task_affinity(pid_t tid);
 /* Real user id and its name ("vm-qemu", or the number); NULL: gone.  Owned. */
