@@ -33,6 +33,11 @@ static void on_stop(int sig)
 	static const struct itimerspec often = { { 0, 20000000 }, { 0, 20000000 } };
 	int saved = errno;
 
+	/* Who asks twice wants it at once: what is left undone the next command undoes. */
+	if (vm_interrupted) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
 	vm_interrupted = sig;
 	if (have_wake_timer)
 		timer_settime(wake_timer, 0, &often, NULL);
