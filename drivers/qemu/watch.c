@@ -82,6 +82,8 @@ static void plan_restart(struct watch *w)
 	uint64_t now = vm_now_ms(), wait = 0;
 	unsigned recent = 0;
 
+	if (w->restart_at.at_ms != 0 || w->life.restarting)
+		return;
 	for (unsigned i = 0; i < RESTARTS_MAX; i++)
 		if (w->restarted_ms[i] != 0 && now - w->restarted_ms[i] < RESTARTS_MS)
 			recent++;

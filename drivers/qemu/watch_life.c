@@ -102,8 +102,11 @@ static enum vm_watch_todo on_shutdown(struct vm_watch_life *l, const struct vm_w
 		if (strcmp(causes[i].qemu, word) == 0)
 			c = &causes[i];
 	set_word(l->end, c->word);
-	set_word(l->why, c->word);
-	set_status(l, VM_SHUTTING_DOWN, c->word, time_us);
+	/* A guest that reboots may say so twice, the second time when it has been stopped. */
+	if (l->status.life != VM_PAUSED && l->status.life != VM_CRASHED) {
+		set_word(l->why, c->word);
+		set_status(l, VM_SHUTTING_DOWN, c->word, time_us);
+	}
 	if (l->stopping)
 		return VM_WATCH_DO_QUIT;
 	if (c->rule == RULE_POWEROFF && reboot_wanted(run_fd))
