@@ -102,7 +102,8 @@ const struct vm_command vm_commands[] = {
 	  "|wrap!pipe the document into xmllint --xpath" },
 	{ "edit", "vm-edit", NULL, NULL },
 	{ "emulatorpin", "vm-pin", NULL, NULL },
-	{ "event", "vm-events", NULL, "domain=@|event=|all>|loop|timeout=|list|timestamp" },
+	{ "event", "vm-events", "--once",
+	  "domain=@|event=|all>|loop>~--follow|timeout=|list>~--list|timestamp" },
 	{ "find-storage-pool-sources", "vm-pool-sources", NULL, NULL },
 	{ "find-storage-pool-sources-as", "vm-pool-sources", NULL, NULL },
 	{ "freecell", "vm-host-info", NULL, NULL },
@@ -227,9 +228,10 @@ const struct vm_command vm_commands[] = {
 	{ "pool-uuid", "vm-pool-info", NULL, NULL },
 	{ "qemu-agent-command", "vm-agent", NULL, NULL },
 	{ "qemu-attach", "vm-import", NULL, NULL },
-	{ "qemu-monitor-command", "vm-qmp", NULL, NULL },
-	{ "qemu-monitor-event", "vm-events", NULL,
-	  "domain=@|event=|pretty>|loop|timeout=|regex!write a pattern: --event=BLOCK_*"
+	{ "qemu-monitor-command", "vm-qmp", NULL,
+	  "domain=@|hmp|pretty|return-value|pass-fds=|cmd=@*" },
+	{ "qemu-monitor-event", "vm-events", "--once",
+	  "domain=@|event=|pretty>|loop>~--follow|timeout=|regex!write a pattern: --event=BLOCK_*"
 	  "|no-case!write the names in capitals, as QEMU does|timestamp" },
 	{ "reboot", "vm-reboot", NULL, "domain=@|mode=" },
 	{ "reset", "vm-reset", NULL, "domain=@" },
@@ -282,7 +284,7 @@ const struct vm_command vm_commands[] = {
 	{ "update-memory-device", "vm-update-device", NULL, NULL },
 	{ "uri", "vm-host-info", NULL, NULL },
 	{ "vcpucount", "vm-info", "--get=vcpus,vcpus_max",
-	  "domain=@|maximum>--get=vcpus_max|active>--get=vcpus|live|config|current>"
+	  "domain=@|maximum>~--get=vcpus_max|active>~--get=vcpus|live|config|current>"
 	  "|guest!ask the guest itself: vm-info GUEST agent" },
 	{ "vcpuinfo", "vm-info", "vcpus", "domain=@|pretty>" },
 	{ "vcpupin", "vm-pin", NULL, NULL },

@@ -17,7 +17,7 @@
 struct option {
 	const char *name;
 	size_t len;
-	bool value, operand, rest, refused, given;
+	bool value, operand, rest, refused, alone, given;
 	const char *to; /* NULL = by its own name */
 	size_t to_len;
 };
@@ -26,14 +26,14 @@ struct translation {
 	const struct vm_command *c;
 	struct option options[OPTIONS_MAX];
 	size_t n;
-	struct vm_words before, operands, after; /* owned */
+	struct vm_words before, operands; /* owned */
+	bool alone;			  /* without the options of `with` */
 };
 
 static void translation_free(struct translation *t)
 {
 	vm_words_free(&t->before);
 	vm_words_free(&t->operands);
-	vm_words_free(&t->after);
 }
 
 static void read_table(struct translation *t)
@@ -55,6 +55,8 @@ static void read_table(struct translation *t)
 			o->rest = q[1] == '*';
 		} else if (*q == '>' || *q == '!') {
 			o->refused = *q == '!';
+			o->alone = q[1] == '~';
+			q += o->alone;
 			o->to = q + 1;
 			o->to_len = (size_t)(end - q - 1);
 		}
@@ -85,6 +87,7 @@ static struct option *next_positional(struct translation *t)
 static int take(struct translation *t, struct option *o, const char *value, struct vm_err *err)
 {
 	o->given = true;
+	t->alone |= o->alone;
 	if (o->refused) {
 		vm_err_set(err, VM_UNSUPPORTED, "virsh's %s --%.*s has no counterpart", t->c->virsh,
 			   (int)o->len, o->name);
@@ -201,12 +204,12 @@ int vm_command_translate(const struct vm_command *c, char *const *argv, struct v
 	if (c->options && take_all(&t, argv, err) < 0)
 		return -1;
 	vm_words_add(&words, vm_xstrdup(c->tool));
-	add_fixed(c->with, true, &words);
+	if (!t.alone)
+		add_fixed(c->with, true, &words);
 	move(&t.before, &words);
-	if (c->options && (t.operands.n || c->with)) {
+	if (t.operands.n)
 		vm_words_add(&words, vm_xstrdup("--"));
-		move(&t.operands, &words);
-	}
+	move(&t.operands, &words);
 	for (; !c->options && *argv; argv++)
 		vm_words_add(&words, vm_xstrdup(*argv));
 	add_fixed(c->with, false, &words);

@@ -93,7 +93,7 @@ while IFS='	' read -r command tool with options; do
 		case $option in
 		--*) option=${option%%=*} option=${option#--} ;;
 		*'!'* | *'=@'* | *'>') continue ;;
-		*'>--'*) option=${option#*>--} option=${option%%=*} ;;
+		*'>--'* | *'>~--'*) option=${option#*--} option=${option%%=*} ;;
 		*) option=${option%%=*} ;;
 		esac
 		case $option in [a-z]*) ;; *) continue ;; esac
