@@ -124,6 +124,12 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 	if (l->die_with_parent &&
 	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
 		_exit(127);
+	/* Before its threads are there, so that all of them have it. */
+	if (l->ncpus > 0 && syscall(SYS_sched_setaffinity, 0, (l->ncpus + 63) / 64 * sizeof(*l->cpus),
+				    l->cpus) < 0) {
+		say(l->messages, "cannot run on the CPUs of <vcpu cpuset>", errno);
+		_exit(127);
+	}
 	if (vm_procid_self(&self, &err) == 0) {
 		vm_record_set_procid(&l->guest->record, VM_KEY_PID, &self);
 		vm_guest_record_write(l->guest, &err);

@@ -9,6 +9,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <vm/deadline.h>
@@ -27,6 +28,8 @@ struct vm_launch {
 	int alive;    /* one of fds: nobody else may keep it */
 	int messages; /* write end for its stdout and stderr */
 	bool die_with_parent;
+	const uint64_t *cpus; /* bit per host CPU that it may run on; ncpus 0 = all */
+	uint32_t ncpus;
 	/* NULL: QEMU is our own child and nobody watches. */
 	const struct vm_watch_options *watch;
 	int watch_fds[5]; /* by enum vm_watch_fd, from VM_WATCH_FD_RUN on */

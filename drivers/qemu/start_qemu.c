@@ -86,6 +86,8 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 		.alive = s->alive,
 		.messages = s->messages_write,
 		.die_with_parent = s->o->autodestroy,
+		.cpus = s->d->cpuset.bits,
+		.ncpus = s->d->cpuset.nbits,
 	};
 	int qmp;
 
@@ -248,6 +250,23 @@ static int send_actions(struct vm_start *s, uint64_t *ret_id, struct vm_err *err
 			   w->crash == VM_WATCH_DESTROY ? "exit-failure" : "pause");
 }
 
+/* A password is set before the guest runs; until then QEMU lets nobody in. */
+static int send_password(struct vm_start *s, const struct vm_vnc *v, struct vm_err *err)
+{
+	char until[32] = "never";
+	uint64_t time_s;
+
+	if (v->passwd == NULL)
+		return 0;
+	if (vm_vnc_valid_to(v, &time_s))
+		snprintf(until, sizeof(until), "%llu", (unsigned long long)time_s);
+	if (vm_qmp_send(s->qmp, NULL, err, "set_password", "{s:s, s:s, s:s}", "protocol", "vnc",
+			"password", v->passwd, "connected", "keep") < 0)
+		return -1;
+	return vm_qmp_send(s->qmp, NULL, err, "expire_password", "{s:s, s:s}", "protocol", "vnc",
+			   "time", until);
+}
+
 /* What the command line cannot say. */
 static int send_settings(struct vm_start *s, struct vm_err *err)
 {
@@ -259,6 +278,24 @@ static int send_settings(struct vm_start *s, struct vm_err *err)
 		if (n->link == VM_LINK_DOWN && n->dev.alias != NULL &&
 		    vm_qmp_send(s->qmp, NULL, err, "set_link", "{s:s, s:b}", "name", n->dev.alias,
 				"up", 0) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < d->graphics.n; i++) {
+		const struct vm_graphics *g = d->graphics.v[i];
+
+		if (g->vnc != NULL && send_password(s, g->vnc, err) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < d->memballoons.n; i++) {
+		const struct vm_memballoon *m = d->memballoons.v[i];
+		char path[128];
+
+		if (m->stats_period_s == 0 || m->model == VM_MEMBALLOON_NONE || m->dev.alias == NULL)
+			continue;
+		snprintf(path, sizeof(path), "/machine/peripheral/%s", m->dev.alias);
+		if (vm_qmp_send(s->qmp, NULL, err, "qom-set", "{s:s, s:s, s:I}", "path", path,
+				"property", "guest-stats-polling-interval", "value",
+				(json_int_t)m->stats_period_s) < 0)
 			return -1;
 	}
 	if (d->current_memory != 0 && d->current_memory < d->memory && d->memballoons.n > 0 &&

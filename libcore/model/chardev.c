@@ -78,6 +78,10 @@ static int check_tcp(const void *obj, const struct mt_ctx *ctx, struct vm_err *e
 	if (!c->host || !c->service)
 		return mt_error(ctx, c, "source", VM_BAD_INPUT, err,
 				"a tcp device needs <source host='...' service='...'/>");
+	if (c->tls == VM_SWITCH_ON || c->protocol == VM_PROTOCOL_TLS ||
+	    c->protocol == VM_PROTOCOL_TELNETS)
+		return mt_error(ctx, c, c->tls == VM_SWITCH_ON ? "source/@tls" : "protocol/@type",
+				VM_UNSUPPORTED, err, "TLS is not supported yet");
 	return check_common(c, ctx, err);
 }
 

@@ -119,6 +119,9 @@ static int see_order(enum vm_device_family family, struct vm_device *dev, void *
 	struct walk *w = arg;
 
 	(void)family;
+	if (dev->loadparm)
+		return mt_error(w->ctx, dev, "boot/@loadparm", VM_UNSUPPORTED, w->err,
+				"loadparm is for s390 guests only");
 	if (!dev->boot_order)
 		return 0;
 	if (w->d->os && w->d->os->boots.n)

@@ -2,6 +2,7 @@
 #include "graphics.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "rows.h"
 
@@ -58,10 +59,29 @@ static const struct mt_row vnc_rows[] = {
     V("listen", listens, LISTENS, MT_MANY, .arg = &listen_type),
 };
 
+/* "2030-04-09T15:51:00", in UTC. */
+static bool parse_time(const char *text, uint64_t *ret_s)
+{
+	struct tm tm = {0};
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t t = end && !*end ? timegm(&tm) : -1;
+
+	if (t < 0)
+		return false;
+	*ret_s = (uint64_t)t;
+	return true;
+}
+
+bool vm_vnc_valid_to(const struct vm_vnc *v, uint64_t *ret_s)
+{
+	return v->passwd_valid_to && parse_time(v->passwd_valid_to, ret_s);
+}
+
 static int check_vnc(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_vnc *v = obj;
 	const struct vm_listen *first = v->listens.n ? v->listens.v[0] : NULL;
+	uint64_t until;
 
 	if (mt_is_set(&v->obj, VM_VNC_BIT_PORT) && v->port > 0 && v->port < 5900)
 		return mt_error(ctx, v, "@port", VM_BAD_INPUT, err,
@@ -69,6 +89,14 @@ static int check_vnc(const void *obj, const struct mt_ctx *ctx, struct vm_err *e
 	if (v->passwd && strlen(v->passwd) > 8)
 		return mt_error(ctx, v, "@passwd", VM_BAD_INPUT, err,
 				"a VNC password has at most 8 characters");
+	if (v->passwd_valid_to && (!v->passwd || !vm_vnc_valid_to(v, &until)))
+		return mt_error(ctx, v, "@passwdValidTo", VM_BAD_INPUT, err,
+				"passwdValidTo needs a passwd, and a time such as "
+				"2030-04-09T15:51:00");
+	/* Source: set_password of qapi/ui.json: VNC knows no other. */
+	if (v->connected == 1 || v->connected == 2)
+		return mt_error(ctx, v, "@connected", VM_UNSUPPORTED, err,
+				"VNC supports connected='keep' only");
 	if (v->keymap && !vm_text_only(v->keymap, "-_"))
 		return mt_error(ctx, v, "@keymap", VM_BAD_INPUT, err, "'%s' is no keymap",
 				v->keymap);

@@ -66,6 +66,8 @@ struct vm_graphics {
 	int kind;
 	struct vm_vnc *vnc; /* kind vnc */
 };
+/* When the password ends, in seconds since 1970; false = never. */
+bool vm_vnc_valid_to(const struct vm_vnc *v, uint64_t *ret_s);
 extern const struct mt_type vm_graphics_type;
 
 enum vm_video_kind {
