@@ -328,7 +328,7 @@ static int usb_open(struct usb_ports *u, struct vm_err *err)
 	return 0;
 }
 
-static int usb_reserve(struct usb_ports *u, const struct vm_device *dev, struct vm_err *err)
+static int usb_reserve(struct usb_ports *u, struct vm_device *dev, struct vm_err *err)
 {
 
 	const struct vm_address *a = dev->address;
@@ -381,33 +381,40 @@ static int usb_place(struct usb_ports *u, struct vm_device *dev, struct vm_err *
 			mt_assigned(&a->obj, VM_ADDRESS_HAS_USB_PORT);
 			return 0;
 		}
-	return mt_error(u->ctx, dev, NULL, VM_BAD_INPUT, err,
-			"no USB port is free for this device");
+	return mt_error(u->ctx, dev, NULL, VM_UNSUPPORTED, err,
+			"no USB port is free for this device, and USB hubs are not supported yet");
+}
+
+/* One round over all USB devices: reserves the ports that are said, or gives ports to the others.
+ */
+static int usb_round(struct usb_ports *u, struct vm_disk *const *disks,
+		     int (*fn)(struct usb_ports *u, struct vm_device *dev, struct vm_err *err),
+		     struct vm_err *err)
+{
+	static const enum vm_device_family after[] = {VM_FAMILY_CONTROLLER, VM_FAMILY_INPUT,
+						      VM_FAMILY_SERIAL, VM_FAMILY_INTERFACE};
+
+	for (size_t i = 0; disks[i] != NULL; i++)
+		if (vm_device_on_usb(VM_FAMILY_DISK, &disks[i]->dev) &&
+		    fn(u, &disks[i]->dev, err) < 0)
+			return -1;
+	for (size_t f = 0; f < VM_COUNT(after); f++) {
+		const struct mt_list *list = vm_domain_list(u->d, after[f]);
+
+		for (uint32_t i = 0; i < list->n; i++)
+			if (vm_device_on_usb(after[f], list->v[i]) && fn(u, list->v[i], err) < 0)
+				return -1;
+	}
+	return 0;
 }
 
 static int assign_usb(struct usb_ports *u, struct vm_err *err)
 {
-	static const enum vm_device_family order[] = {VM_FAMILY_DISK, VM_FAMILY_CONTROLLER,
-						      VM_FAMILY_INPUT, VM_FAMILY_SERIAL,
-						      VM_FAMILY_INTERFACE};
+	VM_AUTO_FREE struct vm_disk **disks = vm_disks_of(u->d);
 
-	if (usb_open(u, err) < 0)
+	if (usb_open(u, err) < 0 || usb_round(u, disks, usb_reserve, err) < 0)
 		return -1;
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t f = 0; f < VM_COUNT(order); f++) {
-			const struct mt_list *list = vm_domain_list(u->d, order[f]);
-
-			for (uint32_t i = 0; i < list->n; i++) {
-				struct vm_device *dev = list->v[i];
-
-				if (!vm_device_on_usb(order[f], dev))
-					continue;
-				if ((pass == 0 ? usb_reserve(u, dev, err)
-					       : usb_place(u, dev, err)) < 0)
-					return -1;
-			}
-		}
-	return 0;
+	return usb_round(u, disks, usb_place, err);
 }
 
 int vm_qemu_assign_usb(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err)

@@ -18,6 +18,88 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vm_err err;
 
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max) __attribute__((weak));
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
+
+/* ---- documents have a device a line: lines come, go and move, numbers change ---- */
+
+struct line {
+	size_t at, len;
+};
+
+static struct line pick_line(const uint8_t *data, size_t size, unsigned random)
+{
+	struct line l = {0};
+	size_t n = 1;
+
+	for (size_t i = 0; i < size; i++)
+		n += data[i] == '\n';
+	n = random % n;
+	for (size_t i = 0; i < size; i++) {
+		if (n > 0 && data[i] == '\n' && --n == 0)
+			l.at = i + 1;
+	}
+	while (l.at + l.len < size && data[l.at + l.len] != '\n')
+		l.len++;
+	if (l.at + l.len < size)
+		l.len++;
+	return l;
+}
+
+static size_t replace(uint8_t *data, size_t size, size_t max, struct line what, const uint8_t *by,
+		      size_t len)
+{
+	if (size - what.len + len > max)
+		return size;
+	memmove(data + what.at + len, data + what.at + what.len, size - what.at - what.len);
+	memcpy(data + what.at, by, len);
+	return size - what.len + len;
+}
+
+static size_t change_number(uint8_t *data, size_t size, size_t max, unsigned random)
+{
+	static const char *const numbers[] = {"0",    "1",   "2",   "3",   "4",	    "7",
+					      "8",    "9",   "15",  "16",  "31",    "32",
+					      "0x1f", "255", "256", "511", "65535", "4294967295"};
+	const char *new = numbers[random % (sizeof(numbers) / sizeof(numbers[0]))];
+	struct line n = {.at = random / 32 % size};
+
+	while (n.at < size && (data[n.at] < '0' || data[n.at] > '9'))
+		n.at++;
+	while (n.at + n.len < size && data[n.at + n.len] >= '0' && data[n.at + n.len] <= '9')
+		n.len++;
+	if (n.len == 0)
+		return size;
+	return replace(data, size, max, n, (const uint8_t *)new, strlen(new));
+}
+
+static size_t move_line(uint8_t *data, size_t size, size_t max, unsigned random)
+{
+	static uint8_t copy[1 << 16];
+	struct line from = pick_line(data, size, random / 4), to;
+
+	if (from.len > sizeof(copy))
+		return size;
+	memcpy(copy, data + from.at, from.len);
+	if (random % 4 == 0)
+		return replace(data, size, max, from, copy, 0);
+	to = pick_line(data, size, random / 4 * 7 + 3);
+	to.len = 0;
+	return replace(data, size, max, to, copy, from.len);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+	if (size == 0 || seed % 16 == 0)
+		return LLVMFuzzerMutate(data, size, max);
+	for (unsigned n = 1 + seed / 16 % 4; n > 0 && size > 0; n--) {
+		seed = seed * 1103515245 + 12345;
+		size = seed >> 16 & 1 ? change_number(data, size, max, seed >> 8)
+				      : move_line(data, size, max, seed >> 8);
+	}
+	return size;
+}
+
 #define CHECK(what)                                                                                \
 	do {                                                                                       \
 		if (!(what)) {                                                                     \

@@ -237,7 +237,7 @@ static void refusals(void **state)
 	     "<controller type='usb' index='0' model='piix3-uhci'/>"
 	     "<input type='tablet' bus='usb'/><input type='mouse' bus='usb'/>"
 	     "<input type='keyboard' bus='usb'/>",
-	     VM_BAD_INPUT, "no USB port is free"},
+	     VM_UNSUPPORTED, "no USB port is free"},
 	    {"pc", "<input type='tablet' bus='usb'><address type='usb' bus='0' port='3'/></input>",
 	     VM_BAD_INPUT, "USB bus 0 has ports 1 to 2"},
 	    {"pc",
