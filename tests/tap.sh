@@ -275,13 +275,12 @@ tap_leftovers() {
 	vm_test_mounts "$VM_ROOT" | sed 's/^/mount /'
 	find "$VM_ROOT" -xdev \( -type s -o -type p -o -name '.tmp*' -o -name '*.tmp' -o -name '*.new' \) 2>/dev/null |
 		sed 's/^/file /'
-	if [ -e "$T/.links" ]; then
-		ls /sys/class/net | grep -vxFf "$T/.links" | sed 's/^/link /'
-	fi
+	# taps of the guests that guest_xml made documents for
+	for tap_link in /sys/class/net/*; do
+		read -r tap_word tap_owner <"$tap_link/ifalias" || continue
+		if [ "$tap_word" = vm-utils ] && [ -e "$T/${tap_owner#*/}.console" ]; then echo "link ${tap_link##*/}"; fi
+	done 2>/dev/null
 }
-
-# Remembers the network links of now, so that leftovers finds those made since. Only for "# serial" scripts.
-links_now() { ls /sys/class/net >"$T/.links"; }
 
 # A watcher that is just ending gets half a second.
 leftovers() {

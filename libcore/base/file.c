@@ -262,7 +262,7 @@ static int open_tmp(int dirfd, char name[static 16])
 			close(fd); /* the sweep has it */
 			continue;
 		}
-		if (fstat(fd, &st) == 0 && st.st_nlink > 0)
+		if (fstat(fd, &st) < 0 || st.st_nlink > 0)
 			return fd;
 		close(fd);
 	}

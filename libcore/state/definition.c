@@ -266,9 +266,32 @@ static int link_drop(const struct vm_guest *g, struct vm_err *err)
 	return vm_file_remove(dir, link, err);
 }
 
+/* What leads to a definition that is gone.  The first failure is told; the rest is removed all the same. */
+static int remove_rest(const struct vm_guest *g, struct vm_err *err)
+{
+	const struct vm_state *s = g->state;
+	struct vm_err other = VM_ERR_INIT;
+	bool failed = link_drop(g, err) < 0;
+
+	if (g->lib < 0)
+		return failed ? -1 : 0;
+	if (unlinkat(g->lib, VM_LIB_INDEX, 0) < 0 && errno != ENOENT) {
+		vm_err_sys(failed ? &other : err, "remove %s/%s/index", s->lib_path, g->name);
+		failed = true;
+	}
+	if (!g->active && unlinkat(g->lib, VM_LIB_LAST, 0) < 0 && errno != ENOENT) {
+		vm_err_sys(failed ? &other : err, "remove %s/%s/last", s->lib_path, g->name);
+		failed = true;
+	}
+	if (!g->active)
+		(void)unlinkat(s->lib, g->name, AT_REMOVEDIR);
+	return failed ? -1 : 0;
+}
+
 int vm_definition_remove(const struct vm_guest *g, struct vm_err *err)
 {
 	const struct vm_state *s = g->state;
+	struct vm_err other = VM_ERR_INIT;
 	char file[VM_FILE_NAME_MAX];
 
 	assert(g->lock >= 0);
@@ -279,17 +302,12 @@ int vm_definition_remove(const struct vm_guest *g, struct vm_err *err)
 	 * undefine or a new define of the name goes on from there. */
 	if (vm_autostart_set(s, g->name, false, err) < 0)
 		return -1;
-	if (vm_file_remove(s->etc, file, err) < 0)
-		return vm_err_wrap(err, "%s", s->etc_path);
-	if (link_drop(g, err) < 0)
+	if (vm_file_remove(s->etc, file, err) < 0) {
+		vm_err_wrap(err, "%s", s->etc_path);
+		/* gone, but not known to stay so: the rest goes too, or nobody would look for it */
+		if (!vm_definition_exists(s, g->name))
+			(void)remove_rest(g, &other);
 		return -1;
-	if (g->lib >= 0) {
-		if (unlinkat(g->lib, VM_LIB_INDEX, 0) < 0 && errno != ENOENT)
-			return vm_err_sys(err, "remove %s/%s/index", s->lib_path, g->name);
-		if (!g->active && unlinkat(g->lib, VM_LIB_LAST, 0) < 0 && errno != ENOENT)
-			return vm_err_sys(err, "remove %s/%s/last", s->lib_path, g->name);
-		if (!g->active)
-			(void)unlinkat(s->lib, g->name, AT_REMOVEDIR);
 	}
-	return 0;
+	return remove_rest(g, err);
 }

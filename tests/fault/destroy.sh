@@ -14,6 +14,7 @@ f_prepare() { vm-define -q "$T/guest.xml" && vm-start -q "$f_guest"; }
 f_command() { "$@" vm-destroy -q "$f_guest"; }
 f_converge() { "$@" vm-destroy -q --if-needed "$f_guest" || "$@" vm-start -q "$f_guest"; }
 f_finish() { vm-destroy -q "$f_guest"; }
+f_whole=no
 faults "vm-destroy" tool kill fail
 leftovers
 done_testing

@@ -29,7 +29,7 @@ static struct guest {
 	long processes;
 } guests[MAX_GUESTS];
 static size_t guest_count;
-static const char *root, *links_file;
+static const char *root;
 static unsigned violations;
 
 static void bad(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -354,24 +354,28 @@ static void check_cgroups(const char *top, unsigned depth)
 		closedir(d);
 }
 
+/* Network links whose alias names a guest that does not run. */
 static void check_links(void)
 {
-	char known[65536] = "\n", name[300];
 	DIR *d = opendir("/sys/class/net");
-	FILE *f = fopen(links_file, "re");
 	struct dirent *e;
 
-	if (f)
-		known[1 + fread(known + 1, 1, sizeof(known) - 2, f)] = '\0';
 	while (d && (e = readdir(d))) {
-		snprintf(name, sizeof(name), "\n%s\n", e->d_name);
-		if (e->d_name[0] != '.' && !strstr(known, name))
-			bad("network link %s is left", e->d_name);
+		char path[PATH_MAX], wanted[300], *alias;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/ifalias", e->d_name);
+		alias = read_whole(dirfd(d), path);
+		for (size_t i = 0; alias && i < guest_count; i++) {
+			snprintf(wanted, sizeof(wanted), "vm-utils qemu/%s\n", guests[i].name);
+			if (!guests[i].running && strcmp(alias, wanted) == 0)
+				bad("network link %s is left of %s", e->d_name, guests[i].name);
+		}
+		free(alias);
 	}
 	if (d)
 		closedir(d);
-	if (f)
-		fclose(f);
 }
 
 static void check_guests(void)
@@ -406,30 +410,25 @@ static void check_all(void)
 		bad("/proc: %s", strerror(errno));
 	check_mounts();
 	check_cgroups("/sys/fs/cgroup", 4);
-	if (links_file)
-		check_links();
+	check_links();
 	check_guests();
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "guest", required_argument, NULL, 'g' },
-					       { "links", required_argument, NULL, 'l' },
 					       { NULL, 0, NULL, 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'g')
 			guest(optarg);
-		else if (c == 'l')
-			links_file = optarg;
 		else
 			optind = argc + 1;
 	}
 	if (optind != argc - 1 || argv[optind][0] != '/') {
-		fprintf(stderr, "Usage: invariants [--guest=NAME] [--links=FILE] ROOT\n"
-				"--guest: a guest that may have left groups behind; --links: the network links\n"
-				"that were there before, one a line.\n");
+		fprintf(stderr, "Usage: invariants [--guest=NAME]... ROOT\n"
+				"--guest: a guest that may have left groups or network links behind.\n");
 		return 2;
 	}
 	root = argv[optind];

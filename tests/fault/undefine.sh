@@ -15,6 +15,7 @@ f_prepare() {
 f_command() { "$@" vm-undefine -q "$f_guest"; }
 # whether it is still defined or not, afterwards it is
 f_converge() { "$@" vm-define -q "$T/guest.xml"; }
+f_whole=no
 faults "vm-undefine" tool kill fail
 leftovers
 done_testing

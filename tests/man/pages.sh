@@ -15,8 +15,8 @@ options() { grep -oE '(^|[ ,])--[a-z][a-z0-9-]*' | tr -d ' ,' | sort -u; }
 common="--connect --timeout --dry-run --json --quiet --verbose --help --version"
 
 for file in "$VM_BUILD"/bin/*; do
-	[ -x "$file" ] || continue
 	program=${file##*/}
+	[ -x "$file" ] && [ -e "$VM_SOURCE/bin/$program.c" ] || continue
 	case " $helpers " in *" $program "*) continue ;; esac
 	page=$(ls "$VM_SOURCE/man/$program".[18] 2>/dev/null | head -n 1)
 	if [ -z "$page" ]; then

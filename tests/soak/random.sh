@@ -13,7 +13,6 @@ seconds=10
 seed=${VM_TEST_SEED:-$(date +%s)}
 guest=soak$$
 guest_xml "$guest" >"$T/guest.xml"
-links_now
 diag "$processes processes, $seconds s, seed $seed"
 vm-define -q "$T/guest.xml"
 mkdir "$T/logs"
@@ -71,7 +70,7 @@ ok "the guest can be defined" vm-define -q "$T/guest.xml"
 ok "it can be started" vm-start -q "$guest"
 is "$(vm-info --get=state "$guest")" running "it runs"
 ok "it can be destroyed" vm-destroy -q "$guest"
-run "$VM_BUILD/tests/invariants" --guest="$guest" --links="$T/.links" "$VM_ROOT"
+run "$VM_BUILD/tests/invariants" --guest="$guest" "$VM_ROOT"
 is "$(printf '%s\n' "$out" | grep '^bad')" "" "the host is as it should be"
 leftovers
 done_testing

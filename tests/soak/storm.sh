@@ -9,7 +9,6 @@ needs vm-define vm-start vm-destroy vm-list
 guests=20
 [ -z "${VM_TEST_FULL:-}" ] || guests=200
 VM_TEST_MEMORY=16
-links_now
 
 # each N COMMAND...: runs COMMAND with "storm1" ... "stormN" added, all at once; prints the failures
 each() {
@@ -41,7 +40,7 @@ failures=$(each "$guests" vm-destroy -q --timeout=200)
 diag "$guests ends: $((($(date +%s%N) - began) / 1000000)) ms"
 is "$failures" "" "all are destroyed at once"
 is "$(vm-list --name)" "" "none runs"
-run "$VM_BUILD/tests/invariants" --links="$T/.links" "$VM_ROOT"
+run "$VM_BUILD/tests/invariants" "$VM_ROOT"
 is "$(printf '%s\n' "$out" | grep '^bad')" "" "the host is as it should be"
 leftovers
 done_testing
