@@ -94,11 +94,11 @@ const struct vm_command vm_commands[] = {
 	{ "domtime", "vm-set-time", NULL, NULL },
 	{ "domuuid", "vm-info", "--get=uuid", "domain=@" },
 	{ "domxml-from-native", "vm-import", NULL, NULL },
-	{ "domxml-to-native", "vm-export", NULL, "format=|domain=@|xml=>--file=" },
+	{ "domxml-to-native", "vm-export", NULL, "format=|domain=@|xml:=>--file=" },
 	{ "dump", "vm-dump", NULL, NULL },
 	{ "dumpxml", "vm-dumpxml", NULL,
 	  "domain=@|inactive|security-info|update-cpu|migratable"
-	  "|xpath=!pipe the document into xmllint --xpath"
+	  "|xpath:=!pipe the document into xmllint --xpath"
 	  "|wrap!pipe the document into xmllint --xpath" },
 	{ "edit", "vm-edit", NULL, NULL },
 	{ "emulatorpin", "vm-pin", NULL, NULL },
@@ -229,7 +229,7 @@ const struct vm_command vm_commands[] = {
 	{ "qemu-agent-command", "vm-agent", NULL, NULL },
 	{ "qemu-attach", "vm-import", NULL, NULL },
 	{ "qemu-monitor-command", "vm-qmp", NULL,
-	  "domain=@|hmp|pretty|return-value|pass-fds=|cmd=@*" },
+	  "domain=@|hmp|pretty|return-value|pass-fds:=|cmd=@*" },
 	{ "qemu-monitor-event", "vm-events", "--once",
 	  "domain=@|event=|pretty>|loop>~--follow|timeout=|regex!write a pattern: --event=BLOCK_*"
 	  "|no-case!write the names in capitals, as QEMU does|timestamp" },

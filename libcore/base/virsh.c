@@ -17,7 +17,7 @@
 struct option {
 	const char *name;
 	size_t len;
-	bool value, operand, rest, refused, alone, given;
+	bool value, named, operand, rest, refused, alone, given;
 	const char *to; /* NULL = by its own name */
 	size_t to_len;
 };
@@ -46,8 +46,10 @@ static void read_table(struct translation *t)
 
 		end = p + strcspn(p, "|");
 		o->name = p;
-		o->len = strcspn(p, "=>!@|");
+		o->len = strcspn(p, ":=>!@|");
 		q = p + o->len;
+		o->named = *q == ':';
+		q += o->named;
 		o->value = *q == '=';
 		q += o->value;
 		if (*q == '@') {
@@ -79,7 +81,8 @@ static struct option *next_positional(struct translation *t)
 	size_t i;
 
 	for (i = 0; i < t->n; i++)
-		if (t->options[i].value && (!t->options[i].given || t->options[i].rest))
+		if (t->options[i].value && !t->options[i].named &&
+		    (!t->options[i].given || t->options[i].rest))
 			return &t->options[i];
 	return NULL;
 }

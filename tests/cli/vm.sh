@@ -94,7 +94,7 @@ while IFS='	' read -r command tool with options; do
 		--*) option=${option%%=*} option=${option#--} ;;
 		*'!'* | *'=@'* | *'>') continue ;;
 		*'>--'* | *'>~--'*) option=${option#*--} option=${option%%=*} ;;
-		*) option=${option%%=*} ;;
+		*) option=${option%%=*} option=${option%:} ;;
 		esac
 		case $option in [a-z]*) ;; *) continue ;; esac
 		case " $with " in *" $option "*) continue ;; esac # an operand

@@ -19,9 +19,10 @@
 static void option_names(const char *options, struct vm_strbuf *b)
 {
 	while (options && *options) {
-		size_t len = strcspn(options, "|"), name = strcspn(options, "=>!@|");
+		size_t len = strcspn(options, "|"), name = strcspn(options, ":=>!@|");
+		bool value = options[name] && strchr(":=", options[name]);
 
-		vm_strbuf_printf(b, " %.*s%s", (int)name, options, options[name] == '=' ? "=" : "");
+		vm_strbuf_printf(b, " %.*s%s", (int)name, options, value ? "=" : "");
 		options += len + (options[len] == '|');
 	}
 }
@@ -103,6 +104,7 @@ static void translations(void **state)
 					      "xmllint --xpath", VM_UNSUPPORTED },
 		{ "domxml-to-native qemu-argv --xml f.xml", "vm-export --format=qemu-argv --file=f.xml", VM_OK },
 		{ "domxml-to-native qemu-argv web1", "vm-export --format=qemu-argv -- web1", VM_OK },
+		{ "dumpxml web1 //a", "!virsh's dumpxml does not take '//a'", VM_USAGE },
 		{ "create f.xml --paused", "vm-create --paused -- f.xml", VM_OK },
 		{ "shutdown web1 acpi", "vm-shutdown --mode=acpi -- web1", VM_OK },
 		/* without a table of its own: as it is */

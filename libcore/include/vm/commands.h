@@ -24,6 +24,7 @@ struct vm_command {
 	 * virsh's own options in its order, separated by '|'; NULL = the arguments are passed on as they are.
 	 *   name        a flag, passed on
 	 *   name=       with a value, passed on as --name=VALUE
+	 *   name:=      with a value, only by its name (others also by their place)
 	 *   name=@      with a value that is an operand of the tool; @* takes all that are left
 	 *   name>TEXT   a flag that becomes TEXT (nothing, if it goes without saying)
 	 *   name>~TEXT  the same, and the options of `with` are left out
