@@ -241,7 +241,8 @@ static struct frame *place(struct vm_out *o)
 static void put_plain(struct vm_out *o, const char *key, const char *plain)
 {
 	struct frame *f = place(o);
-	VM_AUTO_FREE char *name = NULL;
+	VM_AUTO_FREE char *longer = NULL;
+	const char *name = key;
 	size_t c;
 
 	if (top(o)->kind == FRAME_LIST) {
@@ -251,7 +252,8 @@ static void put_plain(struct vm_out *o, const char *key, const char *plain)
 		return;
 	}
 	assert(key && f->kind != FRAME_ARRAY);
-	name = vm_xasprintf("%s%s", top(o)->prefix ? top(o)->prefix : "", key);
+	if (top(o)->prefix)
+		name = longer = vm_xasprintf("%s%s", top(o)->prefix, key);
 	if (f->kind == FRAME_ROW) {
 		for (c = 0; o->rows.nrows && c < f->ncolumns; c++)
 			if (strcmp(f->columns[c].key, name) == 0)

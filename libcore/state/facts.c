@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,10 +18,12 @@
 #include "host/self.h"
 #include "state/internal.h"
 
-#define HELPER	   "vm-index"
-#define OUTPUT_MAX (64u << 20)
-#define PER_GUEST  (64u << 10) /* bytes: no title is that long */
-#define HELPER_MS  10000
+#define HELPER	     "vm-index"
+#define OUTPUT_MAX   (64u << 20)
+#define PER_GUEST    (64u << 10) /* bytes: no title is that long */
+#define HELPER_MS    10000
+#define THREADS	     4
+#define THREADS_FROM 2000 /* guests: fewer are not worth it */
 
 /* ---- names ---- */
 
@@ -239,11 +242,57 @@ static int look(const struct vm_state *s, bool facts, struct vm_entry *e)
 	return 0;
 }
 
+/* ---- many at a time: looking is mostly waiting for the kernel's path walks ---- */
+
+struct share {
+	const struct vm_state *s;
+	struct vm_entry *v;
+	bool *unread; /* of each entry: its definition must be read */
+	size_t n;
+	bool facts;
+};
+
+static void *look_share(void *arg)
+{
+	struct share *w = arg;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		w->unread[i] = w->v[i].defined && look(w->s, w->facts, &w->v[i]) > 0;
+		if (w->facts)
+			lib_facts(w->s, &w->v[i]);
+	}
+	return NULL;
+}
+
+static void look_all(const struct vm_state *s, bool facts, struct vm_entry *v, bool *unread,
+		     size_t n)
+{
+	struct share shares[THREADS];
+	pthread_t threads[THREADS];
+	size_t k, at = 0, each = n / THREADS + 1, begun = 0;
+
+	if (n < THREADS_FROM)
+		each = n;
+	for (k = 0; k < THREADS && at < n; k++, at += each) {
+		shares[k] =
+		    (struct share){s, v + at, unread + at, n - at < each ? n - at : each, facts};
+		/* the last share is ours; one without a thread too */
+		if (at + each >= n || pthread_create(&threads[begun], NULL, look_share, &shares[k]))
+			look_share(&shares[k]);
+		else
+			begun++;
+	}
+	while (begun)
+		pthread_join(threads[--begun], NULL);
+}
+
 int vm_facts_read(const struct vm_state *s, const struct vm_entries_want *want, struct vm_entry *v,
 		  size_t n, struct vm_err *err)
 {
 	VM_AUTO(vm_names_free) struct names stale = {0};
 	struct fill f = {.v = v};
+	VM_AUTO_FREE bool *unread = NULL;
 	struct vm_err why = VM_ERR_INIT;
 	bool ran;
 	size_t i;
@@ -254,13 +303,13 @@ int vm_facts_read(const struct vm_state *s, const struct vm_entries_want *want, 
 	if (!want->inactive && !want->facts && !want->names)
 		return 0;
 	f.stale = vm_xcalloc(n ? n : 1, sizeof(*f.stale));
+	unread = vm_xcalloc(n ? n : 1, sizeof(*unread));
+	look_all(s, want->facts, v, unread, n);
 	for (i = 0; i < n; i++) {
-		if (v[i].defined && look(s, want->facts, &v[i])) {
-			f.stale[f.n++] = i;
-			vm_names_add(&stale, v[i].name);
-		}
-		if (want->facts)
-			lib_facts(s, &v[i]);
+		if (!unread[i])
+			continue;
+		f.stale[f.n++] = i;
+		vm_names_add(&stale, v[i].name);
 	}
 	if (f.n)
 		r = vm_facts_run(s, &stale,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,7 +37,10 @@ static bool same(const struct vm_record *r, const struct stat *st)
 
 static void index_path(const char *name, char ret[VM_FILE_NAME_MAX + 8])
 {
-	snprintf(ret, VM_FILE_NAME_MAX + 8, "%.200s/" VM_LIB_INDEX, name);
+	size_t len = strnlen(name, VM_NAME_MAX);
+
+	memcpy(ret, name, len);
+	memcpy(ret + len, "/" VM_LIB_INDEX, sizeof("/" VM_LIB_INDEX));
 }
 
 int vm_index_read(const struct vm_state *s, const char *name, struct vm_record *ret,
