@@ -236,6 +236,10 @@ static int parse_many(struct parse *p, const struct mt_row *row, vm_node n, stru
 			p->node_marks[c] |= SEEN | KEPT;
 			continue;
 		}
+		if (list->n == MT_MAX_ITEMS)
+			return vm_xml_error(p->doc, c, -1, VM_BAD_INPUT, p->err,
+					    "more than %u <%s> in <%s>", MT_MAX_ITEMS,
+					    vm_xml_name(p->doc, c), vm_xml_name(p->doc, n));
 		item = mt_new(row->arg);
 		mt_list_add(list, item);
 		obj->set |= mt_bit(row);

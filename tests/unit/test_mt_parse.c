@@ -11,6 +11,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/strbuf.h>
 
 #include "toy.h"
 
@@ -298,6 +299,19 @@ static void units(void **state)
 	}
 }
 
+static void too_many(void **state)
+{
+	struct vm_strbuf b = VM_STRBUF_INIT;
+
+	(void)state;
+	vm_strbuf_puts(&b, "<devices>");
+	for (unsigned i = 0; i < MT_MAX_ITEMS; i++)
+		vm_strbuf_puts(&b, "<nic/>");
+	vm_strbuf_puts(&b, "<nic/></devices>");
+	refused(b.text, VM_BAD_INPUT, "t.xml:3:24586: more than 4096 <nic> in <devices>");
+	vm_strbuf_free(&b);
+}
+
 static void lists(void **state)
 {
 	struct mt_list list = {0};
@@ -348,7 +362,8 @@ int main(void)
 	    cmocka_unit_test(everything),    cmocka_unit_test(live_only_is_ignored),
 	    cmocka_unit_test(unknown_parts), cmocka_unit_test(names_of_other_cases),
 	    cmocka_unit_test(bad_values),    cmocka_unit_test(units),
-	    cmocka_unit_test(lists),	     cmocka_unit_test(copies),
+	    cmocka_unit_test(too_many),	     cmocka_unit_test(lists),
+	    cmocka_unit_test(copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, cleanup);

@@ -20,6 +20,8 @@ struct mt_obj {
 	vm_node node;	/* where it was read from; VM_NODE_NONE = made by us */
 };
 
+#define MT_MAX_ITEMS 4096u /* of one list: more is no guest, and rules across a list may be quadratic */
+
 enum mt_kind {
 	MT_STR,	   /* char *, owned, NULL if absent */
 	MT_ENUM,   /* int; arg = const char *const[] of words, NULL-terminated; index 0 should be "absent" ("");
@@ -35,7 +37,7 @@ enum mt_kind {
 	MT_CPUSET, /* struct mt_cpuset */
 	MT_PATH,   /* as MT_STR, must be absolute */
 	MT_ONE,	   /* pointer to an object, or NULL; arg = const struct mt_type */
-	MT_MANY,   /* struct mt_list of pointers to objects; arg = const struct mt_type */
+	MT_MANY,   /* struct mt_list of pointers to objects, at most MT_MAX_ITEMS; arg = const struct mt_type */
 	MT_CASE,   /* pointer to an object whose type hangs on a discriminator; arg = const struct mt_cases */
 	MT_KEEP,   /* char *, owned: XML text of what is kept and not looked into, standing alone (namespace
 		    * declarations from above are added). "metadata" keeps that element; "*:*" keeps every
