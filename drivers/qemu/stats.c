@@ -42,7 +42,7 @@ static int take_list(const json_t *list, const char *command, size_t *ret_n, str
 static int take_threads(const json_t *reply, const char *command, struct vm_stats_thread **ret,
 			size_t *ret_n, struct vm_err *err)
 {
-	size_t n;
+	size_t n = 0;
 
 	if (take_list(reply, command, &n, err) < 0)
 		return -1;
@@ -114,7 +114,7 @@ static char *alias_of(const char *qdev)
 
 static int take_blockstats(const json_t *reply, struct vm_stats *s, struct vm_err *err)
 {
-	size_t n;
+	size_t n = 0;
 
 	if (take_list(reply, "query-blockstats", &n, err) < 0)
 		return -1;
@@ -146,7 +146,7 @@ static int take_blockstats(const json_t *reply, struct vm_stats *s, struct vm_er
 
 static int take_blocks(const json_t *reply, struct vm_stats *s, struct vm_err *err)
 {
-	size_t n;
+	size_t n = 0;
 
 	if (take_list(reply, "query-block", &n, err) < 0)
 		return -1;
