@@ -114,6 +114,94 @@ static int count_device(enum vm_device_family family, struct vm_device *dev, voi
 	return 0;
 }
 
+#define PCI VM_ONE(VM_ADDRESS_PCI)
+#define USB VM_ONE(VM_ADDRESS_USB)
+#define ISA VM_ONE(VM_ADDRESS_ISA)
+
+static uint64_t serial_addresses(const struct vm_char *c)
+{
+	switch ((enum vm_serial_target)c->target_type) {
+	case VM_SERIAL_PCI:
+		return PCI;
+	case VM_SERIAL_USB:
+		return USB;
+	case VM_SERIAL_ISA:
+	case VM_SERIAL_ISA_DEBUG:
+		return ISA;
+	case VM_SERIAL_ABSENT:
+	case VM_SERIAL_SPAPR:
+	case VM_SERIAL_SYSTEM:
+	case VM_SERIAL_SCLP:
+		break;
+	}
+	return PCI | USB | ISA;
+}
+
+/* Types of address that a device can have, as bits; its own check has looked at disks. */
+static uint64_t allowed_addresses(enum vm_device_family family, const struct vm_device *dev)
+{
+	switch (family) {
+	case VM_FAMILY_DISK:
+		return ~UINT64_C(0);
+	case VM_FAMILY_CONTROLLER:
+	case VM_FAMILY_VIDEO:
+	case VM_FAMILY_MEMBALLOON:
+	case VM_FAMILY_RNG:
+		return PCI;
+	case VM_FAMILY_INTERFACE:
+		return ((const struct vm_interface *)dev)->model == VM_NET_USB_NET ? USB : PCI;
+	case VM_FAMILY_SERIAL:
+		return serial_addresses((const struct vm_char *)dev);
+	case VM_FAMILY_PARALLEL:
+		return ISA;
+	case VM_FAMILY_CONSOLE:
+		return ((const struct vm_char *)dev)->target_type == VM_CONSOLE_VIRTIO
+			   ? VM_ONE(VM_ADDRESS_VIRTIO_SERIAL)
+			   : PCI | USB | ISA;
+	case VM_FAMILY_CHANNEL:
+		return VM_ONE(VM_ADDRESS_VIRTIO_SERIAL);
+	case VM_FAMILY_INPUT:
+		switch (((const struct vm_input *)dev)->bus) {
+		case VM_INPUT_BUS_ABSENT:
+			return USB | PCI;
+		case VM_INPUT_BUS_USB:
+			return USB;
+		case VM_INPUT_BUS_VIRTIO:
+			return PCI;
+		default:
+			return 0;
+		}
+	case VM_FAMILY_WATCHDOG:
+		return ((const struct vm_watchdog *)dev)->model == VM_WATCHDOG_I6300ESB ? PCI : 0;
+	case VM_FAMILY_PANIC:
+		switch (((const struct vm_panic *)dev)->model) {
+		case VM_PANIC_ABSENT:
+		case VM_PANIC_ISA:
+			return ISA;
+		case VM_PANIC_PVPANIC:
+			return PCI;
+		default:
+			return 0;
+		}
+	case VM_FAMILY_GRAPHICS:
+	case VM_FAMILY_AUDIO:
+	case VM_FAMILIES:
+		break;
+	}
+	return 0;
+}
+
+static int see_address(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	const struct walk *w = arg;
+
+	if (!dev->address || allowed_addresses(family, dev) >> dev->address_type & 1)
+		return 0;
+	return mt_error(w->ctx, dev, "address", VM_BAD_INPUT, w->err,
+			"this <%s> can have no %s address", vm_families[family].name,
+			vm_word(vm_address_type_words, dev->address_type));
+}
+
 static int see_order(enum vm_device_family family, struct vm_device *dev, void *arg)
 {
 	struct walk *w = arg;
@@ -174,7 +262,8 @@ static int check_devices(const struct vm_domain *d, const struct mt_ctx *ctx, st
 	vm_domain_each_device(d, count_device, &n);
 	v = vm_xcalloc(n + 1, sizeof(*v));
 	w.v = v;
-	if (vm_domain_each_device(d, see_order, &w) < 0)
+	if (vm_domain_each_device(d, see_address, &w) < 0 ||
+	    vm_domain_each_device(d, see_order, &w) < 0)
 		return -1;
 	qsort(v, w.n, sizeof(*v), by_order);
 	for (uint32_t i = 1; i < w.n; i++)
