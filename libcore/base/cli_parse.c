@@ -165,7 +165,7 @@ static int parse_short(struct parse *s, const char *arg, struct vm_err *err)
 				s->out->want = wants[i].want;
 		if (s->out->want != VM_CLI_RUN)
 			return 0;
-		o = find_option(s->p, NULL, 0, *arg);
+		o = find_option(s->p, "", 0, *arg);
 		if (!o)
 			return vm_err_set(err, VM_USAGE, "unknown option -%.*s",
 					  (int)vm_utf8_next(arg, strlen(arg)), arg);

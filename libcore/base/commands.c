@@ -36,7 +36,9 @@ const struct vm_command vm_commands[] = {
 	{ "cpu-baseline", "vm-cpu-baseline", NULL, NULL },
 	{ "cpu-compare", "vm-cpu-compare", NULL, NULL },
 	{ "cpu-models", "vm-cpu-models", NULL, NULL },
-	{ "cpu-stats", "vm-stats", NULL, NULL },
+	{ "cpu-stats", "vm-stats", "--cpu-total",
+	  "domain=@|total>|start=!counters of single host CPUs are not kept"
+	  "|count=!counters of single host CPUs are not kept" },
 	{ "create", "vm-create", NULL,
 	  "file=@|console|paused|autodestroy|pass-fds=|validate|reset-nvram" },
 	{ "define", "vm-define", NULL, "file=@|validate" },
@@ -53,11 +55,15 @@ const struct vm_command vm_commands[] = {
 	  "|device=!vm-info GUEST disks prints every disk: take the line whose first field it is"
 	  "|human>|all>" },
 	{ "domblklist", "vm-info", "disks", "domain=@|inactive>--config|details>" },
-	{ "domblkstat", "vm-stats", NULL, NULL },
+	{ "domblkstat", "vm-stats", "--block",
+	  "domain=@"
+	  "|device=!vm-stats --block GUEST prints every disk: take the lines of this one|human>" },
 	{ "domblkthreshold", "vm-block-threshold", NULL, NULL },
 	{ "domcapabilities", "vm-domcaps", NULL, NULL },
 	{ "domcontrol", "vm-info", "state", "domain=@" },
-	{ "domdirtyrate-calc", "vm-stats", NULL, NULL },
+	{ "domdirtyrate-calc", "vm-stats", NULL,
+	  "domain=!dirty pages are not counted yet|seconds=!dirty pages are not counted yet"
+	  "|mode=!dirty pages are not counted yet" },
 	{ "domdisplay", "vm-info", "graphics",
 	  "domain=@|include-password!vm-dumpxml --security-info shows passwords"
 	  "|type=!vm-info GUEST graphics prints every display|all>" },
@@ -75,7 +81,9 @@ const struct vm_command vm_commands[] = {
 	{ "domif-setlink", "vm-set-link", NULL, NULL },
 	{ "domifaddr", "vm-address", NULL, NULL },
 	{ "domiflist", "vm-info", "interfaces", "domain=@|inactive>--config" },
-	{ "domifstat", "vm-stats", NULL, NULL },
+	{ "domifstat", "vm-stats", "--interface",
+	  "domain=@"
+	  "|interface=!vm-stats --interface GUEST prints every interface: take the lines of this one" },
 	{ "domiftune", "vm-throttle", NULL, NULL },
 	{ "dominfo", "vm-info", NULL, "domain=@" },
 	{ "domjobabort", "vm-job", NULL, NULL },
@@ -83,14 +91,27 @@ const struct vm_command vm_commands[] = {
 	  "domain=@|completed!finished jobs are not kept"
 	  "|keep-completed!finished jobs are not kept|anystats>|rawstats>" },
 	{ "domlaunchsecinfo", "vm-launch-security", NULL, NULL },
-	{ "dommemstat", "vm-stats", NULL, NULL },
+	{ "dommemstat", "vm-stats", "--balloon",
+	  "domain=@|period=!set it in the document: vm-edit"
+	  "|config!set it in the document: vm-edit|live>|current>" },
 	{ "domname", "vm-info", "--get=name", "domain=@" },
 	{ "dompmsuspend", "vm-pm-suspend", NULL, NULL },
 	{ "dompmwakeup", "vm-pm-wakeup", NULL, NULL },
 	{ "domrename", "vm-rename", NULL, NULL },
 	{ "domsetlaunchsecstate", "vm-launch-security", NULL, NULL },
 	{ "domstate", "vm-info", "--get=state", "domain=@|reason" },
-	{ "domstats", "vm-stats", NULL, NULL },
+	{ "domstats", "vm-stats", NULL,
+	  "state|cpu-total|balloon|vcpu|interface|block|perf!perf counters are not read yet"
+	  "|iothread|memory!memory bandwidth is not read yet"
+	  "|dirtyrate!dirty pages are not counted yet|vm!see what else vm-stats --list has"
+	  "|list-active>|list-inactive!name the guests that vm-list --inactive --name prints"
+	  "|list-persistent!name the guests that vm-list --persistent --name prints"
+	  "|list-transient!name the guests that vm-list --transient --name prints"
+	  "|list-running!name the guests that vm-list --state-running --name prints"
+	  "|list-paused!name the guests that vm-list --state-paused --name prints"
+	  "|list-shutoff!name the guests that vm-list --state-shutoff --name prints"
+	  "|list-other!name the guests that vm-list --state-other --name prints|raw>|enforce>"
+	  "|backing!only the top image of a disk is counted|nowait>|domain=@*" },
 	{ "domtime", "vm-set-time", NULL, NULL },
 	{ "domuuid", "vm-info", "--get=uuid", "domain=@" },
 	{ "domxml-from-native", "vm-import", NULL, NULL },
@@ -206,7 +227,10 @@ const struct vm_command vm_commands[] = {
 	{ "nwfilter-edit", "vm-filter-edit", NULL, NULL },
 	{ "nwfilter-list", "vm-filter-list", NULL, NULL },
 	{ "nwfilter-undefine", "vm-filter-undefine", NULL, NULL },
-	{ "perf", "vm-stats", NULL, NULL },
+	{ "perf", "vm-stats", NULL,
+	  "domain=!perf counters are not read yet|enable=!perf counters are not read yet"
+	  "|disable=!perf counters are not read yet|config!perf counters are not read yet"
+	  "|live!perf counters are not read yet|current!perf counters are not read yet" },
 	{ "pool-autostart", "vm-pool-autostart", NULL, NULL },
 	{ "pool-build", "vm-pool-build", NULL, NULL },
 	{ "pool-capabilities", "vm-caps", NULL, NULL },
