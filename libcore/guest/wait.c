@@ -145,7 +145,7 @@ static int check_inside(struct waiter *w, struct vm_err *err)
 {
 	const struct vm_wait_for *want = w->want;
 	struct vm_deadline part = vm_deadline_min(w->deadline, vm_deadline_in(AGENT_MS));
-	bool there;
+	bool there = false;
 	int rc;
 
 	if (!w->active) {
