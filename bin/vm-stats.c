@@ -75,7 +75,8 @@ static int print(const struct options *o, const struct vm_stats_set *set, struct
 
 	if (o->prometheus) {
 		vm_stats_prometheus(&b, set);
-		fwrite(b.text, 1, b.len, stdout);
+		if (b.len > 0)
+			fwrite(b.text, 1, b.len, stdout);
 		return vm_out_flush(stdout, err);
 	}
 	out = vm_out_open(stdout, VM_OUT_TABLE, "vm-stats/1", o->c.json, false);

@@ -443,6 +443,10 @@ static int queue_command(struct vm_qmp *q, const char *command, const char *argu
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf line = VM_STRBUF_INIT;
 	struct pending *p;
 
+	/* Late replies to what nobody waits for any more make room. */
+	if (!vm_qmp_broken(q) && q->npending == VM_QMP_PENDING_MAX &&
+	    pump(q, vm_deadline_in(0), err) < 0)
+		return -1;
 	if (check_alive(q, err) < 0)
 		return -1;
 	if (q->npending == VM_QMP_PENDING_MAX)

@@ -644,6 +644,47 @@ static void test_forget(void **state)
 	stop(&p, q);
 }
 
+static void test_answered_twice(void **state)
+{
+	static const struct step steps[] = {
+	    GREET, {HEAR, "a", 0}, {HEAR, "b", 0}, {SAY, OK(2) OK(2) OK(3), 0}, {END, NULL, 0},
+	};
+	struct vm_err err = VM_ERR_INIT;
+	struct peer p;
+	struct vm_qmp *q = start_greeted(&p, steps);
+	uint64_t a, b;
+
+	(void)state;
+	assert_int_equal(vm_qmp_send(q, &a, &err, "a", NULL), 0);
+	assert_int_equal(vm_qmp_send(q, &b, &err, "b", NULL), 0);
+	assert_int_equal(vm_qmp_recv(q, b, soon(), NULL, &err), -1);
+	assert_non_null(strstr(err.msg, "not given"));
+	assert_int_equal(vm_qmp_recv(q, a, soon(), NULL, &err), 0);
+	stop(&p, q);
+}
+
+/* Late replies free what waited for them, however many there were. */
+static void test_many_timeouts(void **state)
+{
+	static const struct step steps[] = {GREET, {END, NULL, 0}};
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf replies = VM_STRBUF_INIT;
+	struct vm_err err = VM_ERR_INIT;
+	struct peer p;
+	struct vm_qmp *q = start_greeted(&p, steps);
+
+	(void)state;
+	pthread_join(p.thread, NULL);
+	for (unsigned i = 0; i < 2 * VM_QMP_PENDING_MAX; i++) {
+		if (i == VM_QMP_PENDING_MAX)
+			say(p.fd, replies.text, SIZE_MAX);
+		assert_int_equal(vm_qmp_call(q, vm_deadline_in(0), NULL, &err, "x", NULL), -1);
+		assert_int_equal(err.kind, VM_TIMED_OUT);
+		vm_strbuf_printf(&replies, "{\"return\":{},\"id\":%u}\n", i + 2);
+	}
+	vm_qmp_close(&q);
+	close(p.fd);
+}
+
 static void test_numbers(void **state)
 {
 	static const struct step steps[] = {
@@ -771,6 +812,8 @@ int main(void)
 	    cmocka_unit_test(test_peer_does_not_read),
 	    cmocka_unit_test(test_many_pending),
 	    cmocka_unit_test(test_forget),
+	    cmocka_unit_test(test_answered_twice),
+	    cmocka_unit_test(test_many_timeouts),
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_bad_arguments),
 	    cmocka_unit_test(test_getfd),
