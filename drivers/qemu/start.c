@@ -43,10 +43,26 @@ int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct 
 	return 0;
 }
 
+/* A console on the serial port is that port under another name, as libvirt has it. */
+static bool is_serial_console(const struct vm_domain *d, enum vm_device_family family,
+			      const struct vm_device *dev)
+{
+	const struct vm_char *c = (const void *)dev;
+
+	return family == VM_FAMILY_CONSOLE && d->serials.n > 0 && d->consoles.v[0] == dev &&
+	       (c->target_type == VM_CONSOLE_SERIAL || c->target_type == VM_CONSOLE_ABSENT);
+}
+
 static int set_alias(enum vm_device_family family, struct vm_device *dev, void *arg)
 {
-	if (dev->alias == NULL)
-		dev->alias = vm_qemu_alias(arg, family, dev);
+	struct vm_domain *d = arg;
+
+	if (dev->alias != NULL)
+		return 0;
+	if (is_serial_console(d, family, dev))
+		dev->alias = vm_qemu_alias(d, VM_FAMILY_SERIAL, d->serials.v[0]);
+	else
+		dev->alias = vm_qemu_alias(d, family, dev);
 	return 0;
 }
 
