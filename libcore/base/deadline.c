@@ -3,10 +3,13 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <signal.h>
 #include <time.h>
 
 volatile int vm_interrupted;
-static int shielded;
+/* Of the one thread that undoes. */
+static __thread int shielded;
+static __thread sigset_t outer_mask;
 
 static uint64_t clock_ms(clockid_t id)
 {
@@ -66,13 +69,24 @@ bool vm_wait_interrupted(void)
 	return vm_interrupted && !shielded;
 }
 
+/* Also a second ^C, and the alarms that follow the first, wait: what undoes must not meet EINTR at every turn. */
 void vm_wait_shield(void)
 {
-	shielded++;
+	static const int held[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
+	sigset_t set;
+	size_t i;
+
+	if (shielded++)
+		return;
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(held) / sizeof(held[0]); i++)
+		sigaddset(&set, held[i]);
+	pthread_sigmask(SIG_BLOCK, &set, &outer_mask);
 }
 
 void vm_wait_unshield(void)
 {
 	assert(shielded > 0);
-	shielded--;
+	if (--shielded == 0)
+		pthread_sigmask(SIG_SETMASK, &outer_mask, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -142,8 +143,14 @@ static void out_of_memory(void **state)
 	assert_int_equal(WEXITSTATUS(status), VM_SYSTEM);
 }
 
+static void on_signal(int sig)
+{
+	vm_interrupted = sig;
+}
+
 static void deadlines(void **state)
 {
+	struct sigaction sa = { .sa_handler = on_signal };
 	struct vm_deadline soon = vm_deadline_in(10000), late = vm_deadline_in(UINT64_MAX);
 
 	(void)state;
@@ -158,16 +165,22 @@ static void deadlines(void **state)
 	assert_int_equal(vm_deadline_min(VM_DEADLINE_NEVER, soon).at_ms, soon.at_ms);
 	assert_int_equal(vm_deadline_min(soon, VM_DEADLINE_NEVER).at_ms, soon.at_ms);
 	assert_true(vm_realtime_ms() > 1600000000000ull);
-	vm_interrupted = 2;
+	sigaction(SIGINT, &sa, NULL);
+	raise(SIGINT);
 	assert_true(vm_wait_interrupted());
 	vm_wait_shield();
 	vm_wait_shield();
+	vm_interrupted = 1;
+	raise(SIGINT); /* held back */
+	assert_int_equal(vm_interrupted, 1);
 	assert_false(vm_wait_interrupted());
 	vm_wait_unshield();
 	assert_false(vm_wait_interrupted());
 	vm_wait_unshield();
+	assert_int_equal(vm_interrupted, SIGINT);
 	assert_true(vm_wait_interrupted());
 	vm_interrupted = 0;
+	signal(SIGINT, SIG_DFL);
 }
 
 int main(void)

@@ -22,7 +22,7 @@ bool vm_deadline_passed(struct vm_deadline d);
 extern volatile int vm_interrupted;
 /* What every wait asks after EINTR: should it give up?  Not while undoing. */
 bool vm_wait_interrupted(void);
-/* Between these (they nest) waits go on in spite of a signal: what undoes an interrupted command must not be
- * interrupted by that same signal. */
+/* Between these (they nest) this thread's waits go on in spite of a signal, and further ones are held back: what
+ * undoes an interrupted command must not be interrupted by that same signal. */
 void vm_wait_shield(void);
 void vm_wait_unshield(void);
