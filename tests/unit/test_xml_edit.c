@@ -200,6 +200,96 @@ static void refusals(void **state)
 	fails(VM_SYSTEM, "f.xml: an edit would have changed more than was asked for");
 }
 
+static unsigned count_of(const struct vm_xml *x, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *p = vm_xml_text(x, NULL); (p = strstr(p, what)) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* Applies the edit made so far; nothing of what is no element may get lost. */
+static void applies(const char *added)
+{
+	struct vm_xml *now = NULL;
+
+	if (vm_xml_edit_apply(edit, &now, &err) < 0)
+		fail_msg("%s", err.msg);
+	if (added != NULL) {
+		assert_int_equal(count_of(now, "<!--"), count_of(doc, "<!--"));
+		assert_int_equal(count_of(now, added), count_of(doc, added) + 1);
+	}
+	vm_xml_free(now);
+	vm_xml_edit_free(edit);
+	edit = vm_xml_edit_new(doc);
+}
+
+/* Every kind of edit at every place of a document with every family in it. */
+static void everywhere(void **state)
+{
+	struct vm_xml *x = NULL;
+
+	(void)state;
+	begin("<a/>");
+	if (vm_xml_load(VM_TEST_DATA "/domain/everything.xml", &x, &err) < 0)
+		fail_msg("%s", err.msg);
+	begin(vm_xml_text(x, NULL));
+	vm_xml_free(x);
+	for (vm_node n = 0; n < vm_xml_node_count(doc); n++) {
+		vm_xml_edit_attr(edit, n, "zzz", "<'\">");
+		applies(" zzz=");
+		vm_xml_edit_insert(edit, n, VM_NODE_FIRST, "<zzz><y/></zzz>");
+		applies("<zzz>");
+		vm_xml_edit_insert(edit, n, VM_NODE_NONE, "<zzz>\n<y/>\n</zzz>");
+		applies("<zzz>");
+		for (unsigned i = 0; i < vm_xml_attr_count(doc, n); i++) {
+			vm_xml_edit_attr(edit, n, vm_xml_attr_name(doc, n, i), "zzz&");
+			applies("zzz&amp;");
+			vm_xml_edit_attr_remove(edit, n, vm_xml_attr_name(doc, n, i));
+			applies(NULL);
+		}
+		vm_xml_edit_content(edit, n, "zzz");
+		applies(NULL);
+		if (n == 0)
+			continue;
+		vm_xml_edit_insert(edit, vm_xml_parent(doc, n), n, "<zzz/>");
+		applies("<zzz/>");
+		vm_xml_edit_remove(edit, n);
+		applies(NULL);
+	}
+}
+
+/* What is put in and taken out again leaves no trace. */
+static void leaves_no_trace(void **state)
+{
+	static const char text[] = "<a>\n  <b/> <!-- k -->\n  <c x='1'>\n    <d/>\n  </c>\n</a>\n";
+	struct vm_xml *now;
+
+	(void)state;
+	for (unsigned place = 0; place < 5; place++) {
+		begin(text);
+		if (place == 0)
+			vm_xml_edit_insert(edit, 0, VM_NODE_FIRST, "<z><y/></z>");
+		else if (place == 1)
+			vm_xml_edit_insert(edit, 0, el("b"), "<z><y/></z>");
+		else if (place == 2)
+			vm_xml_edit_insert(edit, 0, VM_NODE_NONE, "<z><y/></z>");
+		else if (place == 3)
+			vm_xml_edit_insert(edit, el("c"), el("d"), "<z><y/></z>");
+		else
+			vm_xml_edit_attr(edit, el("b"), "z", "1");
+		assert_int_equal(vm_xml_edit_apply(edit, &now, &err), 0);
+		begin(vm_xml_text(now, NULL));
+		vm_xml_free(now);
+		if (place < 4)
+			vm_xml_edit_remove(edit, el("z"));
+		else
+			vm_xml_edit_attr_remove(edit, el("b"), "z");
+		gives(text);
+	}
+}
+
 static int cleanup(void **state)
 {
 	(void)state;
@@ -213,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(attributes), cmocka_unit_test(contents), cmocka_unit_test(insertions),
 	    cmocka_unit_test(removals),	  cmocka_unit_test(refusals),
+	    cmocka_unit_test(everywhere), cmocka_unit_test(leaves_no_trace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, cleanup);
