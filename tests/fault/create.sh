@@ -12,7 +12,7 @@ guest_xml "$f_guest" >"$T/guest.xml"
 f_learn_caps
 f_prepare() { :; }
 f_command() { "$@" vm-create -q "$T/guest.xml"; }
-f_converge() { "$@" vm-destroy -q "$f_guest"; }
+f_converge() { "$@" vm-create -q "$T/guest.xml"; }
 f_finish() { vm-destroy -q "$f_guest"; }
 faults "vm-create" tool kill tree fail
 leftovers

@@ -345,6 +345,8 @@ static void on_end(pid_t pid, int status)
 static bool finished(bool *timed_out)
 {
 	*timed_out = false;
+	if (tool_status >= 0 && hit && opt.mode == MODE_KILL && opt.tree)
+		return tracee_count == 0 || ms_since(&tool_ended) > 2000;
 	if (tool_status >= 0) {
 		bool wait_more = opt.linger_ms && tracee_count > 0 &&
 				 !(opt.mode == MODE_KILL && hit) &&

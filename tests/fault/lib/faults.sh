@@ -84,8 +84,8 @@ f_report_field() { sed -n "s/.*$1=\([^ ]*\).*/\1/p" "$T/report"; }
 
 # What must hold now; $1 says when.
 f_judge() {
-	f_tries=10
-	# a watcher whose guest has just gone is about to end
+	f_tries=30
+	# a watcher that lost its guest, or its starter, is about to clear up; a busy machine takes longer
 	until "$f_invariants" --guest="$f_guest" "$VM_ROOT" >"$T/judged" || [ "$f_tries" -eq 0 ]; do
 		f_tries=$((f_tries - 1))
 		sleep 0.1
