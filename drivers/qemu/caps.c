@@ -127,7 +127,9 @@ int vm_qemu_caps_load(int dirfd, const char *name, struct vm_qemu_caps **ret, st
 
 int vm_qemu_caps_save(const struct vm_qemu_caps *c, int dirfd, const char *name, struct vm_err *err)
 {
-	return vm_record_write(&c->r, dirfd, name, VM_RECORD_CAPS, VM_RECORD_CAPS_VERSION, err);
+	/* Not worth an fsync: one that is damaged after a power cut is asked for anew. */
+	return vm_record_write_volatile(&c->r, dirfd, name, VM_RECORD_CAPS, VM_RECORD_CAPS_VERSION,
+					err);
 }
 
 int vm_qemu_caps_cached(const struct vm_state *s, const char *emulator, struct vm_qemu_caps **ret,

@@ -256,7 +256,7 @@ const struct vm_command vm_commands[] = {
 	  "domain=@|hmp|pretty|return-value|pass-fds:=|cmd=@*" },
 	{ "qemu-monitor-event", "vm-events", "--once",
 	  "domain=@|event=|pretty>|loop>~--follow|timeout=|regex!write a pattern: --event=BLOCK_*"
-	  "|no-case!write the names in capitals, as QEMU does|timestamp" },
+	  "|no-case>|timestamp" },
 	{ "reboot", "vm-reboot", NULL, "domain=@|mode=" },
 	{ "reset", "vm-reset", NULL, "domain=@" },
 	{ "restore", "vm-restore", NULL, NULL },
