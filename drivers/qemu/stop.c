@@ -57,7 +57,12 @@ static int settle(struct vm_guest *g, struct vm_qmp *q, const char *event, enum 
 	}
 	if (status.event_us == 0)
 		return 0;
-	return vm_status_settle(g->run, &status, err);
+	/* It is done; a full disk does not undo it. */
+	if (vm_status_settle(g->run, &status, err) < 0) {
+		vm_log_warning("%s: its new state is not on record: %s", g->name, err->msg);
+		*err = VM_ERR_INIT;
+	}
+	return 0;
 }
 
 int vm_qemu_suspend(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
