@@ -132,13 +132,18 @@ int vm_qemu_argv(const struct vm_domain *d, const struct vm_xml *doc, const stru
 	    .disks = vm_disks_of(d),
 	    .ordered = vm_plan_is_ordered(d),
 	};
+	int r;
 
-	(void)err;
 	plan(&p, env->emulator != NULL ? env->emulator
 		 : d->emulator != NULL ? d->emulator
 				       : VM_QEMU_EMULATOR);
+	r = vm_plan_check(&p, err);
 	free(p.nvram);
 	free(p.disks);
+	if (r < 0) {
+		vm_argv_free(&a);
+		return -1;
+	}
 	*ret = a;
 	return 0;
 }

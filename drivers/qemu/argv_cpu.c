@@ -87,20 +87,18 @@ static void model(struct vm_strbuf *b, const struct vm_plan *p)
 
 static void caches_and_bits(struct vm_strbuf *b, const struct vm_cpu *cpu)
 {
-	switch ((enum vm_cpu_cache_mode)cpu->cache_mode) {
-	case VM_CPU_CACHE_EMULATE:
+	/* Only a CPU that copies the host's may have the host's caches, and does by default. */
+	const bool host = cpu->mode == VM_CPU_HOST_PASSTHROUGH || cpu->mode == VM_CPU_MAXIMUM;
+
+	if (cpu->cache_mode == VM_CPU_CACHE_EMULATE)
 		vm_kv_on(b, "l3-cache", true);
-		break;
-	case VM_CPU_CACHE_PASSTHROUGH:
+	else if (cpu->cache_mode == VM_CPU_CACHE_PASSTHROUGH)
 		vm_kv_on(b, "host-cache-info", true);
-		break;
-	case VM_CPU_CACHE_DISABLE:
-		vm_kv_on(b, "l3-cache", false);
+	if (host && (cpu->cache_mode == VM_CPU_CACHE_EMULATE ||
+		     cpu->cache_mode == VM_CPU_CACHE_DISABLE))
 		vm_kv_on(b, "host-cache-info", false);
-		break;
-	case VM_CPU_CACHE_ABSENT:
-		break;
-	}
+	if (cpu->cache_mode == VM_CPU_CACHE_PASSTHROUGH || cpu->cache_mode == VM_CPU_CACHE_DISABLE)
+		vm_kv_on(b, "l3-cache", false);
 	if (cpu->phys_mode == VM_CPU_PHYS_EMULATE && cpu->phys_bits != 0) {
 		vm_kv_u64(b, "phys-bits", cpu->phys_bits);
 	} else if (cpu->phys_mode == VM_CPU_PHYS_PASSTHROUGH) {

@@ -53,6 +53,8 @@ void vm_plan_memballoon(struct vm_plan *p);
 void vm_plan_rngs(struct vm_plan *p);
 void vm_plan_panics(struct vm_plan *p);
 
+/* VM_UNSUPPORTED if the binary that the capabilities are of lacks a machine, CPU, device or object. */
+int vm_plan_check(const struct vm_plan *p, struct vm_err *err);
 bool vm_plan_is_ordered(const struct vm_domain *d);
 /* A device's place in the boot order: 1...; 0 = none.  <os><boot dev=> counts for the first of its
  * kind. */

@@ -111,6 +111,8 @@ static int check_cpu(struct check *c)
 	if (cpu->cache_mode == VM_CPU_CACHE_PASSTHROUGH && cpu->mode != VM_CPU_HOST_PASSTHROUGH &&
 	    cpu->mode != VM_CPU_MAXIMUM)
 		return REFUSE(c, cpu, "cache", "the host's caches need mode='host-passthrough'");
+	if (cpu->phys_mode == VM_CPU_PHYS_EMULATE && cpu->phys_bits == 0)
+		return WRONG(c, cpu, "maxphysaddr", "mode='emulate' needs bits");
 	if (cpu->phys_mode == VM_CPU_PHYS_PASSTHROUGH && cpu->mode != VM_CPU_HOST_PASSTHROUGH &&
 	    cpu->mode != VM_CPU_MAXIMUM)
 		return REFUSE(c, cpu, "maxphysaddr",
