@@ -32,7 +32,7 @@ const struct vm_command vm_commands[] = {
 	{ "checkpoint-info", "vm-checkpoint-info", NULL, NULL },
 	{ "checkpoint-list", "vm-checkpoint-list", NULL, NULL },
 	{ "checkpoint-parent", "vm-checkpoint-info", NULL, NULL },
-	{ "console", "vm-console", NULL, NULL },
+	{ "console", "vm-console", NULL, "domain=@|devname=|force|safe" },
 	{ "cpu-baseline", "vm-cpu-baseline", NULL, NULL },
 	{ "cpu-compare", "vm-cpu-compare", NULL, NULL },
 	{ "cpu-models", "vm-cpu-models", NULL, NULL },
@@ -121,7 +121,7 @@ const struct vm_command vm_commands[] = {
 	  "domain=@|inactive|security-info|update-cpu|migratable"
 	  "|xpath:=!pipe the document into xmllint --xpath"
 	  "|wrap!pipe the document into xmllint --xpath" },
-	{ "edit", "vm-edit", NULL, NULL },
+	{ "edit", "vm-edit", NULL, "domain=@|skip-validate!documents are always validated" },
 	{ "emulatorpin", "vm-pin", NULL, NULL },
 	{ "event", "vm-events", "--once",
 	  "domain=@|event=|all>|loop>~--follow|timeout=|list>~--list|timestamp" },

@@ -103,4 +103,7 @@ while IFS='	' read -r command tool with options; do
 	unset IFS
 	is "$missing" "" "virsh $command: $tool has the options"
 done <"$T/rows"
+is "$("$VM_BUILD/bin/vm" commands --json | sed 's/{"command":/\n&/g' |
+	sed -n 's/^{"command":"\([^"]*\)","available":true,.*"options":null.*/\1/p' | tr '\n' ' ')" "" \
+	"the arguments of every command whose tool is here are translated"
 done_testing
