@@ -53,7 +53,7 @@ host_machine() {
 		-smp "${HOST_CPUS:-2}" -m "${HOST_MEMORY:-3072}" -nodefaults -display none -no-reboot \
 		-device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on \
 		-kernel "$host_kernel"/boot/vmlinuz-* -initrd "$T/initrd.gz" \
-		-append "console=ttyS0 quiet loglevel=4 panic=-1 intel_iommu=on iommu=pt ${HOST_APPEND:-}" \
+		-append "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check intel_iommu=on iommu=pt ${HOST_APPEND:-}" \
 		-serial "file:$T/console" -serial "file:$T/tap" \
 		-virtfs local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap \
 		-virtfs "local,path=$T/share,mount_tag=share,security_model=none" \
