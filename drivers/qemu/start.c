@@ -84,6 +84,7 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 	/* Facts that a definition edited by hand lacks are filled for this run; define keeps them. */
 	if (vm_domain_complete(doc, NULL, &vm_qemu_planner, &s->doc, &s->d, err) < 0)
 		return -1;
+	s->as_written = strcmp(vm_xml_text(doc, NULL), vm_xml_text(s->doc, NULL)) == 0;
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
 	s->g->has_uuid = true;
 	vm_domain_each_device(s->d, set_alias, s->d);
@@ -112,7 +113,7 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 	env.emulator = s->emulator;
 	env.caps = s->caps;
 	vm_argv_free(&s->argv);
-	return vm_qemu_argv(s->d, s->doc, &env, &s->argv, err);
+	return vm_qemu_argv(s->d, s->as_written ? s->doc : NULL, &env, &s->argv, err);
 }
 
 static int step_check(struct vm_start *s, struct vm_err *err)

@@ -23,6 +23,7 @@ struct vm_xml;
 struct vm_start {
 	struct vm_guest *g;
 	const struct vm_start_options *o;
+	bool as_written; /* doc is the admin's own text: positions in it mean something */
 	struct vm_xml *doc; /* complete: what runs */
 	struct vm_domain *d;
 	struct vm_qemu_caps *caps;
