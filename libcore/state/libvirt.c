@@ -35,7 +35,6 @@ struct vm_libvirt {
 	struct other *v;
 	size_t n;
 	size_t bytes;
-	bool full; /* said so already */
 };
 
 /* ---- tags: just enough to walk a document that libvirt itself wrote ---- */
@@ -274,12 +273,32 @@ static void other_free(struct other *o)
 	free(o->name);
 }
 
+struct vm_libvirt *vm_libvirt_new(void)
+{
+	return vm_xcalloc(1, sizeof(struct vm_libvirt));
+}
+
+void vm_libvirt_add(struct vm_libvirt *l, const char *name, const char *text, size_t len)
+{
+	struct other o = {0};
+
+	l->bytes += len;
+	if (!scan_document(text, len, &o)) {
+		other_free(&o);
+		return;
+	}
+	if (!o.name)
+		o.name = vm_xstrdup(name);
+	l->v = vm_xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = o;
+}
+
 static int load_one(int dirfd, const char *file, void *arg)
 {
 	struct vm_libvirt *l = arg;
 	VM_AUTO_FREE char *text = NULL;
+	VM_AUTO_FREE char *name = NULL;
 	struct vm_err err = VM_ERR_INIT;
-	struct other o = {0};
 	size_t len = strlen(file);
 
 	if (len < 5 || len > 255 || strcmp(file + len - 4, ".xml") != 0)
@@ -289,27 +308,18 @@ static int load_one(int dirfd, const char *file, void *arg)
 			       PLACE);
 		return 1;
 	}
-	if (vm_file_read(dirfd, file, FILE_MAX, &text, &len, NULL, &err) < 0) {
-		if (err.kind != VM_NOT_FOUND)
-			vm_log_warning("%s: %s", PLACE, err.msg);
-		return 0;
-	}
-	l->bytes += len;
-	if (!scan_document(text, len, &o)) {
-		other_free(&o);
-		return 0;
-	}
-	if (!o.name)
-		o.name = vm_xstrndup(file, strlen(file) - 4);
-	l->v = vm_xreallocarray(l->v, l->n + 1, sizeof(*l->v));
-	l->v[l->n++] = o;
+	name = vm_xstrndup(file, len - 4);
+	if (vm_file_read(dirfd, file, FILE_MAX, &text, &len, NULL, &err) == 0)
+		vm_libvirt_add(l, name, text, len);
+	else if (err.kind != VM_NOT_FOUND)
+		vm_log_warning("%s: %s", PLACE, err.msg);
 	return 0;
 }
 
 int vm_libvirt_load(struct vm_libvirt **ret, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = vm_state_path(PLACE);
-	struct vm_libvirt *l = vm_xcalloc(1, sizeof(*l));
+	struct vm_libvirt *l = vm_libvirt_new();
 	VM_AUTO_FD int dir = -1;
 
 	if (vm_dir_open(AT_FDCWD, path, &dir, err) < 0) {

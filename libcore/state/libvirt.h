@@ -21,3 +21,6 @@ void vm_libvirt_freep(struct vm_libvirt **l);
 int vm_libvirt_check_uuid(const struct vm_libvirt *l, const uint8_t uuid[16], struct vm_err *err);
 int vm_libvirt_check_key(const struct vm_libvirt *l, const char *key, enum vm_claim_mode mode,
 			 struct vm_err *err);
+/* Adds one such document, of the file NAME.xml. Copes with anything. */
+void vm_libvirt_add(struct vm_libvirt *l, const char *name, const char *text, size_t len);
+struct vm_libvirt *vm_libvirt_new(void) __attribute__((returns_nonnull, warn_unused_result));
