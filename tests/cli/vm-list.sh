@@ -7,7 +7,7 @@ etc=$VM_ROOT/etc/vm/qemu lib=$VM_ROOT/var/lib/vm/qemu
 
 # Pids differ from run to run.
 pids=
-golden_filter() { sed $pids -e 's/\("id":\)[0-9][0-9]*/\1PID/g' -e 's/^[0-9][0-9]*\t/PID\t/' -e 's/^[0-9][0-9]*  */PID /'; }
+golden_filter() { sed $pids -e 's/\("id":\)[0-9][0-9]*/\1PID/g' -e 's/^[0-9][0-9]*\t/PID\t/' -e 's/^[0-9][0-9]*  */PID /' -e 's/^\(ID\|-\)   */\1 /'; }
 
 define() { # NAME DIGIT [CHILDREN]
 	mkdir -p "$etc"
@@ -132,6 +132,6 @@ out_is "web1
 db 1
 transient" "a fault in vm.conf does not keep from looking"
 
-libraries=$(ldd "$VM_BUILD/bin/vm-list" | sed -n 's/^[[:space:]]*\([^ ]*\) =>.*/\1/p' | grep -vE '^lib[aut]+san|^lib(m|gcc_s|dl|pthread|rt|stdc..)\.so')
+libraries=$(ldd "$VM_BUILD/bin/vm-list" | sed -n 's/^[[:space:]]*\([^ ]*\) =>.*/\1/p' | grep -vE '^lib(a|t|ub)san|^lib(m|gcc_s|dl|pthread|rt|stdc..)\.so')
 is "$libraries" "libc.so.6" "loads libc alone"
 done_testing
