@@ -30,6 +30,9 @@ struct vm_follow_guest {
 	bool dirty, pending, bad;
 	struct vm_events_reader reader;
 	struct vm_follow_sock sock;
+	bool ran, ended; /* it was seen to run; its end was told */
+	struct vm_event_line end;
+	char end_text[256];
 	const struct vm_event_line *line; /* read and not handed out yet */
 };
 
@@ -68,19 +71,26 @@ static void guest_drop(struct vm_follow *f, struct vm_follow_guest *g)
 	memmove(g, g + 1, (f->n_guests - (size_t)(g - f->guests)) * sizeof(*g));
 }
 
-/* Without a watcher nobody writes that QEMU ended. */
+/* Looks at the record: does it run, and as which process?  Without a watcher nobody writes that
+ * QEMU ended. */
 static void watch_process(struct vm_follow_guest *g)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	struct vm_err ignored = VM_ERR_INIT;
 	struct vm_procid qemu;
+	const char *phase;
 
-	if (g->pidfd >= 0 ||
-	    vm_record_read(&r, g->dir, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION,
-			   &ignored) < 0 ||
-	    !vm_record_get_procid(&r, VM_KEY_PID, &qemu) ||
-	    vm_procid_open(&qemu, &g->pidfd, &ignored) != 0)
-		g->pidfd = g->pidfd >= 0 ? g->pidfd : -1;
+	if ((g->ran && g->pidfd >= 0) || vm_record_read(&r, g->dir, VM_RUN_RECORD, VM_RECORD_GUEST,
+							VM_RECORD_GUEST_VERSION, &ignored) < 0)
+		return;
+	phase = vm_record_get(&r, VM_KEY_PHASE);
+	if (!g->ran && phase != NULL && strcmp(phase, "running") == 0) {
+		g->ran = true;
+		g->ended = false;
+	}
+	if (g->pidfd < 0 && (!vm_record_get_procid(&r, VM_KEY_PID, &qemu) ||
+			     vm_procid_open(&qemu, &g->pidfd, &ignored) != 0))
+		g->pidfd = -1;
 }
 
 static bool is_followed(const struct vm_follow *f, const char *name)
@@ -94,8 +104,11 @@ static bool is_followed(const struct vm_follow *f, const char *name)
 /* Begins to follow a guest that has a run directory. */
 static int guest_add(struct vm_follow *f, const char *name, struct vm_err *err)
 {
-	struct vm_follow_guest g = {
-	    .dir = -1, .watch = -1, .pidfd = -1, .dirty = true, .reader = VM_EVENTS_READER_INIT,
+	struct vm_follow_guest g = {.dir = -1,
+				    .watch = -1,
+				    .pidfd = -1,
+				    .dirty = true,
+				    .reader = VM_EVENTS_READER_INIT,
 				    .sock = VM_FOLLOW_SOCK_INIT};
 
 	if (is_followed(f, name))
@@ -269,25 +282,68 @@ int vm_follow_wait(struct vm_follow *f, struct vm_deadline deadline, struct vm_e
 
 /* ---- events ---- */
 
+static bool is_over(const struct vm_follow_guest *g)
+{
+	return vm_events_gone(&g->reader) ||
+	       (faccessat(g->dir, VM_RUN_RECORD, F_OK, 0) < 0 && errno == ENOENT);
+}
+
+/*
+ * The end of a run of which nobody told: there was no watcher, or a command cleared away before the
+ * watcher's last line, which then went into a file that has no name any more.
+ */
+static const struct vm_event_line *make_end(const struct vm_follow *f, struct vm_follow_guest *g)
+{
+	VM_AUTO_FD int lib =
+	    openat(f->state->lib, g->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_status last = {.reason = ""};
+	uint64_t now = vm_realtime_ms();
+	int n;
+
+	if (lib >= 0 && vm_status_read_last(lib, &last, &ignored) < 0)
+		last.reason[0] = '\0';
+	n = snprintf(g->end_text, sizeof(g->end_text),
+		     "{\"vm\":\"ended\",\"timestamp\":{\"seconds\":%llu,\"microseconds\":%u},"
+		     "\"data\":{\"reason\":%s%s%s,\"status\":null}}",
+		     (unsigned long long)(now / 1000), (unsigned)(now % 1000) * 1000,
+		     last.reason[0] != '\0' ? "\"" : "",
+		     last.reason[0] != '\0' ? last.reason : "null",
+		     last.reason[0] != '\0' ? "\"" : "");
+	if (n < 0 || vm_event_parse(g->end_text, (size_t)n, &g->end) != 0)
+		return NULL;
+	g->end.number = g->reader.number + 1;
+	return &g->end;
+}
+
 /* Reads the next event of a guest into g->line; false: it has gone. */
-static bool refill(struct vm_follow_guest *g)
+static bool refill(const struct vm_follow *f, struct vm_follow_guest *g)
 {
 	struct vm_err err = VM_ERR_INIT;
-	bool gone = vm_events_gone(&g->reader);
-	int rc = g->bad ? 1 : vm_events_next(&g->reader, &g->line, &err);
+	bool over = is_over(g);
+	int rc;
 
+	do
+		rc = g->bad ? 1 : vm_events_next(&g->reader, &g->line, &err);
+	while (rc == 0 && g->ended && g->line->own && strcmp(g->line->name, "ended") == 0);
 	if (rc < 0) {
 		vm_log_warning("%s: %s", g->name, err.msg);
 		g->bad = true;
 	}
 	if (rc != 0) {
-		watch_process(g);
 		vm_follow_sock_open(g->dir, &g->sock);
 		g->line = vm_follow_sock_next(&g->sock);
+		if (g->line == NULL && over && g->ran && !g->ended)
+			g->line = make_end(f, g);
 		rc = g->line != NULL ? 0 : 1;
 	}
+	if (rc == 0 && g->line->own && strcmp(g->line->name, "ended") == 0)
+		g->ended = true;
+	if (over && rc != 0)
+		g->ran = false;
+	watch_process(g);
 	g->pending = g->dirty = rc == 0;
-	return g->pending || !gone;
+	return g->pending || !vm_events_gone(&g->reader);
 }
 
 static struct vm_follow_guest *oldest(struct vm_follow *f)
@@ -297,7 +353,7 @@ static struct vm_follow_guest *oldest(struct vm_follow *f)
 	for (size_t i = 0; i < f->n_guests; i++) {
 		struct vm_follow_guest *g = &f->guests[i];
 
-		if (g->dirty && !g->pending && !refill(g)) {
+		if (g->dirty && !g->pending && !refill(f, g)) {
 			/* Another directory may have its name by now. */
 			f->again = true;
 			guest_drop(f, g);
