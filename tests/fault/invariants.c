@@ -368,7 +368,8 @@ static void check_links(void)
 		snprintf(path, sizeof(path), "%s/ifalias", e->d_name);
 		alias = read_whole(dirfd(d), path);
 		for (size_t i = 0; alias && i < guest_count; i++) {
-			snprintf(wanted, sizeof(wanted), "vm-utils qemu/%s\n", guests[i].name);
+			snprintf(wanted, sizeof(wanted), "vm-utils qemu/%.255s\n",
+				 guests[i].name);
 			if (!guests[i].running && strcmp(alias, wanted) == 0)
 				bad("network link %s is left of %s", e->d_name, guests[i].name);
 		}
