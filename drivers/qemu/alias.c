@@ -17,7 +17,7 @@ static unsigned position(const struct mt_list *list, const void *obj)
 	for (uint32_t i = 0; i < list->n; i++)
 		if (list->v[i] == obj)
 			return i;
-	assert(!"device is not in its family's list");
+	assert(false); /* a device is in its family's list */
 	return 0;
 }
 

@@ -30,7 +30,7 @@ const char *const vm_serial_model_words[] = {
 const char *const vm_console_target_words[] = {
     "", "serial", "virtio", "!xen", "!uml", "!lxc", "!openvz", "!sclp", "!sclplm", NULL,
 };
-const char *const vm_channel_target_words[] = {"", "!guestfwd", "virtio", "!xen", NULL};
+const char *const vm_channel_target_words[] = {"", "guestfwd", "virtio", "!xen", NULL};
 static const char *const state_words[] = {"", "connected", "disconnected", NULL};
 
 /* ---- backends ---- */
