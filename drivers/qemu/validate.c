@@ -418,14 +418,6 @@ static int check_chars(struct check *c)
 		if (i > 2)
 			return REFUSE(c, c->d->parallels.v[i], NULL,
 				      "a PC has three parallel ports");
-	for (uint32_t i = 0; i < c->d->channels.n; i++) {
-		const struct vm_char *channel = c->d->channels.v[i];
-
-		if (channel->target_type == VM_CHANNEL_GUESTFWD &&
-		    (channel->target_address == NULL ||
-		     !mt_is_set(&channel->dev.obj, VM_CHAR_BIT_TARGET_PORT)))
-			return WRONG(c, channel, "target", "'guestfwd' needs an address and a port");
-	}
 	for (uint32_t i = 1; i < c->d->consoles.n; i++) {
 		const struct vm_char *console = c->d->consoles.v[i];
 

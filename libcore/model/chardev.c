@@ -207,10 +207,13 @@ static const struct mt_row console_rows[] = {
     PORT_ROW,
     VM_DEVICE_ROWS(struct vm_char),
 };
+static const struct mt_range tcp_port_range = {.min = 1, .max = 65535};
 static const struct mt_row channel_rows[] = {
     COMMON_ROWS,
     C("target/@type", target_type, TARGET_TYPE, MT_ENUM, .flags = MT_REQUIRED,
       .arg = vm_channel_target_words),
+    C("target/@address", target_address, TARGET_ADDRESS, MT_STR),
+    C("target/@port", target_port, TARGET_PORT, MT_U64, .arg = &tcp_port_range),
     C("target/@name", target_name, TARGET_NAME, MT_STR, .flags = MT_KEY),
     C("target/@state", target_state, TARGET_STATE, MT_ENUM, .flags = MT_LIVE_ONLY,
       .arg = state_words),
@@ -268,6 +271,20 @@ static int check_channel(const void *obj, const struct mt_ctx *ctx, struct vm_er
 {
 	const struct vm_char *c = obj;
 
+	const bool forward = c->target_type == VM_CHANNEL_GUESTFWD;
+
+	if (forward && (!c->target_address || !mt_is_set(&c->dev.obj, VM_CHAR_BIT_TARGET_PORT)))
+		return mt_error(ctx, c, "target", VM_BAD_INPUT, err,
+				"a 'guestfwd' target needs an address and a port");
+	if (!forward && c->target_address)
+		return mt_error(ctx, c, "target/@address", VM_BAD_INPUT, err,
+				"an address is only for type='guestfwd'");
+	if (!forward && mt_is_set(&c->dev.obj, VM_CHAR_BIT_TARGET_PORT))
+		return mt_error(ctx, c, "target/@port", VM_BAD_INPUT, err,
+				"a port is only for type='guestfwd'");
+	if (forward && c->target_name)
+		return mt_error(ctx, c, "target/@name", VM_BAD_INPUT, err,
+				"a name is only for type='virtio'");
 	/* Without a path the socket is ours to make: there is nothing to connect to. */
 	if (c->type == VM_CHARDEV_UNIX && c->backend && !c->backend->path && c->backend->reconnect)
 		return mt_error(ctx, c, "source/reconnect", VM_BAD_INPUT, err,
