@@ -207,11 +207,13 @@ void vm_watch_end_reason(const struct vm_watch_life *l, int run_fd, int wait_sta
 {
 	struct vm_err ignored = VM_ERR_INIT;
 	struct vm_status asked;
+	bool told = vm_status_read(run_fd, &asked, &ignored) == 0;
 
-	/* Whoever kills it on purpose says so first. */
-	if (vm_status_read(run_fd, &asked, &ignored) == 0 &&
-	    (asked.life == VM_SHUTTING_DOWN || asked.life == VM_SHUTOFF) &&
-	    strcmp(asked.reason, "destroyed") == 0)
+	/* Whoever kills it on purpose says so first, and may have cleared that away already. */
+	if ((told && (asked.life == VM_SHUTTING_DOWN || asked.life == VM_SHUTOFF) &&
+	     strcmp(asked.reason, "destroyed") == 0) ||
+	    (!told && ignored.kind == VM_NOT_FOUND && WIFSIGNALED(wait_status) &&
+	     WTERMSIG(wait_status) == SIGKILL))
 		set_word(buf, "destroyed");
 	else if (WIFSIGNALED(wait_status))
 		snprintf(buf, 32, "crashed-signal-%d", WTERMSIG(wait_status));
