@@ -15,7 +15,7 @@ struct options {
 
 static const struct vm_opt options[] = {
 	{ .name = "devname", .kind = VM_OPT_STR, .off = OFF(device), .arg = "NAME",
-	  .help = "alias of the device (serial0, console1; default: the first\nconsole)" },
+	  .help = "alias of the device, as serial0 (default: the first\nconsole)" },
 	{ .name = "force", .kind = VM_OPT_FLAG, .off = OFF(force),
 	  .help = "disconnect whoever is connected" },
 	{ .name = "safe", .kind = VM_OPT_FLAG, .off = OFF(safe),

@@ -8,8 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vm/cleanup.h>
+#include <vm/file.h>
+#include <vm/log.h>
 #include <vm/state.h>
 
+#include "guest/hooks.h"
 #include "host/tap.h"
 
 const char *vm_qemu_tap_alias(const struct vm_guest *g, char *buf)
@@ -44,6 +48,21 @@ static int undo_socket(void *ctx, const char *arg, struct vm_err *err)
 	return 0;
 }
 
+/* What the start told the hooks is told to be over: "stopped" or "release".  They cannot refuse that. */
+static int undo_hook(void *ctx, const char *arg, struct vm_err *err)
+{
+	struct vm_guest *g = ctx;
+	VM_AUTO_FREE char *document = NULL;
+	struct vm_err failed = VM_ERR_INIT;
+
+	(void)err;
+	vm_file_read(g->run, VM_RUN_LIVE_XML, VM_DEFINITION_MAX, &document, NULL, NULL, &failed);
+	failed = VM_ERR_INIT;
+	if (vm_hooks_run(g->state, g->name, arg, "end", document, &failed) < 0)
+		vm_log_warning("%s: %s", g->name, failed.msg);
+	return 0;
+}
+
 /* A file that the start made and nobody used yet. */
 static int undo_file(void *ctx, const char *arg, struct vm_err *err)
 {
@@ -59,8 +78,8 @@ static int undo_file(void *ctx, const char *arg, struct vm_err *err)
 
 /* The next verbs are those of uid, VFIO, cgroup and /dev. */
 const struct vm_undo_verb vm_qemu_undo_verbs[] = {
-	{ "claims", undo_claims }, { "file", undo_file }, { "socket", undo_socket },
-	{ "tap", undo_tap },	   { NULL, NULL },
+	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
+	{ "socket", undo_socket }, { "tap", undo_tap },	  { NULL, NULL },
 };
 
 /* Undoes one "VERB ARGUMENT"; a verb of a newer version is an error, what it names is not let go. */

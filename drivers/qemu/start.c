@@ -102,7 +102,7 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 
 	if (vm_qemu_emulator(s->g->state, s->d->emulator, s->d->os->arch, &s->emulator, err) < 0)
 		return -1;
-	if (vm_qemu_caps_get(s->g->state, s->emulator, s->o->deadline, &s->caps, err) < 0)
+	if (vm_qemu_caps_get(s->g->state, s->emulator, s->deadline, &s->caps, err) < 0)
 		return -1;
 	/* What the document leaves open is in the live one. */
 	if (os->nvram == NULL && (os->nvram = vm_qemu_nvram(s->d, lib)) != NULL)
@@ -195,6 +195,7 @@ static const struct step {
 	{ "plan the command line", vm_start_plan, false },
 	{ "check the host", step_check, false },
 	{ "make the guest's directories", step_begin, true },
+	{ "ask the hooks to prepare", vm_start_hook_prepare, true },
 	{ "take the guest's uid", NULL, true },
 	{ "claim its images", vm_start_claims, true },
 	{ "bind its host devices to VFIO", NULL, true },
@@ -204,8 +205,10 @@ static const struct step {
 	{ "make its cgroup", NULL, true },
 	{ "make its /dev", NULL, true },
 	{ "make its sockets", vm_start_sockets, true },
+	{ "ask the hooks to start", vm_start_hook_start, true },
 	{ "run QEMU", vm_start_launch, true },
 	{ "let the guest run", vm_start_ready, true },
+	{ "tell the hooks that it started", vm_start_hook_started, true },
 	{ "commit", step_commit, true },
 };
 
@@ -271,6 +274,7 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 	struct vm_start s = {
 		.g = g,
 		.o = o,
+		.deadline = o->deadline,
 		.argv = VM_ARGV_INIT,
 		.undo = VM_UNDO_INIT,
 		.launched = VM_LAUNCHED_INIT,

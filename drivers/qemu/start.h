@@ -30,6 +30,8 @@ struct vm_start {
 	char *emulator;
 	struct vm_argv argv;
 	struct vm_undo undo;
+	struct vm_deadline deadline; /* o->deadline and the time hooks took */
+	bool hooks;		     /* there are hook programs */
 	bool changed; /* something of the host may have been changed */
 	/* Descriptors QEMU inherits; `from` is ours until the launch. */
 	struct vm_spawn_fd *fds;
@@ -51,6 +53,10 @@ int vm_start_ports(struct vm_start *s, unsigned from, struct vm_err *err);
 
 /* start_check.c: everything that can be known before something is changed. */
 int vm_start_check(struct vm_start *s, struct vm_err *err);
+/* start_hooks.c */
+int vm_start_hook_prepare(struct vm_start *s, struct vm_err *err);
+int vm_start_hook_start(struct vm_start *s, struct vm_err *err);
+int vm_start_hook_started(struct vm_start *s, struct vm_err *err);
 /* start_host.c */
 int vm_start_claims(struct vm_start *s, struct vm_err *err);
 int vm_start_claim_ports(struct vm_start *s, struct vm_err *err);
@@ -65,6 +71,8 @@ int vm_start_hand_over(struct vm_start *s, struct vm_err *err);
 /* Ends what vm_start_launch() began. */
 void vm_start_kill(struct vm_start *s);
 /* start_live.c: live.xml from the document and query-chardev's answer, which may be NULL. */
+/* live.xml as far as it is known before QEMU runs, for the hooks. */
+int vm_start_early_xml(struct vm_start *s, struct vm_err *err);
 int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, struct vm_err *err);
 
 /* What d's on_poweroff, on_reboot and on_crash ask of the watcher. */

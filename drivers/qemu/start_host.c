@@ -208,7 +208,7 @@ int vm_start_sockets(struct vm_start *s, struct vm_err *err)
 	if (fcntl(s->messages_write, F_SETFL, O_WRONLY | O_NONBLOCK) < 0)
 		return vm_err_sys(err, "pipe");
 	if (!s->o->no_watch)
-		return vm_lock_take(s->g->run, VM_RUN_WATCH_LOCK, s->o->deadline, &s->watch_lock,
+		return vm_lock_take(s->g->run, VM_RUN_WATCH_LOCK, s->deadline, &s->watch_lock,
 				    err);
 	return 0;
 }

@@ -66,26 +66,34 @@ static int set_alias(enum vm_device_family family, struct vm_device *dev, void *
 	return 0;
 }
 
-/* What nobody may read but QEMU does not belong into /run. */
-static void cut_secrets(const struct vm_domain *d, struct vm_xml_edit *edit)
+/* Writes live.xml from s->doc and what is assigned in s->d; without anything secret. */
+static int write_live(struct vm_start *s, struct vm_err *err)
 {
-	for (uint32_t i = 0; i < d->graphics.n; i++) {
-		const struct vm_graphics *g = d->graphics.v[i];
+	VM_AUTO(vm_xml_freep) struct vm_xml *live = NULL;
+	struct vm_xml_edit *edit = vm_xml_edit_new(s->doc);
+	const char *text;
+	size_t len;
+	int r;
 
-		if (g->vnc != NULL && g->vnc->passwd != NULL && g->dev.obj.node != VM_NODE_NONE)
-			vm_xml_edit_attr_remove(edit, g->dev.obj.node, "passwd");
-	}
+	mt_splice(&vm_domain_type, s->d, s->doc, edit);
+	mt_redact(&vm_domain_type, s->d, s->doc, edit);
+	r = vm_xml_edit_apply(edit, &live, err);
+	vm_xml_edit_free(edit);
+	if (r < 0)
+		return vm_err_wrap(err, "describe the running guest");
+	text = vm_xml_text(live, &len);
+	return vm_file_write_volatile(s->g->run, VM_RUN_LIVE_XML, text, len, 0640, err);
+}
+
+int vm_start_early_xml(struct vm_start *s, struct vm_err *err)
+{
+	return write_live(s, err);
 }
 
 int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, struct vm_err *err)
 {
 	const struct mt_list *lists[] = { &s->d->serials, &s->d->parallels, &s->d->consoles,
 					  &s->d->channels };
-	VM_AUTO(vm_xml_freep) struct vm_xml *live = NULL;
-	struct vm_xml_edit *edit;
-	const char *text;
-	size_t len;
-	int r;
 
 	s->d->id = (uint64_t)s->launched.qemu.pid;
 	mt_assigned(&s->d->obj, VM_DOMAIN_BIT_ID);
@@ -93,13 +101,5 @@ int vm_start_live_xml(struct vm_start *s, const json_t *chardevs, struct vm_err 
 	for (size_t l = 0; l < VM_COUNT(lists); l++)
 		for (uint32_t i = 0; i < lists[l]->n; i++)
 			set_pty(lists[l]->v[i], chardevs, lists[l] == &s->d->consoles);
-	edit = vm_xml_edit_new(s->doc);
-	mt_splice(&vm_domain_type, s->d, s->doc, edit);
-	cut_secrets(s->d, edit);
-	r = vm_xml_edit_apply(edit, &live, err);
-	vm_xml_edit_free(edit);
-	if (r < 0)
-		return vm_err_wrap(err, "describe the running guest");
-	text = vm_xml_text(live, &len);
-	return vm_file_write_volatile(s->g->run, VM_RUN_LIVE_XML, text, len, 0640, err);
+	return write_live(s, err);
 }

@@ -100,11 +100,11 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 	vm_record_set(r, VM_KEY_REBOOT, vm_watch_policies[s->watch.reboot]);
 	vm_record_set(r, VM_KEY_CRASH, vm_watch_policies[s->watch.crash]);
 	/* Both connections wait in the queues of sockets that QEMU does not know yet. */
-	if (vm_sock_connect(s->g->run, VM_RUN_QMP, s->o->deadline, &qmp, err) < 0)
+	if (vm_sock_connect(s->g->run, VM_RUN_QMP, s->deadline, &qmp, err) < 0)
 		return -1;
 	s->qmp = vm_qmp_new(qmp);
 	if (!s->o->no_watch) {
-		if (vm_sock_connect(s->g->run, VM_RUN_EVENTS, s->o->deadline, &s->events, err) < 0)
+		if (vm_sock_connect(s->g->run, VM_RUN_EVENTS, s->deadline, &s->events, err) < 0)
 			return -1;
 		if (send(s->events, greet, sizeof(greet) - 1, MSG_NOSIGNAL) < 0)
 			return vm_err_sys(err, "write to the events socket");
@@ -117,7 +117,7 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 	l.watch_fds[VM_WATCH_FD_EVENTS - VM_WATCH_FD_RUN] = s->events;
 	l.watch_fds[VM_WATCH_FD_STDERR - VM_WATCH_FD_RUN] = s->messages;
 	l.watch_fds[VM_WATCH_FD_LOCK - VM_WATCH_FD_RUN] = s->watch_lock;
-	if (vm_qemu_launch(&l, s->o->deadline, &s->launched, err) < 0)
+	if (vm_qemu_launch(&l, s->deadline, &s->launched, err) < 0)
 		return -1;
 	/* Nobody but QEMU keeps these: `alive` says that it lives, the sockets' end that it died. */
 	for (size_t i = 0; i < s->nfds; i++)
@@ -340,18 +340,18 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	json_t *chardevs = NULL;
 	int ret = -1;
 
-	if (vm_qmp_recv(s->qmp, r->capabilities, s->o->deadline, NULL, err) < 0 ||
-	    vm_qmp_recv(s->qmp, r->actions, s->o->deadline, NULL, err) < 0)
+	if (vm_qmp_recv(s->qmp, r->capabilities, s->deadline, NULL, err) < 0 ||
+	    vm_qmp_recv(s->qmp, r->actions, s->deadline, NULL, err) < 0)
 		return -1;
 	snprintf(status.reason, sizeof(status.reason), "%s", s->o->paused ? "user" : "booted");
 	if (r->chardevs != 0 &&
-	    vm_qmp_recv(s->qmp, r->chardevs, s->o->deadline, &chardevs, err) < 0)
+	    vm_qmp_recv(s->qmp, r->chardevs, s->deadline, &chardevs, err) < 0)
 		goto out;
 	/* Written while QEMU lets the vCPUs run: what follows cont must not have to wait for it. */
 	if (vm_start_live_xml(s, chardevs, err) < 0 ||
 	    vm_status_write(s->g->run, &status, err) < 0)
 		goto out;
-	if (r->cont != 0 && vm_qmp_recv(s->qmp, r->cont, s->o->deadline, NULL, err) < 0)
+	if (r->cont != 0 && vm_qmp_recv(s->qmp, r->cont, s->deadline, NULL, err) < 0)
 		goto out;
 	ret = 0;
 out:
@@ -367,7 +367,7 @@ static int wait_watcher(struct vm_start *s, struct vm_err *err)
 	int n;
 
 	do
-		n = poll(&p, 1, vm_deadline_poll(s->o->deadline));
+		n = poll(&p, 1, vm_deadline_poll(s->deadline));
 	while (n < 0 && errno == EINTR && !vm_wait_interrupted());
 	if (n > 0 && recv(p.fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0)
 		return 0;

@@ -499,7 +499,7 @@ int vm_run(const char *const *argv, const char *input, size_t cap, struct vm_dea
 	VM_AUTO_FD int out_fd = -1;
 	VM_AUTO_FD int err_fd = -1;
 	VM_AUTO_FD int pidfd = -1;
-	struct vm_spawn spec = { .argv = argv, .in = -1 };
+	struct vm_spawn spec = { .argv = argv, .in = -1, .new_session = true };
 	struct sink sinks[2];
 	pid_t pid;
 	int r, status = 0;
@@ -520,8 +520,11 @@ int vm_run(const char *const *argv, const char *input, size_t cap, struct vm_dea
 	r = collect(pidfd, sinks, deadline, err);
 	out = sinks[0];
 	errs = sinks[1];
-	if (r < 0)
+	if (r < 0) {
+		/* with what it has started itself; it is not reaped yet, so its group's number is its own */
+		kill(-pid, SIGKILL);
 		pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (r < 0)

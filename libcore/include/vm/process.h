@@ -58,6 +58,6 @@ int vm_child_wait(pid_t pid, int pidfd, struct vm_deadline deadline, int *ret_st
 /* Waits until a process that need not be a child is gone. */
 int vm_pidfd_wait(int pidfd, struct vm_deadline deadline, struct vm_err *err);
 /* Runs a command to its end: its output (at most cap bytes of stdout and stderr each; may be NULL) is
- * owned by the caller; past the deadline it is killed. */
+ * owned by the caller; past the deadline it is killed, with the processes of its session. */
 int vm_run(const char *const *argv, const char *input, size_t cap, struct vm_deadline deadline,
 	   char **ret_out, char **ret_err, int *ret_status, struct vm_err *err);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Hook programs: <hooks_path>/<driver>, then those of <hooks_path>/<driver>.d in the order of their names (vm-hooks(5)).
+ * Their arguments are libvirt's, so that its hooks serve as they are.  Needs libc alone: the watcher runs some.
+ * Source: libvirt, docs/hooks: "Script arguments".
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vm/err.h>
+
+struct vm_state;
+
+/* Is there any? Costs two failed open()s when there is none. */
+bool vm_hooks_exist(const struct vm_state *s);
+/*
+ * Runs all of them: PROGRAM GUEST OP SUB -, the document on standard input (NULL: nothing).  Stops at the first
+ * that fails: VM_DENIED "hook PROGRAM refuses OP: its last line", VM_TIMED_OUT past hook_timeout.
+ */
+int vm_hooks_run(const struct vm_state *s, const char *guest, const char *op, const char *sub,
+		 const char *document, struct vm_err *err);
