@@ -91,15 +91,13 @@ static bool run_is_current(const struct vm_guest *g, int run)
 	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret_fd)
+/* Opens it and gives it the mode and group it is to have. */
+static int own_dir_open(const struct vm_state *s, int at, const char *name, int *ret_fd)
 {
-	VM_AUTO_FD int fd = -1;
+	VM_AUTO_FD int fd = dir_at(at, name);
 	struct stat st, parent;
 	mode_t mode;
 
-	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-		return -1;
-	fd = dir_at(at, name);
 	if (fd < 0 || fstat(fd, &st) < 0 || fstat(at, &parent) < 0)
 		return -1;
 	mode = s->uri.session ? 0700 : 0750;
@@ -112,6 +110,22 @@ int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret
 	}
 	*ret_fd = vm_take_fd(&fd);
 	return 0;
+}
+
+int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret_fd)
+{
+	bool made = mkdirat(at, name, 0700) == 0;
+	int saved;
+
+	if (!made && errno != EEXIST)
+		return -1;
+	if (own_dir_open(s, at, name, ret_fd) == 0)
+		return 0;
+	saved = errno;
+	if (made)
+		unlinkat(at, name, AT_REMOVEDIR);
+	errno = saved;
+	return -1;
 }
 
 /*

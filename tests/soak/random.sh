@@ -28,7 +28,7 @@ one() {
 	6) set -- vm-suspend -q "$guest" ;;
 	7) set -- vm-resume -q "$guest" ;;
 	8) set -- vm-shutdown -q "$guest" ;;
-	9) set -- vm-repair -q ;;
+	9) set -- vm-repair -q "$guest" ;;
 	10) set -- vm-reset -q "$guest" ;;
 	11) set -- vm-undefine -q "$guest" ;;
 	esac
