@@ -22,7 +22,6 @@
 #include "qemu/caps_schema.h"
 #include "qemu/qmp.h"
 
-#define PROBE_MS     10000 /* a loaded host takes a second */
 #define STDERR_MAX   65536
 #define MONITOR_FD   3
 #define ROUNDS_MAX   8
@@ -489,7 +488,7 @@ int vm_qemu_caps_probe(const char *emulator, struct vm_deadline deadline, struct
 	    .emulator = emulator, .pid = -1, .pidfd = -1, .err_fd = -1, .r = VM_RECORD_INIT};
 	char identity[512];
 
-	p.deadline = vm_deadline_min(deadline, vm_deadline_in(PROBE_MS));
+	p.deadline = deadline;
 	/* Taken before it runs: an upgrade meanwhile leaves a cache that nobody trusts. */
 	if (vm_qemu_caps_identity(emulator, identity, sizeof(identity)) < 0)
 		return vm_err_sys(err, "emulator %s", emulator);
