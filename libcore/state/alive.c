@@ -147,53 +147,107 @@ static void record_look(int run_fd, struct vm_run_facts *f)
 			f->problem.kind != VM_NOT_FOUND;
 }
 
-/* One look; 1 = the guest was started or ended while we looked. */
-static int facts_look(int run_fd, bool own_lock, struct vm_run_facts *f)
+/* 1 held, 0 free or no such file, -1 cannot be asked; fd is that of `alive`, or -1. */
+static int alive_held(int fd, int open_errno)
 {
-	int held = vm_run_lock_held(run_fd, VM_RUN_ALIVE);
-	bool lives, unnamed;
+	struct vm_err err;
 
-	record_look(run_fd, f);
-	if (vm_run_lock_held(run_fd, VM_RUN_ALIVE) != held)
-		return 1;
-	/* those who may look but not ask the lock judge by the process */
-	lives = held < 0 ? recorded_lives(&f->record) : held == 1;
-	if (lives) {
-		f->alive = VM_ALIVE_HELD;
-		/* From the lock of `alive` to the record of the process is a moment of the start. */
-		unnamed = !f->record_bad && !vm_record_get(&f->record, VM_KEY_PID);
-		if (!starting(&f->record) && !unnamed)
-			return 0;
-		if (!own_lock && vm_run_lock_held(run_fd, VM_RUN_LOCK) != 0) {
-			f->busy = unnamed;
-			return 0;
-		}
-		record_look(run_fd, f);
-		f->abandoned = !f->record_bad && (starting(&f->record) ||
-						  !vm_record_get(&f->record, VM_KEY_PID));
-		return !f->abandoned;
+	if (fd < 0)
+		return open_errno == ENOENT ? 0 : -1;
+	return vm_lock_held(fd, &err);
+}
+
+/*
+ * Alive: is it a start that nobody goes on with?  Between the lock of `alive` and the record of the
+ * process, and from there to the commit, the starter holds `lock`.  1 = look again.
+ */
+static int look_alive(int run_fd, bool own_lock, struct vm_run_facts *f)
+{
+	bool unnamed = !f->record_bad && !vm_record_get(&f->record, VM_KEY_PID);
+
+	f->alive = VM_ALIVE_HELD;
+	if (!starting(&f->record) && !unnamed)
+		return 0;
+	if (!own_lock && vm_run_lock_held(run_fd, VM_RUN_LOCK) != 0) {
+		f->busy = unnamed;
+		return 0;
 	}
+	record_look(run_fd, f);
+	f->abandoned =
+	    !f->record_bad && (starting(&f->record) || !vm_record_get(&f->record, VM_KEY_PID));
+	return !f->abandoned;
+}
+
+static bool same_run(const struct vm_record *a, const struct vm_record *b)
+{
+	struct vm_procid x = {0}, y = {0};
+
+	(void)vm_record_get_procid(a, VM_KEY_PID, &x);
+	(void)vm_record_get_procid(b, VM_KEY_PID, &y);
+	return x.pid == y.pid && x.start == y.start;
+}
+
+static bool somebody_at_it(int run_fd)
+{
+	return vm_run_lock_held(run_fd, VM_RUN_LOCK) == 1 ||
+	       vm_run_lock_held(run_fd, VM_RUN_WATCH_LOCK) == 1;
+}
+
+/*
+ * Dead, or not begun. 1 = look again.  It is a rest only if the same rest was there before and
+ * after, with nobody at work on it and no new process.
+ */
+static int look_dead(int run_fd, bool own_lock, struct vm_run_facts *f)
+{
+	VM_AUTO(vm_run_facts_free) struct vm_run_facts then = VM_RUN_FACTS_INIT;
+
 	if (!has_rest(run_fd))
 		return 0;
 	f->alive = VM_ALIVE_STALE;
 	if (own_lock || recorded_lives(&f->record))
 		return 0;
-	f->busy = vm_run_lock_held(run_fd, VM_RUN_LOCK) == 1 ||
-		  vm_run_lock_held(run_fd, VM_RUN_WATCH_LOCK) == 1;
-	return !f->busy && !has_rest(run_fd);
+	f->busy = somebody_at_it(run_fd);
+	if (f->busy)
+		return 0;
+	record_look(run_fd, &then);
+	return !same_run(&f->record, &then.record) || somebody_at_it(run_fd) ||
+	       vm_run_lock_held(run_fd, VM_RUN_ALIVE) == 1 || !has_rest(run_fd);
+}
+
+/*
+ * One look; 1 = the guest was started or ended while we looked.  Every run makes `alive` anew: a
+ * lock that is held on one open file from beginning to end is one and the same run.
+ */
+static int facts_look(int run_fd, bool own_lock, struct vm_run_facts *f)
+{
+	VM_AUTO_FD int fd =
+	    openat(run_fd, VM_RUN_ALIVE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int why = errno, held = alive_held(fd, why), again;
+
+	record_look(run_fd, f);
+	/* those who may look but not ask the lock judge by the process */
+	if (held < 0 ? recorded_lives(&f->record) : held == 1)
+		again = look_alive(run_fd, own_lock, f);
+	else
+		again = look_dead(run_fd, own_lock, f);
+	return again || alive_held(fd, why) != held;
 }
 
 void vm_run_facts_read(int run_fd, bool own_lock, struct vm_run_facts *ret)
 {
 	struct vm_run_facts f = VM_RUN_FACTS_INIT;
-	int tries;
+	int tries, again = 0;
 
 	for (tries = 0; run_fd >= 0 && tries < 5; tries++) {
 		vm_run_facts_free(&f);
 		f = VM_RUN_FACTS_INIT;
-		if (facts_look(run_fd, own_lock, &f) == 0)
+		again = facts_look(run_fd, own_lock, &f);
+		if (!again)
 			break;
 	}
+	/* started and ended all the time: whoever does that is at work on it */
+	if (again && f.alive == VM_ALIVE_STALE)
+		f.busy = true;
 	*ret = f;
 }
 

@@ -313,9 +313,9 @@ static void asking(void **state)
 			    listen_on(cases[i].name, VM_RUN_SPARE, cases[i].how, cases[i].word);
 	}
 	before = vm_now_ms();
-	read_list((struct vm_entries_want){.ask_ms = 300});
+	read_list((struct vm_entries_want){.ask_ms = 1500});
 	took = vm_now_ms() - before;
-	assert_in_range(took, 250, 1500); /* all together, not each */
+	assert_in_range(took, 1400, 7000); /* all together, not each of the seven */
 	for (i = 0; i < VM_COUNT(cases); i++) {
 		struct vm_entry *e = find(cases[i].name);
 
@@ -339,7 +339,7 @@ static void asking_around(void **state)
 	guest = place_run("web1", FAKE_PLAIN);
 	spare = listen_on("web1", VM_RUN_SPARE, SILENT, "");
 	events = listen_on("web1", VM_RUN_EVENTS, ANSWERS, "paused");
-	read_list((struct vm_entries_want){.ask_ms = 400});
+	read_list((struct vm_entries_want){.ask_ms = 3000});
 	assert_int_equal(find("web1")->status.life, VM_PAUSED);
 	place_kill(guest);
 	place_kill(spare);
@@ -364,14 +364,14 @@ static void watched(void **state)
 	assert_int_equal(find("web1")->status.life, VM_RUNNING);
 	assert_string_equal(find("web1")->status.from, "event");
 	assert_int_equal(find("web1")->status.since_ms, 5);
-	read_list((struct vm_entries_want){.ask_ms = 1000, .ask_all = true});
+	read_list((struct vm_entries_want){.ask_ms = 3000, .ask_all = true});
 	assert_int_equal(find("web1")->status.life, VM_PAUSED);
 	/* stopped: seen without waiting for an answer */
 	kill(guest, SIGSTOP);
 	waitpid(guest, NULL, WUNTRACED);
 	before = vm_now_ms();
-	read_list((struct vm_entries_want){.ask_ms = 1000, .ask_all = true});
-	assert_true(vm_now_ms() - before < 500);
+	read_list((struct vm_entries_want){.ask_ms = 3000, .ask_all = true});
+	assert_true(vm_now_ms() - before < 2500);
 	assert_int_equal(find("web1")->status.life, VM_UNRESPONSIVE);
 	assert_string_equal(find("web1")->problem, "its process is stopped (SIGSTOP)");
 	place_kill(guest);
@@ -397,7 +397,7 @@ static void many(void **state)
 	usleep(50000);
 	before = vm_now_ms();
 	read_list((struct vm_entries_want){.ask_ms = 100, .inactive = true});
-	assert_true(vm_now_ms() - before < 500);
+	assert_true(vm_now_ms() - before < STOPPED * 100 / 2);
 	assert_int_equal(list.n, GUESTS);
 	for (i = 0; i < GUESTS; i++)
 		unresponsive += list.v[i].status.life == VM_UNRESPONSIVE;
