@@ -30,17 +30,13 @@ static const struct vm_opt options[] = {
 	  .help = "--run: start N at a time (default: vm.conf's)" },
 	{ 0 },
 };
-static const struct vm_operand_spec operands[] = {
-	{ "GUEST", VM_OPERAND_GUEST, true, true, "guest" },
-	{ 0 },
-};
 static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-autostart",
 	.usage = "[OPTION...] GUEST...\n[OPTION...] --run",
 	.summary = "Mark guests to be started with the host, or start all that are marked.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_operands_guests,
 	.size = sizeof(struct options),
 	.changes = true,
 	.run = run,

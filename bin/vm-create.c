@@ -21,20 +21,7 @@ static const struct vm_opt options[] = {
 	  .help = "connect to the console" },
 	{ .name = "validate", .kind = VM_OPT_FLAG, .off = offsetof(struct options, validate),
 	  .help = "for virsh's sake: the document is always validated" },
-	{ .name = "reset-nvram", .kind = VM_OPT_FLAG, .off = OFF(start.reset_nvram),
-	  .help = "make the NVRAM anew from its template" },
-	{ .name = "pass-fds", .kind = VM_OPT_LIST, .off = OFF(pass_fds), .arg = "N,N,...",
-	  .help = "pass these open descriptors to the guest's init (LXC)" },
-	{ .name = "autodestroy", .kind = VM_OPT_FLAG, .off = OFF(start.autodestroy),
-	  .help = "destroy the guest when this command ends (--foreground)" },
-	{ .name = "foreground", .kind = VM_OPT_FLAG, .off = OFF(start.foreground),
-	  .help = "stay as the guest's service; SIGTERM shuts it down" },
-	{ .name = "stop-timeout", .kind = VM_OPT_SECONDS, .off = OFF(start.stop_timeout_ms),
-	  .given = OFF(stop_timeout_given), .arg = "S",
-	  .help = "--foreground: seconds from SIGTERM's shutdown request\n"
-		  "to a destroy (default 120)" },
-	{ .name = "no-watch", .kind = VM_OPT_FLAG, .off = OFF(start.no_watch),
-	  .help = "leave no watcher behind" },
+	VM_START_ROWS(OFF)
 	{ 0 },
 };
 static const struct vm_operand_spec operands[] = {

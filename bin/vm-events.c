@@ -39,10 +39,6 @@ static const struct vm_opt options[] = {
 	{ "list", .kind = VM_OPT_FLAG, AT(list), .help = "list the kinds of events, and end" },
 	{ 0 },
 };
-static const struct vm_operand_spec operands[] = {
-	{ "GUEST", VM_OPERAND_GUEST, true, true, "guest" },
-	{ 0 },
-};
 static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-events",
@@ -50,7 +46,7 @@ static const struct vm_program program = {
 	.summary = "Print events of running guests: those that are kept, or, with --follow or\n"
 		   "--once, those that come.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_operands_guests,
 	.size = sizeof(struct options),
 	.run = run,
 };

@@ -58,17 +58,13 @@ static const struct vm_opt options[] = {
 	FLAG("check", check, "ask every active guest, 1 s for all together"),
 	{ 0 },
 };
-static const struct vm_operand_spec operands[] = {
-	{ "GUEST", VM_OPERAND_GUEST, true, true, "guest" },
-	{ 0 },
-};
 static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-list",
 	.usage = "[OPTION...] [GUEST...]",
 	.summary = "List guests: the active ones, or those named, or as filtered.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_operands_guests,
 	.size = sizeof(struct options),
 	.run = run,
 };

@@ -17,17 +17,13 @@ static const struct vm_opt options[] = {
 	  .help = "every guest, and what they share" },
 	{ 0 },
 };
-static const struct vm_operand_spec operands[] = {
-	{ "GUEST", VM_OPERAND_GUEST, true, true, "guest" },
-	{ 0 },
-};
 static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-repair",
 	.usage = "[OPTION...] GUEST... | --all",
 	.summary = "Finish or undo whatever interrupted commands left, and say what it was.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_operands_guests,
 	.size = sizeof(struct options),
 	.changes = true,
 	.run = run,

@@ -32,17 +32,13 @@ static const struct vm_opt options[] = {
 	{ "list", .kind = VM_OPT_FLAG, AT(list), .help = "list the sections, and end" },
 	{ 0 },
 };
-static const struct vm_operand_spec operands[] = {
-	{ "GUEST", VM_OPERAND_GUEST, true, true, "guest" },
-	{ 0 },
-};
 static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-stats",
 	.usage = "[OPTION...] [GUEST...]",
 	.summary = "Print counters of guests: of those named, or of all active ones.",
 	.options = options,
-	.operands = operands,
+	.operands = vm_operands_guests,
 	.size = sizeof(struct options),
 	.run = run,
 };

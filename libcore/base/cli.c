@@ -21,6 +21,12 @@
 
 /* ---- signals ---- */
 
+const struct vm_operand_spec vm_operands_guests[] = {
+	{ .name = "GUEST", .kind = VM_OPERAND_GUEST, .optional = true, .many = true,
+	  .complete = "guest" },
+	{ 0 },
+};
+
 static timer_t wake_timer;
 static bool have_wake_timer;
 

@@ -72,6 +72,8 @@ struct vm_operand_spec {
 	bool optional, many;
 	const char *complete; /* as in struct vm_opt */
 };
+/* [GUEST...], of any state. */
+extern const struct vm_operand_spec vm_operands_guests[];
 struct vm_program {
 	const char *name;	/* "vm-start" */
 	const char *usage;	/* "[OPTION...] GUEST..."; more forms separated by \n */
