@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <vm/alloc.h>
@@ -280,8 +281,22 @@ static int launch_watched(const struct vm_launch *l, struct vm_deadline deadline
 		watcher_child(l, path, pair[1]);
 	}
 	close(pair[1]);
-	if (vm_procid_of(pid, &ret->watcher, err) < 0 || receive_pid(ours, deadline, ret, err) < 0)
+	if (receive_pid(ours, deadline, ret, err) < 0) {
+		/* it leads a session that only QEMU has joined */
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
 		return -1;
+	}
+	if (vm_procid_of(pid, &ret->watcher, err) < 0) {
+		struct vm_err ignored = VM_ERR_INIT;
+
+		/* nothing is given back while QEMU lives */
+		syscall(SYS_pidfd_send_signal, ret->pidfd, SIGKILL, NULL, 0);
+		(void)vm_pidfd_wait(ret->pidfd, deadline, &ignored);
+		return -1;
+	}
 	ret->control = vm_take_fd(&ours);
 	return 0;
 }

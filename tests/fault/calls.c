@@ -166,6 +166,14 @@ bool call_changes(const struct call *call, const uint64_t args[6])
 	}
 }
 
+bool call_can_fail(const struct call *call, const uint64_t args[6])
+{
+	if (!call || !call->errnos[0])
+		return false;
+	/* of fcntl() only the locks fail when all else is well */
+	return call->nr != SYS_fcntl || call_changes(call, args);
+}
+
 int call_errno(const char *name)
 {
 	for (size_t i = 0; i < sizeof(errnos) / sizeof(errnos[0]); i++) {

@@ -17,6 +17,8 @@ const struct call *call_find(uint64_t nr);
 /* Does this call, with these arguments, change something outside the process? */
 /* openat2: args[2] is open_how.flags. Closing drops a lock, as death does. */
 bool call_changes(const struct call *call, const uint64_t args[6]);
+/* Can this call, with these arguments, fail in one of its ways? */
+bool call_can_fail(const struct call *call, const uint64_t args[6]);
 /* "ENOSPC" -> ENOSPC; -1 = unknown. */
 int call_errno(const char *name);
 const char *call_errno_name(int number);

@@ -213,7 +213,7 @@ static void inject(struct tracee *t, const struct call *call)
 static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 {
 	const struct call *call = call_find(info->entry.nr);
-	bool changes, can_fail = call && call->errnos[0], here;
+	bool changes, can_fail, here;
 	uint64_t args[6], at;
 
 	if (!(t->role & opt.who))
@@ -226,6 +226,7 @@ static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 	if (call && call->nr == SYS_openat2)
 		args[2] = (uint64_t)ptrace(PTRACE_PEEKDATA, t->tid, args[2], 0);
 	changes = call_changes(call, args);
+	can_fail = call_can_fail(call, args);
 	calls++;
 	changing += changes;
 	failing += can_fail;
