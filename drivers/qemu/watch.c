@@ -394,8 +394,10 @@ static int give_back(struct watch *w, const struct vm_status *last, struct vm_er
 	if (vm_guest_open(&w->state, w->o->name, VM_GUEST_NEW, VM_DEADLINE_NEVER, &g, err) < 0 ||
 	    vm_guest_lock(&g, VM_DEADLINE_NEVER, err) < 0)
 		return err->kind == VM_NOT_FOUND ? 0 : -1;
-	if (!vm_record_get_procid(&g.record, VM_KEY_PID, &id) || id.pid != w->qemu.pid ||
-	    id.start != w->qemu.start) {
+	/* A start that was killed before QEMU's record: a journal may be left that nobody else sees. */
+	if (!vm_record_get_procid(&g.record, VM_KEY_PID, &id))
+		return vm_guest_reconcile(&g, vm_deadline_in(REAP_MS), err) < 0 ? -1 : 0;
+	if (id.pid != w->qemu.pid || id.start != w->qemu.start) {
 		/* All given back by a command; what we wrote since must not keep the directory. */
 		if (!g.active)
 			unlinkat(w->run, VM_RUN_STATUS, 0);
