@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <vm/alloc.h>
@@ -226,8 +225,7 @@ failed:
 	_exit(127);
 }
 
-static int receive_pid(int control, struct vm_deadline deadline, struct vm_launched *ret,
-		       struct vm_err *err)
+static int receive_pid(int control, struct vm_launched *ret, struct vm_err *err)
 {
 	char text[160] = "";
 	union {
@@ -244,7 +242,6 @@ static int receive_pid(int control, struct vm_deadline deadline, struct vm_launc
 	int pid = 0;
 
 	/* The other end is our own child, which has nothing to wait for. */
-	(void)deadline;
 	while (recvmsg(control, &msg, MSG_CMSG_CLOEXEC) < 0)
 		if (errno != EINTR)
 			return vm_err_sys(err, "start the watcher");
@@ -257,8 +254,7 @@ static int receive_pid(int control, struct vm_deadline deadline, struct vm_launc
 	return 0;
 }
 
-static int launch_watched(const struct vm_launch *l, struct vm_deadline deadline,
-			  struct vm_launched *ret, struct vm_err *err)
+static int launch_watched(const struct vm_launch *l, struct vm_launched *ret, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = NULL;
 	VM_AUTO_FD int ours = -1;
@@ -281,49 +277,33 @@ static int launch_watched(const struct vm_launch *l, struct vm_deadline deadline
 		watcher_child(l, path, pair[1]);
 	}
 	close(pair[1]);
-	if (receive_pid(ours, deadline, ret, err) < 0) {
-		/* it leads a session that only QEMU has joined */
-		kill(-pid, SIGKILL);
-		kill(pid, SIGKILL);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		return -1;
-	}
-	if (vm_procid_of(pid, &ret->watcher, err) < 0) {
-		struct vm_err ignored = VM_ERR_INIT;
-
-		/* nothing is given back while QEMU lives */
-		syscall(SYS_pidfd_send_signal, ret->pidfd, SIGKILL, NULL, 0);
-		(void)vm_pidfd_wait(ret->pidfd, deadline, &ignored);
-		return -1;
-	}
+	ret->watcher.pid = pid;
 	ret->control = vm_take_fd(&ours);
-	return 0;
+	if (receive_pid(ret->control, ret, err) < 0)
+		return -1;
+	return vm_procid_of(pid, &ret->watcher, err);
 }
 
-int vm_qemu_launch(const struct vm_launch *l, struct vm_deadline deadline, struct vm_launched *ret,
-		   struct vm_err *err)
+int vm_qemu_launch(const struct vm_launch *l, struct vm_launched *ret, struct vm_err *err)
 {
-	VM_AUTO(vm_launched_close) struct vm_launched launched = VM_LAUNCHED_INIT;
-	pid_t self = getpid();
+	struct vm_err ignored = VM_ERR_INIT;
+	pid_t pid, self = getpid();
 
+	*ret = VM_LAUNCHED_INIT;
 	if (l->watch != NULL) {
-		if (launch_watched(l, deadline, &launched, err) < 0)
+		if (launch_watched(l, ret, err) < 0)
 			return -1;
 	} else {
-		if (fork_with_pidfd(&launched.qemu.pid, &launched.pidfd) < 0)
+		if (fork_with_pidfd(&ret->qemu.pid, &ret->pidfd) < 0)
 			return vm_err_sys(err, "fork");
-		if (launched.qemu.pid == 0)
+		if (ret->qemu.pid == 0)
 			qemu_child(l, self);
-		fcntl(launched.pidfd, F_SETFD, FD_CLOEXEC);
+		fcntl(ret->pidfd, F_SETFD, FD_CLOEXEC);
 	}
 	/* Gone already: the first thing asked of it fails, and its last words say why. */
-	struct vm_err ignored = VM_ERR_INIT;
-	pid_t pid = launched.qemu.pid;
-	if (vm_procid_of(pid, &launched.qemu, &ignored) < 0)
-		launched.qemu = (struct vm_procid){ .pid = pid };
-	*ret = launched;
-	launched = VM_LAUNCHED_INIT;
+	pid = ret->qemu.pid;
+	if (vm_procid_of(pid, &ret->qemu, &ignored) < 0)
+		ret->qemu = (struct vm_procid){ .pid = pid };
 	return 0;
 }
 

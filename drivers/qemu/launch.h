@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <vm/deadline.h>
 #include <vm/err.h>
 #include <vm/process.h>
 
@@ -40,9 +39,9 @@ struct vm_launched {
 	int control; /* to the watcher, owned; -1 = none */
 };
 #define VM_LAUNCHED_INIT ((struct vm_launched){ .pidfd = -1, .control = -1 })
-/* The descriptor `alive` and all `from`s stay open here: the caller closes them. */
-int vm_qemu_launch(const struct vm_launch *l, struct vm_deadline deadline, struct vm_launched *ret,
-		   struct vm_err *err);
+/* The descriptor `alive` and all `from`s stay open here: the caller closes them.  After a failure *ret holds
+ * what has been started all the same. */
+int vm_qemu_launch(const struct vm_launch *l, struct vm_launched *ret, struct vm_err *err);
 void vm_launched_close(struct vm_launched *l);
 /* Replaces this program by the watcher (--foreground), when the guest is up and committed.  Returns only on
  * failure.  fds as in struct vm_launch. */

@@ -32,6 +32,7 @@ struct vm_start {
 	struct vm_undo undo;
 	struct vm_deadline deadline; /* o->deadline and the time hooks took */
 	bool hooks;		     /* there are hook programs */
+	bool launching; /* QEMU may run */
 	bool changed; /* something of the host may have been changed */
 	/* Descriptors QEMU inherits; `from` is ours until the launch. */
 	struct vm_spawn_fd *fds;

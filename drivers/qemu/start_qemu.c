@@ -117,7 +117,8 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 	l.watch_fds[VM_WATCH_FD_EVENTS - VM_WATCH_FD_RUN] = s->events;
 	l.watch_fds[VM_WATCH_FD_STDERR - VM_WATCH_FD_RUN] = s->messages;
 	l.watch_fds[VM_WATCH_FD_LOCK - VM_WATCH_FD_RUN] = s->watch_lock;
-	if (vm_qemu_launch(&l, s->deadline, &s->launched, err) < 0)
+	s->launching = true;
+	if (vm_qemu_launch(&l, &s->launched, err) < 0)
 		return -1;
 	/* Nobody but QEMU keeps these: `alive` says that it lives, the sockets' end that it died. */
 	for (size_t i = 0; i < s->nfds; i++)
@@ -399,14 +400,26 @@ void vm_start_kill(struct vm_start *s)
 {
 	struct vm_err err = VM_ERR_INIT;
 
-	if (s->launched.pidfd < 0)
+	if (!s->launching)
 		return;
-	syscall(SYS_pidfd_send_signal, s->launched.pidfd, SIGKILL, NULL, 0);
-	if (vm_pidfd_wait(s->launched.pidfd, vm_deadline_in(VM_UNDO_MS), &err) < 0)
-		vm_log_warning("%s: QEMU, process %d, does not die: %s", s->g->name,
-			       (int)s->launched.qemu.pid, err.msg);
-	if (s->launched.control < 0)
-		waitpid(s->launched.qemu.pid, NULL, WNOHANG);
+	if (s->launched.pidfd >= 0) {
+		syscall(SYS_pidfd_send_signal, s->launched.pidfd, SIGKILL, NULL, 0);
+		if (vm_pidfd_wait(s->launched.pidfd, vm_deadline_in(VM_UNDO_MS), &err) < 0)
+			vm_log_warning("%s: QEMU, process %d, does not die: %s", s->g->name,
+				       (int)s->launched.qemu.pid, err.msg);
+		if (s->launched.watcher.pid == 0)
+			waitpid(s->launched.qemu.pid, NULL, WNOHANG);
+	} else if (s->launched.watcher.pid > 0) {
+		/* It could not tell us what it has forked; it leads a session that only QEMU has joined. */
+		kill(-s->launched.watcher.pid, SIGKILL);
+		kill(s->launched.watcher.pid, SIGKILL);
+		while (waitpid(s->launched.watcher.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	/* Whatever its child wrote into the record, or holds `alive`, is gone then. */
+	if (vm_guest_refresh(s->g, &err) < 0 ||
+	    vm_guest_make_dead(s->g, vm_deadline_in(VM_UNDO_MS), &err) < 0)
+		vm_log_warning("%s: %s", s->g->name, err.msg);
 	/* Without a commit the watcher only waits for its child. */
 	vm_cleanup_fd(&s->launched.control);
 }

@@ -168,7 +168,7 @@ static int press_button(struct vm_guest *g, bool reboot, struct vm_deadline dl, 
 {
 	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
 	char word[32];
-	bool changed = true;
+	bool changed;
 
 	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
 		return -1;
@@ -178,10 +178,10 @@ static int press_button(struct vm_guest *g, bool reboot, struct vm_deadline dl, 
 		return vm_err_hint(err, "vm-resume %s first, or vm-destroy", g->name);
 	}
 	/* A guest that ignored the button for a reboot must not come back after its shutdown. */
-	if (reboot && symlinkat(VM_WANTED_REBOOT, g->run, VM_WANTED_FILE) < 0 && errno != EEXIST)
+	changed = reboot || vm_wanted(g->run, VM_WANTED_REBOOT);
+	vm_wanted_set(g->run, reboot ? VM_WANTED_REBOOT : NULL);
+	if (reboot && !vm_wanted(g->run, VM_WANTED_REBOOT))
 		return vm_err_sys(err, "note that a reboot is wanted");
-	if (!reboot)
-		changed = unlinkat(g->run, VM_WANTED_FILE, 0) == 0;
 	if (changed && set_shutdown(g, q, reboot, dl, err) < 0)
 		return -1;
 	return vm_qmp_call(q, dl, NULL, err, "system_powerdown", NULL);
@@ -253,19 +253,6 @@ int vm_qemu_reboot(struct vm_guest *g, unsigned modes, struct vm_deadline dl, st
 	return end_guest(g, modes, true, dl, err);
 }
 
-/* The watcher's reason, and that of whoever gives back what the guest held. */
-static void say_destroyed(struct vm_guest *g, struct vm_status *ret)
-{
-	struct vm_status status = { .life = VM_SHUTTING_DOWN, .reason = "destroyed",
-				    .since_ms = vm_realtime_ms(), .from = "record" };
-	struct vm_err ignored = VM_ERR_INIT;
-
-	/* A full disk must not keep a guest alive. */
-	vm_status_write(g->run, &status, &ignored);
-	*ret = status;
-	ret->life = VM_SHUTOFF;
-}
-
 static int terminate(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO_FD int pidfd = -1;
@@ -285,12 +272,13 @@ static int terminate(struct vm_guest *g, struct vm_deadline dl, struct vm_err *e
 
 int vm_qemu_destroy(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err)
 {
-	struct vm_status last;
+	struct vm_status last = { .life = VM_SHUTOFF, .reason = "destroyed",
+				  .since_ms = vm_realtime_ms(), .from = "record" };
 
-	say_destroyed(g, &last);
-	if (graceful && terminate(g, dl, err) < 0)
+	vm_wanted_set(g->run, VM_WANTED_DESTROY);
+	if ((graceful && terminate(g, dl, err) < 0) || vm_guest_make_dead(g, dl, err) < 0) {
+		vm_wanted_set(g->run, NULL);
 		return -1;
-	if (vm_guest_make_dead(g, dl, err) < 0)
-		return -1;
+	}
 	return vm_guest_finish(g, &last, dl, err);
 }

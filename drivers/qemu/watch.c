@@ -219,6 +219,23 @@ static bool read_messages(struct watch *w)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+/* The record is the commit; the starter's message only tells so at once. */
+static bool record_committed(const struct watch *w)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err err = VM_ERR_INIT;
+	struct vm_procid id;
+	const char *phase;
+
+	if (vm_record_read(&r, w->run, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION,
+			   &err) < 0)
+		return false;
+	phase = vm_record_get(&r, VM_KEY_PHASE);
+	return phase != NULL && strcmp(phase, "running") == 0 &&
+	       vm_record_get_procid(&r, VM_KEY_PID, &id) && id.pid == w->qemu.pid &&
+	       id.start == w->qemu.start;
+}
+
 static void read_control(struct watch *w)
 {
 	char buf[64] = "";
@@ -226,7 +243,7 @@ static void read_control(struct watch *w)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0 && strcmp(buf, VM_WATCH_MSG_COMMIT) == 0) {
+	if ((n > 0 && strcmp(buf, VM_WATCH_MSG_COMMIT) == 0) || record_committed(w)) {
 		struct vm_status status;
 		struct vm_err err = VM_ERR_INIT;
 

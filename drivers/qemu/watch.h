@@ -95,7 +95,13 @@ enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 /* The reason word of a guest whose QEMU ended with this waitpid() status; buf of 32 bytes. */
 void vm_watch_end_reason(const struct vm_watch_life *l, int run_fd, int wait_status, char *buf);
 
-/* Made by vm-reboot beside the guest's sockets: when the guest has powered off it is to be started again, in the
- * same process. */
-#define VM_WANTED_FILE	 "wanted"
-#define VM_WANTED_REBOOT "reboot"
+/* A symbolic link beside the guest's sockets, made by whoever ends the guest before it does so; its target (a link
+ * needs no room on a full disk) says what is wanted:
+ *   reboot	when the guest has powered off it is to be started again, in the same process;
+ *   destroy	QEMU is killed on purpose. */
+#define VM_WANTED_FILE	  "wanted"
+#define VM_WANTED_REBOOT  "reboot"
+#define VM_WANTED_DESTROY "destroy"
+/* Best effort; NULL removes it. */
+void vm_wanted_set(int run_fd, const char *what);
+bool vm_wanted(int run_fd, const char *what);

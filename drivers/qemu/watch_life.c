@@ -2,13 +2,14 @@
 /* From QEMU's events to the state of the guest and to what its policies ask for. */
 #include "watch.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include <vm/cleanup.h>
 #include <vm/json.h>
@@ -83,12 +84,21 @@ static enum vm_watch_todo todo_of(enum vm_watch_policy policy)
 	return VM_WATCH_NOTHING;
 }
 
-static bool reboot_wanted(int run_fd)
+void vm_wanted_set(int run_fd, const char *what)
+{
+	if (what != NULL && symlinkat(what, run_fd, VM_WANTED_FILE) == 0)
+		return;
+	unlinkat(run_fd, VM_WANTED_FILE, 0);
+	if (what != NULL && symlinkat(what, run_fd, VM_WANTED_FILE) < 0)
+		return; /* only the reason of the end is told wrong */
+}
+
+bool vm_wanted(int run_fd, const char *what)
 {
 	char word[16] = "";
 	ssize_t n = readlinkat(run_fd, VM_WANTED_FILE, word, sizeof(word) - 1);
 
-	return n > 0 && strcmp(word, VM_WANTED_REBOOT) == 0;
+	return n > 0 && strcmp(word, what) == 0;
 }
 
 static enum vm_watch_todo on_shutdown(struct vm_watch_life *l, const struct vm_watch_options *o,
@@ -109,7 +119,7 @@ static enum vm_watch_todo on_shutdown(struct vm_watch_life *l, const struct vm_w
 	}
 	if (l->stopping)
 		return VM_WATCH_DO_QUIT;
-	if (c->rule == RULE_POWEROFF && reboot_wanted(run_fd))
+	if (c->rule == RULE_POWEROFF && vm_wanted(run_fd, VM_WANTED_REBOOT))
 		return VM_WATCH_DO_RESTART;
 	switch (c->rule) {
 	case RULE_POWEROFF:
@@ -206,14 +216,12 @@ enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 void vm_watch_end_reason(const struct vm_watch_life *l, int run_fd, int wait_status, char *buf)
 {
 	struct vm_err ignored = VM_ERR_INIT;
-	struct vm_status asked;
-	bool told = vm_status_read(run_fd, &asked, &ignored) == 0;
+	struct vm_status status;
+	/* Whoever kills it on purpose may have cleared everything away already. */
+	bool cleared = vm_status_read(run_fd, &status, &ignored) < 0 && ignored.kind == VM_NOT_FOUND &&
+		       WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
 
-	/* Whoever kills it on purpose says so first, and may have cleared that away already. */
-	if ((told && (asked.life == VM_SHUTTING_DOWN || asked.life == VM_SHUTOFF) &&
-	     strcmp(asked.reason, "destroyed") == 0) ||
-	    (!told && ignored.kind == VM_NOT_FOUND && WIFSIGNALED(wait_status) &&
-	     WTERMSIG(wait_status) == SIGKILL))
+	if (cleared || vm_wanted(run_fd, VM_WANTED_DESTROY))
 		set_word(buf, "destroyed");
 	else if (WIFSIGNALED(wait_status))
 		snprintf(buf, 32, "crashed-signal-%d", WTERMSIG(wait_status));

@@ -86,6 +86,7 @@ wait_for 5 "it ends" gone "$watcher"
 ok "run directory" test ! -e "$run_dir/g"
 
 # ---- --no-watch ----
+: >"$T/g.console"
 status_is 0 vm-start --no-watch g
 is "$(record g watcher)" "" "no watcher on record"
 is "$(pgrep -P 1,$$ -f "vm-watch.* g\$" -c)" 0 "no process but QEMU"
