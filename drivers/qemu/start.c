@@ -167,6 +167,12 @@ static int step_begin(struct vm_start *s, struct vm_err *err)
 	return 0;
 }
 
+/* QEMU runs for longer than its binary stays: what this one can do is kept beside it. */
+static int step_abilities(struct vm_start *s, struct vm_err *err)
+{
+	return vm_qemu_caps_save(s->caps, s->g->run, VM_KEY_RUN_CAPS, err);
+}
+
 static int step_commit(struct vm_start *s, struct vm_err *err)
 {
 	struct vm_record *r = &s->g->record;
@@ -207,6 +213,7 @@ static const struct step {
 	{ "make its sockets", vm_start_sockets, true },
 	{ "ask the hooks to start", vm_start_hook_start, true },
 	{ "run QEMU", vm_start_launch, true },
+	{ "keep what this QEMU can do", step_abilities, true },
 	{ "let the guest run", vm_start_ready, true },
 	{ "tell the hooks that it started", vm_start_hook_started, true },
 	{ "commit", step_commit, true },
