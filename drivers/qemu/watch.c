@@ -26,7 +26,7 @@
 #include "reap.h"
 
 #define RESTARTS_MAX   5u     /* in this time; the next one destroys */
-#define RESTARTS_MS    60000u
+#define RESTARTS_S     60u
 #define REARM_MS       5000u /* firmware's own resets after one of ours come before */
 #define OOM_SCORE_ADJ  (-900)
 #define REAP_MS	       90000u /* hooks may take a minute */
@@ -79,25 +79,23 @@ static void write_status(struct watch *w)
 /* Back-off: at once, then 1, 2, 4, 8 s after the last one; the sixth in a minute ends the guest. */
 static void plan_restart(struct watch *w)
 {
-	uint64_t now = vm_now_ms(), wait = 0;
+	uint64_t now = vm_now_ms(), second = w->o->second_ms != 0 ? w->o->second_ms : 1000;
 	unsigned recent = 0;
 
 	if (w->restart_at.at_ms != 0 || w->life.restarting)
 		return;
 	for (unsigned i = 0; i < RESTARTS_MAX; i++)
-		if (w->restarted_ms[i] != 0 && now - w->restarted_ms[i] < RESTARTS_MS)
+		if (w->restarted_ms[i] != 0 && now - w->restarted_ms[i] < RESTARTS_S * second)
 			recent++;
 	if (recent >= RESTARTS_MAX) {
 		vm_watch_log_note(&w->log, "restarted %u times in %u s: destroying the guest",
-				  recent, RESTARTS_MS / 1000);
-		snprintf(w->life.end, sizeof(w->life.end), "restart-limit");
+				  recent, RESTARTS_S);
+		snprintf(w->life.end, sizeof(w->life.end), VM_WATCH_RESTART_LIMIT);
 		send_qmp(w, "\"quit\"");
 		w->stop_at = vm_deadline_in(5000);
 		return;
 	}
-	if (recent > 0)
-		wait = UINT64_C(1000) << (recent - 1);
-	w->restart_at = vm_deadline_in(wait + 1);
+	w->restart_at = vm_deadline_in(recent > 0 ? second << (recent - 1) : 1);
 }
 
 static void send_action(struct watch *w, const char *action, const char *value)
@@ -449,7 +447,7 @@ static int exit_status(const struct watch *w)
 	if (w->life.stopping && w->killed)
 		return VM_TIMED_OUT;
 	return strncmp(reason, "crashed", 7) == 0 || strncmp(reason, "failed", 6) == 0 ||
-			       strcmp(reason, "restart-limit") == 0 ||
+			       strcmp(reason, VM_WATCH_RESTART_LIMIT) == 0 ||
 			       strcmp(reason, "panicked") == 0
 		       ? VM_HYPERVISOR
 		       : 0;

@@ -40,6 +40,7 @@ struct vm_watch_options {
 	bool foreground;
 	uint64_t stop_timeout_ms;
 	enum vm_watch_policy poweroff, reboot, crash;
+	unsigned second_ms; /* of the back-off, 0 = 1000; tests shorten it */
 };
 
 /* Text of argv for exec; the inverse of vm_watch_parse().  argv has room for VM_WATCH_ARGS. */
@@ -92,6 +93,8 @@ struct vm_watch_life {
 /* Follows one event line; run_fd: for a wanted reboot (see VM_WANTED_FILE). */
 enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch_options *o,
 				  int run_fd, const char *line, size_t len);
+/* life->end of a guest that was restarted too often; it stays, whatever QEMU says of its end. */
+#define VM_WATCH_RESTART_LIMIT "restart-limit"
 /* The reason word of a guest whose QEMU ended with this waitpid() status; buf of 32 bytes. */
 void vm_watch_end_reason(const struct vm_watch_life *l, int run_fd, int wait_status, char *buf);
 

@@ -111,7 +111,8 @@ static enum vm_watch_todo on_shutdown(struct vm_watch_life *l, const struct vm_w
 	for (size_t i = 0; i < VM_COUNT(causes); i++)
 		if (strcmp(causes[i].qemu, word) == 0)
 			c = &causes[i];
-	set_word(l->end, c->word);
+	if (strcmp(l->end, VM_WATCH_RESTART_LIMIT) != 0)
+		set_word(l->end, c->word);
 	/* A guest that reboots may say so twice, the second time when it has been stopped. */
 	if (l->status.life != VM_PAUSED && l->status.life != VM_CRASHED) {
 		set_word(l->why, c->word);
@@ -223,6 +224,8 @@ void vm_watch_end_reason(const struct vm_watch_life *l, int run_fd, int wait_sta
 
 	if (cleared || vm_wanted(run_fd, VM_WANTED_DESTROY))
 		set_word(buf, "destroyed");
+	else if (strcmp(l->end, VM_WATCH_RESTART_LIMIT) == 0)
+		set_word(buf, l->end);
 	else if (WIFSIGNALED(wait_status))
 		snprintf(buf, 32, "crashed-signal-%d", WTERMSIG(wait_status));
 	else if (WEXITSTATUS(wait_status) != 0 && strcmp(l->end, "panicked") != 0)
