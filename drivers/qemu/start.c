@@ -122,7 +122,7 @@ static int step_check(struct vm_start *s, struct vm_err *err)
 
 	if (s->g->lib >= 0 && !s->o->force_boot &&
 	    fstatat(s->g->lib, VM_LIB_SAVE, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		vm_err_set(err, VM_UNSUPPORTED, "it has a saved state, which cannot be restored yet");
+		vm_err_set(err, VM_UNSUPPORTED, "has a saved state, which cannot be restored yet");
 		return vm_err_hint(err, "start it with --force-boot, which discards the saved state");
 	}
 	return vm_start_check(s, err);

@@ -75,7 +75,7 @@ int vm_qemu_suspend(struct vm_guest *g, struct vm_deadline dl, struct vm_err *er
 	if (strcmp(word, "running") != 0) {
 		if (strcmp(word, "paused") == 0 || strcmp(word, "prelaunch") == 0)
 			return 1;
-		return vm_err_set(err, VM_IN_USE, "it is not running (QEMU says %s)", word);
+		return vm_err_set(err, VM_IN_USE, "is not running (QEMU says %s)", word);
 	}
 	if (vm_qmp_call(q, dl, NULL, err, "stop", NULL) < 0)
 		return -1;
@@ -173,7 +173,7 @@ static int press_button(struct vm_guest *g, bool reboot, struct vm_deadline dl, 
 	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
 		return -1;
 	if (strcmp(word, "running") != 0) {
-		vm_err_set(err, VM_IN_USE, "it is not running and cannot see the power button "
+		vm_err_set(err, VM_IN_USE, "is not running and cannot see the power button "
 					   "(QEMU says %s)", word);
 		return vm_err_hint(err, "vm-resume %s first, or vm-destroy", g->name);
 	}
@@ -237,7 +237,7 @@ static int end_guest(struct vm_guest *g, unsigned modes, bool reboot, struct vm_
 	}
 	if (reboot && vm_guest_watched(g->run) != 1) {
 		vm_err_set(err, VM_UNSUPPORTED,
-			   "it has no watcher, which would start it again after its power-off");
+			   "has no watcher, which would start it again after its power-off");
 		return vm_err_hint(err, "use --mode=agent, or vm-shutdown --wait and vm-start");
 	}
 	return press_button(g, reboot, dl, err);

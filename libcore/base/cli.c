@@ -368,7 +368,7 @@ int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const cha
 			continue;
 		status = say(p, name, r == 0 ? "" : " already", word, status);
 	}
-	if (out && good) {
+	if (out && (good || !c->operands.n)) {
 		vm_out_bool(out, "changed", changed);
 		vm_out_array(out, "guests", NULL, 0);
 		for (i = 0; i < c->operands.n; i++) {

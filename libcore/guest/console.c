@@ -318,9 +318,9 @@ int vm_console_cli(const struct vm_common *c, const struct vm_console_options *o
 		return -1;
 	found = find_device(d, o->device);
 	if (found == NULL && o->device != NULL)
-		return vm_err_set(err, VM_NOT_FOUND, "it has no character device %s", o->device);
+		return vm_err_set(err, VM_NOT_FOUND, "has no character device %s", o->device);
 	if (found == NULL) {
-		vm_err_set(err, VM_NOT_FOUND, "it has no console of type pty or unix");
+		vm_err_set(err, VM_NOT_FOUND, "has no console of type pty or unix");
 		return vm_err_hint(err, "vm-info %s consoles lists what it has", ref);
 	}
 	if (take_lock(&g, found->dev.alias, o->force, c->deadline, &lock, err) < 0 ||

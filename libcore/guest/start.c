@@ -19,7 +19,7 @@ static int start(struct vm_host *h, struct vm_guest *g, const struct vm_start_op
 	if (g->active) {
 		if (if_needed)
 			return 1;
-		return vm_err_set(err, VM_IN_USE, "it is %s already",
+		return vm_err_set(err, VM_IN_USE, "is %s already",
 				  g->life == VM_PAUSED ? "started (paused)" : "running");
 	}
 	if (vm_planner_find(h->state.driver, &planner, err) < 0)
@@ -55,7 +55,7 @@ int vm_guest_create(struct vm_host *h, const struct vm_start_options *o, char **
 			  err) < 0)
 		return -1;
 	if (g.defined) {
-		vm_err_set(err, VM_IN_USE, "it is defined");
+		vm_err_set(err, VM_IN_USE, "is defined");
 		vm_err_object(err, d->name);
 		return vm_err_hint(err, "vm-start %s starts it", d->name);
 	}

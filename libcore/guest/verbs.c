@@ -92,7 +92,7 @@ int vm_guest_wait_off(struct vm_host *h, const char *ref, const struct vm_run_id
 	if (pidfd >= 0 && vm_pidfd_wait(pidfd, dl, err) < 0) {
 		if (err->kind != VM_TIMED_OUT)
 			return -1;
-		vm_err_set(err, VM_PENDING, "it is not off yet");
+		vm_err_set(err, VM_PENDING, "is not off yet");
 		return vm_err_hint(err, "wait longer (vm-wait --off %s), or vm-destroy it", ref);
 	}
 	wait_watcher(run, reap);
@@ -127,7 +127,7 @@ int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool rem
 	if (vm_guest_open(&h->state, ref, flags, dl, &g, err) < 0)
 		return -1;
 	if (!g.active && g.life != VM_STALE) {
-		vm_err_set(err, VM_NOT_RUNNING, "it is not running");
+		vm_err_set(err, VM_NOT_RUNNING, "is not running");
 		return off_already(if_needed, err);
 	}
 	if (h->driver->destroy == NULL)

@@ -18,7 +18,7 @@ is "$(vm-info --get=reason g1)" booted "because it was booted"
 ok "its log begins with the command line" grep -q '^-name guest=g1' "$VM_ROOT/var/log/vm/qemu/g1.log"
 wait_for 5 "the guest boots" guest_says g1 '^vm-test-guest ready'
 status_is 10 vm-start g1
-err_is "vm-start: g1: it is running already"
+err_is "vm-start: g1: is running already"
 status_is 0 vm-start --if-needed g1
 out_is "g1: started already"
 status_is 0 vm-suspend g1
@@ -122,7 +122,7 @@ wait_for 10 "t1 boots" guest_says t1 '^vm-test-guest ready'
 status_is 0 vm-shutdown --wait=20 t1
 status_is 5 vm-info t1
 status_is 10 vm-create "$T/g1.xml"
-err_like '^vm-create: g1: it is defined; vm-start g1'
+err_like '^vm-create: g1: is defined; vm-start g1'
 
 # ---- several guests ----
 define p1
@@ -135,9 +135,9 @@ p3: started"
 : >"$T/g1.console"
 status_is 10 vm-start --parallel=4 g1 p1 nosuch p2
 out_is "g1: started"
-err_is "vm-start: p1: it is running already
+err_is "vm-start: p1: is running already
 vm-start: nosuch: no such guest; vm-list --all shows those there are
-vm-start: p2: it is running already" "failures in operand order"
+vm-start: p2: is running already" "failures in operand order"
 for g in g1 p1 p2 p3; do
 	wait_for 10 "$g boots" guest_says "$g" '^vm-test-guest ready'
 done
