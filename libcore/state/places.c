@@ -131,8 +131,12 @@ static int own_open(int at, const char *name, const char *path, const struct ope
 		vm_err_set(err, VM_DENIED, "open %s: not a directory of ours", path);
 		return vm_err_hint(err, "no place of vm-utils may be a symbolic link; use a mount");
 	}
-	if (fd < 0)
-		return vm_err_sys(err, "open directory %s", path);
+	if (fd < 0) {
+		vm_err_sys(err, "open directory %s", path);
+		if (errno == EACCES && !o->session && o->group)
+			vm_err_hint(err, "only root and the group '%s' may look there", o->group);
+		return -1;
+	}
 	if (fstat(fd, &st) < 0)
 		return vm_err_sys(err, "open directory %s", path);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
