@@ -51,6 +51,8 @@ void vm_start_policies(const struct vm_domain *d, struct vm_watch_options *ret)
 	ret->poweroff = policy_of(d->on_poweroff, VM_WATCH_DESTROY);
 	ret->reboot = policy_of(d->on_reboot, VM_WATCH_RESTART);
 	ret->crash = policy_of(d->on_crash, VM_WATCH_DESTROY);
+	ret->dump = d->on_crash == VM_LIFECYCLE_COREDUMP_DESTROY ||
+		    d->on_crash == VM_LIFECYCLE_COREDUMP_RESTART;
 }
 
 /* QEMU's messages begin with what was run, as an admin wants to see it. */
@@ -248,7 +250,7 @@ static int send_actions(struct vm_start *s, uint64_t *ret_id, struct vm_err *err
 	return vm_qmp_send(s->qmp, ret_id, err, "set-action", "{s:s, s:s, s:s}", "shutdown",
 			   exits ? "poweroff" : "pause", "reboot",
 			   w->reboot == VM_WATCH_RESTART ? "reset" : "shutdown", "panic",
-			   w->crash == VM_WATCH_DESTROY ? "exit-failure" : "pause");
+			   w->crash == VM_WATCH_DESTROY && !w->dump ? "exit-failure" : "pause");
 }
 
 /* A password is set before the guest runs; until then QEMU lets nobody in. */

@@ -28,6 +28,7 @@
 #define RESTARTS_MAX   5u     /* in this time; the next one destroys */
 #define RESTARTS_S     60u
 #define REARM_MS       5000u /* firmware's own resets after one of ours come before */
+#define DUMP_MS	       600000u /* for a dump of the guest's memory */
 #define OOM_SCORE_ADJ  (-900)
 #define REAP_MS	       90000u /* hooks may take a minute */
 
@@ -46,7 +47,7 @@ struct watch {
 	struct vm_procid qemu;
 	uint64_t restarted_ms[RESTARTS_MAX];
 	unsigned restarts;
-	struct vm_deadline restart_at, rearm_at, stop_at; /* at_ms 0 = not set */
+	struct vm_deadline restart_at, rearm_at, dump_until, stop_at; /* at_ms 0 = not set */
 };
 
 static void send_qmp(struct watch *w, const char *command)
@@ -136,30 +137,71 @@ static void go_on(struct watch *w)
 	send_qmp(w, "\"cont\"");
 }
 
+static void act(struct watch *w, enum vm_watch_todo todo);
+static void end_dump(struct watch *w);
+
+/* A dump that cannot be made does not keep the policy from being carried out. */
+static void dump(struct watch *w)
+{
+	struct vm_err err = VM_ERR_INIT;
+
+	vm_watch_log_note(&w->log, "the guest panicked: dumping its memory");
+	if (w->qmp >= 0 && vm_watch_dump(&w->state, w->o->name, w->qmp, &err) == 0) {
+		w->dump_until = vm_deadline_in(DUMP_MS);
+		return;
+	}
+	vm_watch_log_note(&w->log, "cannot dump it: %s", err.msg);
+	end_dump(w);
+}
+
+static void end_dump(struct watch *w)
+{
+	static const char completed[] = "{\"event\":\"DUMP_COMPLETED\"}";
+
+	w->dump_until.at_ms = 0;
+	if (w->life.dumping)
+		act(w, vm_watch_event(&w->life, w->o, w->run, completed, sizeof(completed) - 1));
+}
+
+static void act(struct watch *w, enum vm_watch_todo todo)
+{
+	switch (todo) {
+	case VM_WATCH_NOTHING:
+		break;
+	case VM_WATCH_DO_RESTART:
+		plan_restart(w);
+		break;
+	case VM_WATCH_DO_QUIT:
+		/* Where QEMU's own action is to exit this only comes too late. */
+		send_qmp(w, "\"quit\"");
+		break;
+	case VM_WATCH_DO_GO_ON:
+		go_on(w);
+		break;
+	case VM_WATCH_DO_REARM:
+		rearm_later(w);
+		break;
+	case VM_WATCH_DO_DUMP:
+		dump(w);
+		break;
+	}
+}
+
 static void take_line(struct watch *w, const char *line, size_t len)
 {
 	struct vm_err err = VM_ERR_INIT;
-	enum vm_watch_todo todo;
 
 	if (vm_json_find(line, len, "event").at == NULL) {
-		if (vm_json_find(line, len, "error").at != NULL)
+		if (vm_json_find(line, len, "error").at != NULL) {
 			vm_watch_log_note(&w->log, "QEMU refused: %.*s", (int)(len < 300 ? len : 300),
 					  line);
+			end_dump(w);
+		}
 		return;
 	}
 	if (vm_events_append(&w->events, line, len, &err) < 0)
 		vm_watch_log_note(&w->log, "cannot keep an event: %s", err.msg);
-	todo = vm_watch_event(&w->life, w->o, w->run, line, len);
-	if (todo == VM_WATCH_DO_RESTART) {
-		plan_restart(w);
-	} else if (todo == VM_WATCH_DO_GO_ON) {
-		go_on(w);
-	} else if (todo == VM_WATCH_DO_REARM) {
-		rearm_later(w);
-	} else if (todo == VM_WATCH_DO_QUIT) {
-		/* Where QEMU's own action is to exit this only comes too late. */
-		send_qmp(w, "\"quit\"");
-	}
+	act(w, vm_watch_event(&w->life, w->o, w->run, line, len));
 }
 
 static void take_oversized(struct watch *w)
@@ -318,6 +360,7 @@ static struct vm_deadline next_deadline(const struct watch *w)
 
 	/* "Not set" is "never", which min() knows. */
 	d = vm_deadline_min(w->restart_at, w->rearm_at);
+	d = vm_deadline_min(d, w->dump_until);
 	return vm_deadline_min(d, w->stop_at);
 }
 
@@ -348,6 +391,8 @@ static void loop(struct watch *w)
 			read_end(w);
 		if (w->restart_at.at_ms != 0 && vm_deadline_passed(w->restart_at))
 			restart(w);
+		if (w->dump_until.at_ms != 0 && vm_deadline_passed(w->dump_until))
+			end_dump(w);
 		if (w->rearm_at.at_ms != 0 && vm_deadline_passed(w->rearm_at)) {
 			w->rearm_at.at_ms = 0;
 			send_action(w, "reboot", "shutdown");

@@ -40,11 +40,12 @@ struct vm_watch_options {
 	bool foreground;
 	uint64_t stop_timeout_ms;
 	enum vm_watch_policy poweroff, reboot, crash;
+	bool dump;	    /* a guest that panicked is dumped first */
 	unsigned second_ms; /* of the back-off, 0 = 1000; tests shorten it */
 };
 
 /* Text of argv for exec; the inverse of vm_watch_parse().  argv has room for VM_WATCH_ARGS. */
-#define VM_WATCH_ARGS 12
+#define VM_WATCH_ARGS 13
 struct vm_watch_argv {
 	char text[VM_WATCH_ARGS][300];
 	const char *argv[VM_WATCH_ARGS + 1];
@@ -74,6 +75,13 @@ void vm_watch_log_note(struct vm_watch_log *l, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void vm_watch_log_close(struct vm_watch_log *l);
 
+/*
+ * Begins a dump of the guest's memory (ELF) into <lib>/<name>/dump/TIME.core of mode 0600, through a descriptor:
+ * QEMU needs no right to the place.  The newest VM_WATCH_DUMPS are kept: a guest must not fill /var.
+ */
+#define VM_WATCH_DUMPS 2u
+int vm_watch_dump(const struct vm_state *s, const char *name, int qmp, struct vm_err *err);
+
 /* What QEMU's events say about the guest. */
 enum vm_watch_todo {
 	VM_WATCH_NOTHING,
@@ -81,11 +89,13 @@ enum vm_watch_todo {
 	VM_WATCH_DO_QUIT,    /* end QEMU */
 	VM_WATCH_DO_GO_ON,   /* the reset of a restart is done */
 	VM_WATCH_DO_REARM,   /* vm-reset has reset it */
+	VM_WATCH_DO_DUMP,    /* write its memory to a file; DUMP_COMPLETED goes on with the policy */
 };
 struct vm_watch_life {
 	struct vm_status status; /* as last written */
 	bool dirty;		 /* status is to be written */
 	bool stopping;		 /* we asked it to end: no restart */
+	bool dumping;		 /* from VM_WATCH_DO_DUMP until DUMP_COMPLETED */
 	bool restarting;	 /* from VM_WATCH_DO_RESTART until its vCPUs run */
 	char why[32];		 /* reason the next STOP has; "" = user */
 	char end[32];		 /* reason of the end to come; "" = not known */

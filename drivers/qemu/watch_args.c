@@ -24,6 +24,8 @@ void vm_watch_format(const struct vm_watch_options *o, struct vm_watch_argv *ret
 	ADD("--on-poweroff=%s", vm_watch_policies[o->poweroff]);
 	ADD("--on-reboot=%s", vm_watch_policies[o->reboot]);
 	ADD("--on-crash=%s", vm_watch_policies[o->crash]);
+	if (o->dump)
+		ADD("--dump");
 	if (o->committed)
 		ADD("--committed");
 	if (o->foreground) {
@@ -72,6 +74,8 @@ static int parse_one(const char *arg, struct vm_watch_options *o, struct vm_err 
 		return parse_policy(v, &o->reboot, err);
 	} else if ((v = value_of(arg, "--on-crash")) != NULL) {
 		return parse_policy(v, &o->crash, err);
+	} else if (strcmp(arg, "--dump") == 0) {
+		o->dump = true;
 	} else if (strcmp(arg, "--committed") == 0) {
 		o->committed = true;
 	} else if (strcmp(arg, "--foreground") == 0) {

@@ -143,6 +143,20 @@ static enum vm_watch_todo on_panic(struct vm_watch_life *l, const struct vm_watc
 		return VM_WATCH_NOTHING;
 	set_word(l->why, "panicked");
 	set_status(l, VM_CRASHED, "panicked", time_us);
+	if (l->stopping)
+		return VM_WATCH_DO_QUIT;
+	if (!o->dump)
+		return todo_of(o->crash);
+	l->dumping = true;
+	return VM_WATCH_DO_DUMP;
+}
+
+/* Of a dump that somebody else asked for nothing follows. */
+static enum vm_watch_todo on_dumped(struct vm_watch_life *l, const struct vm_watch_options *o)
+{
+	if (!l->dumping)
+		return VM_WATCH_NOTHING;
+	l->dumping = false;
 	return l->stopping ? VM_WATCH_DO_QUIT : todo_of(o->crash);
 }
 
@@ -179,6 +193,8 @@ enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 		return on_shutdown(l, o, run_fd, line, len, at);
 	if (strcmp(event, "GUEST_PANICKED") == 0)
 		return on_panic(l, o, line, len, at);
+	if (strcmp(event, "DUMP_COMPLETED") == 0)
+		return on_dumped(l, o);
 	if (strcmp(event, "BLOCK_IO_ERROR") == 0) {
 		if (vm_json_is(vm_json_find(line, len, "data.action"), "\"stop\""))
 			set_word(l->why, "io-error");

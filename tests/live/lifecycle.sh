@@ -102,6 +102,27 @@ status_is 0 vm-shutdown --wait=20 b
 ok "it is off" state_is b shutoff
 is "$(boots b)" 3 "and did not boot again"
 
+# ---- core dumps ----
+dumps() { ls "$VM_ROOT/var/lib/vm/qemu/$1/dump" 2>/dev/null | wc -l; }
+begin c destroy restart coredump-restart
+tell c panic
+wait_for 20 "on_crash=coredump-restart: it boots again" booted c 2
+same_process c
+is "$(dumps c)" 1 "with a dump"
+ok "which is a core file" sh -c 'head -c 4 "$1"/*.core | grep -q ELF' sh "$VM_ROOT/var/lib/vm/qemu/c/dump"
+is "$(stat -c %a "$VM_ROOT"/var/lib/vm/qemu/c/dump/*.core)" 600 "for root alone"
+for n in 3 4; do
+	sleep 1
+	tell c panic
+	wait_for 20 "again" booted c "$n"
+done
+is "$(dumps c)" 2 "the newest two are kept"
+vm-destroy -q c
+begin cd destroy restart coredump-destroy
+tell cd panic
+wait_for 20 "on_crash=coredump-destroy: off" state_is cd shutoff
+is "$(dumps cd)" 1 "with a dump"
+
 # ---- restart, again and again ----
 begin l restart restart restart
 for n in 2 3 4; do

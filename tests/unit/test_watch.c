@@ -199,6 +199,25 @@ static void test_preserve(void **state)
 	assert_life(l, VM_PAUSED, "reset");
 }
 
+static void test_dump(void **state)
+{
+	struct vm_watch_options o = { .reboot = VM_WATCH_RESTART, .crash = VM_WATCH_RESTART, .dump = true };
+	struct vm_watch_life l = { .status = { .life = VM_RUNNING } };
+	int fd = *(int *)*state;
+
+	/* somebody else's dump */
+	assert_int_equal(feed(&l, &o, fd, PLAIN(1, "DUMP_COMPLETED")), VM_WATCH_NOTHING);
+	assert_int_equal(feed(&l, &o, fd, PANIC(2, "pause")), VM_WATCH_DO_DUMP);
+	assert_life(l, VM_CRASHED, "panicked");
+	assert_int_equal(feed(&l, &o, fd, PLAIN(3, "DUMP_COMPLETED")), VM_WATCH_DO_RESTART);
+	assert_int_equal(feed(&l, &o, fd, PLAIN(4, "DUMP_COMPLETED")), VM_WATCH_NOTHING);
+	o.crash = VM_WATCH_DESTROY;
+	feed(&l, &o, fd, PANIC(5, "pause"));
+	assert_int_equal(feed(&l, &o, fd, PLAIN(6, "DUMP_COMPLETED")), VM_WATCH_DO_QUIT);
+	l.stopping = true;
+	assert_int_equal(feed(&l, &o, fd, PANIC(7, "pause")), VM_WATCH_DO_QUIT);
+}
+
 static void test_wanted(void **state)
 {
 	struct vm_watch_options o = { .reboot = VM_WATCH_RESTART };
@@ -260,7 +279,7 @@ static void test_arguments(void **state)
 	const struct vm_watch_options o = {
 		.connect = "qemu:///system", .name = "a b", .pid = 4711, .foreground = true,
 		.stop_timeout_ms = 1234, .committed = true, .poweroff = VM_WATCH_PRESERVE,
-		.reboot = VM_WATCH_DESTROY, .crash = VM_WATCH_RESTART,
+		.reboot = VM_WATCH_DESTROY, .crash = VM_WATCH_RESTART, .dump = true,
 	};
 	struct vm_watch_options got;
 	struct vm_watch_argv a;
@@ -283,7 +302,7 @@ static void test_arguments(void **state)
 	assert_string_equal(got.connect, o.connect);
 	assert_int_equal(got.pid, o.pid);
 	assert_int_equal(got.stop_timeout_ms, o.stop_timeout_ms);
-	assert_true(got.committed && got.foreground);
+	assert_true(got.committed && got.foreground && got.dump);
 	assert_int_equal(got.poweroff, o.poweroff);
 	assert_int_equal(got.reboot, o.reboot);
 	assert_int_equal(got.crash, o.crash);
@@ -542,6 +561,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_lines, scratch, unscratch),
 		cmocka_unit_test_setup_teardown(test_policies, scratch, unscratch),
 		cmocka_unit_test_setup_teardown(test_preserve, scratch, unscratch),
+		cmocka_unit_test_setup_teardown(test_dump, scratch, unscratch),
 		cmocka_unit_test_setup_teardown(test_wanted, scratch, unscratch),
 		cmocka_unit_test_setup_teardown(test_end_reasons, scratch, unscratch),
 		cmocka_unit_test(test_arguments),
