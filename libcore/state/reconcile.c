@@ -136,6 +136,11 @@ static int sweep_definition(struct vm_guest *g, struct vm_err *err)
 			n++;
 		if (g->lib >= 0 && unlinkat(g->lib, VM_LIB_INDEX, 0) == 0)
 			n++;
+		/* empty then, unless something was to be kept */
+		if (g->lib >= 0 && unlinkat(s->lib, g->name, AT_REMOVEDIR) == 0) {
+			vm_cleanup_fd(&g->lib);
+			n++;
+		}
 	}
 	return n || r;
 }

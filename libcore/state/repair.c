@@ -414,14 +414,28 @@ static void sweep(const struct vm_repair *r, int dirfd, const char *path)
 	did(r, path, what);
 }
 
+/* What an undefine could not remove. 1 = gone now; what was to be kept (NVRAM) keeps the directory. */
+static int forget(const struct vm_guest *g, const uint8_t uuid[16])
+{
+	(void)uuid;
+	if (g->defined || g->active || g->lib < 0)
+		return 0;
+	if (unlinkat(g->lib, VM_LIB_INDEX, 0) < 0 && errno != ENOENT)
+		return -1;
+	return unlinkat(g->state->lib, g->name, AT_REMOVEDIR) == 0;
+}
+
 static int sweep_one(int dirfd, const char *name, void *arg)
 {
+	const struct vm_repair *r = arg;
 	VM_AUTO_FD int dir = -1;
 
 	if (*name == '.' || !vm_name_valid(name))
 		return 0;
 	dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	sweep(arg, dir, name);
+	sweep(r, dir, name);
+	if (!r->dry_run && dir >= 0 && !vm_definition_exists(r->state, name))
+		with_lock(r, name, forget, NULL, "removed what was left of its definition");
 	return vm_wait_interrupted();
 }
 

@@ -27,6 +27,8 @@ is "$(count started) $(count RESUME) $(count SHUTDOWN)" "6 6 3" "so was everythi
 # Without a watcher QEMU itself tells, and the end is noticed.
 for i in 1 2 3; do
 	vm-create --no-watch "$T/g1.xml" >/dev/null || fail "vm-create --no-watch"
+	# nobody writes for it: the follower must have had the time to look
+	sleep 1
 	vm-destroy g1 >/dev/null
 done
 wait_for 5 "every end was noticed" sh -c "[ \$(cut -f 2 '$T/ev' | grep -cx ended) -eq 9 ]"
