@@ -26,6 +26,8 @@ enum vm_fd_role {
 	VM_FD_SPARE,  /* listening socket: the next tool */
 	VM_FD_TAP,    /* tap of an interface, queue `index` */
 	VM_FD_VHOST,  /* vhost-net of an interface, queue `index` */
+	VM_FD_FILE,   /* where a character device's output for the file `path` is written to; index: 1 =
+		       * append */
 	VM_FD_LISTEN, /* listening UNIX socket at `path` (a character device that is a server) */
 	VM_FD_ROLES
 };
@@ -37,7 +39,7 @@ struct vm_argv_fd {
 	const void *object; /* the model's object it belongs to, borrowed; NULL for monitors */
 	unsigned index;
 	char *alias; /* "net0", "serial1"; NULL for monitors; owned */
-	char *path;  /* VM_FD_LISTEN; owned */
+	char *path;  /* VM_FD_LISTEN, VM_FD_FILE; owned */
 };
 struct vm_argv {
 	char **v; /* NULL-terminated once vm_qemu_argv() has returned; owned */
@@ -58,6 +60,7 @@ struct vm_qemu_env {
 	const struct vm_qemu_caps *caps; /* NULL: what QEMU 7.2 can */
 	bool
 	    no_vhost_net; /* the host has no vhost-net: virtio interfaces go without, as they may */
+	bool pipe_files; /* files of character devices are descriptors: somebody bounds them */
 	int64_t now_s; /* seconds since the epoch for a clock relative to now; 0 = ask the clock */
 	const char *run_path; /* the guest's runtime directory: sockets whose place the document leaves
 			       * open */

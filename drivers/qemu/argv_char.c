@@ -77,6 +77,32 @@ static void backend_udp(struct vm_strbuf *b, const struct vm_chardev *c)
 	}
 }
 
+#define FDSET "/dev" "/fdset/" /* a name of QEMU's own, no place of the host */
+
+/*
+ * The file itself, or what the starter opened in its place, as a set of one descriptor.  QEMU's own copy lives as long
+ * as the device does.  Source: -add-fd and "/dev/fdset" of qemu(1), QEMU 7.2.
+ */
+static void add_file(struct vm_plan *p, struct vm_strbuf *b, const char *key, const char *append_key,
+		     const struct vm_char *chr, const char *alias, const char *path, bool append)
+{
+	VM_AUTO_FREE char *set = NULL, *place = NULL;
+	int fd;
+
+	if (!p->env->pipe_files) {
+		vm_kv_str(b, key, path);
+		if (append) /* QEMU begins a new file without */
+			vm_kv_on(b, append_key, true);
+		return;
+	}
+	fd = vm_argv_fd(p->a, VM_FD_FILE, chr, append, alias, path);
+	set = vm_xasprintf("set=%d,fd=%d", fd, fd);
+	place = vm_xasprintf(FDSET "%d", fd);
+	vm_argv_opt(p->a, "-add-fd", set);
+	vm_kv_str(b, key, place);
+	vm_kv_on(b, append_key, true);
+}
+
 /* QEMU's word for a backend: a device of the host is one of two kinds. */
 static const char *backend_word(const struct vm_char *chr, bool parallel)
 {
@@ -131,9 +157,7 @@ static void chardev(struct vm_plan *p, const struct vm_char *chr, const char *al
 		backend_udp(&b, c);
 		break;
 	case VM_CHARDEV_FILE:
-		vm_kv_str(&b, "path", c->path);
-		if (c->append == VM_SWITCH_ON) /* QEMU begins a new file without */
-			vm_kv_on(&b, "append", true);
+		add_file(p, &b, "path", "append", chr, alias, c->path, c->append == VM_SWITCH_ON);
 		break;
 	case VM_CHARDEV_DEV:
 	case VM_CHARDEV_PIPE:
@@ -152,11 +176,9 @@ static void chardev(struct vm_plan *p, const struct vm_char *chr, const char *al
 	case VM_CHARDEV_TYPES:
 		break;
 	}
-	if (c != NULL && c->log_file != NULL) {
-		vm_kv_str(&b, "logfile", c->log_file);
-		if (c->log_append == VM_SWITCH_ON)
-			vm_kv_on(&b, "logappend", true);
-	}
+	if (c != NULL && c->log_file != NULL)
+		add_file(p, &b, "logfile", "logappend", chr, alias, c->log_file,
+			 c->log_append == VM_SWITCH_ON);
 	vm_argv_opt(p->a, "-chardev", b.text);
 	vm_strbuf_free(&b);
 }

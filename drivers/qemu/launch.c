@@ -22,7 +22,7 @@
 #include "host/self.h"
 #include "watch.h"
 
-#define WATCH_FDS  5
+#define WATCH_FDS  (VM_WATCH_FD_END - VM_WATCH_FD_RUN + (int)VM_WATCH_FILES)
 #define FDS_MAX	   1200u
 #define NUMBER_MAX 1000 /* highest descriptor number of a child; above it they are parked meanwhile */
 
@@ -174,16 +174,17 @@ static int send_pid(int control, pid_t pid, int pidfd)
 	return sendmsg(control, &msg, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-static void exec_watcher(const char *path, const struct vm_watch_options *o, const int *fds,
-			 size_t n)
+static void exec_watcher(const char *path, const struct vm_watch_options *o, const int *fds)
 {
-	struct vm_watch_argv args;
 	struct vm_spawn_fd to[WATCH_FDS];
+	char **argv = vm_watch_format(o);
 	int null = vm_self_null();
+	size_t n = 0;
 
-	vm_watch_format(o, &args);
-	for (size_t i = 0; i < n; i++)
-		to[i] = (struct vm_spawn_fd){ fds[i], VM_WATCH_FD_RUN + (int)i };
+	/* The numbers are fixed; one that is not there (-1) stays closed. */
+	for (int i = 0; i < VM_WATCH_FD_END - VM_WATCH_FD_RUN + (int)o->nfiles; i++)
+		if (fds[i] >= 0)
+			to[n++] = (struct vm_spawn_fd){ fds[i], VM_WATCH_FD_RUN + i };
 	if (!o->foreground) {
 		dup2(null, 0);
 		dup2(null, 1);
@@ -194,8 +195,7 @@ static void exec_watcher(const char *path, const struct vm_watch_options *o, con
 	reset_signals();
 	if (place_fds(to, n) < 0)
 		return;
-	/* argv is not written to by execve(); its type is older than const. */
-	execv(path, (char *const *)(uintptr_t)args.argv);
+	execv(path, argv);
 }
 
 static _Noreturn void watcher_child(const struct vm_launch *l, const char *path, int control)
@@ -215,7 +215,7 @@ static _Noreturn void watcher_child(const struct vm_launch *l, const char *path,
 	if (send_pid(control, o.pid, pidfd) == 0) {
 		memcpy(fds, l->watch_fds, sizeof(fds));
 		fds[VM_WATCH_FD_CONTROL - VM_WATCH_FD_RUN] = control;
-		exec_watcher(path, &o, fds, WATCH_FDS);
+		exec_watcher(path, &o, fds);
 	}
 	e = errno;
 	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
@@ -313,12 +313,12 @@ void vm_launched_close(struct vm_launched *l)
 	vm_cleanup_fd(&l->control);
 }
 
-int vm_watch_become(const struct vm_watch_options *o, const int fds[5], struct vm_err *err)
+int vm_watch_become(const struct vm_watch_options *o, const int *fds, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = NULL;
 
 	if (vm_self_helper("vm-watch", &path, err) < 0)
 		return -1;
-	exec_watcher(path, o, fds, VM_WATCH_FD_CONTROL - VM_WATCH_FD_RUN);
+	exec_watcher(path, o, fds);
 	return vm_err_sys(err, "become the watcher");
 }

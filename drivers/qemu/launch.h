@@ -31,7 +31,7 @@ struct vm_launch {
 	uint32_t ncpus;
 	/* NULL: QEMU is our own child and nobody watches. */
 	const struct vm_watch_options *watch;
-	int watch_fds[5]; /* by enum vm_watch_fd, from VM_WATCH_FD_RUN on */
+	const int *watch_fds; /* by enum vm_watch_fd, from VM_WATCH_FD_RUN on, and those of its files */
 };
 struct vm_launched {
 	struct vm_procid qemu, watcher; /* watcher.pid 0 = none */
@@ -44,5 +44,5 @@ struct vm_launched {
 int vm_qemu_launch(const struct vm_launch *l, struct vm_launched *ret, struct vm_err *err);
 void vm_launched_close(struct vm_launched *l);
 /* Replaces this program by the watcher (--foreground), when the guest is up and committed.  Returns only on
- * failure.  fds as in struct vm_launch. */
-int vm_watch_become(const struct vm_watch_options *o, const int fds[5], struct vm_err *err);
+ * failure.  fds as watch_fds of struct vm_launch. */
+int vm_watch_become(const struct vm_watch_options *o, const int *fds, struct vm_err *err);

@@ -96,7 +96,8 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 	VM_AUTO_FREE char *run = vm_xasprintf("%s/%s", s->g->state->run_path, s->g->name);
 	VM_AUTO_FREE char *lib = vm_xasprintf("%s/%s", s->g->state->lib_path, s->g->name);
 	struct vm_qemu_env env = {
-		.run_path = run, .lib_path = lib, .no_vhost_net = !vm_vhost_net_usable()
+		.run_path = run, .lib_path = lib, .no_vhost_net = !vm_vhost_net_usable(),
+		.pipe_files = !s->o->no_watch,
 	};
 	struct vm_os *os = s->d->os;
 
@@ -251,6 +252,8 @@ static void undo(struct vm_start *s)
 static void close_start(struct vm_start *s)
 {
 	close_fds(s);
+	for (size_t i = VM_WATCH_FD_END - VM_WATCH_FD_RUN; i < VM_COUNT(s->watch_fds); i++)
+		vm_cleanup_fd(&s->watch_fds[i]);
 	vm_undo_close(&s->undo);
 	vm_qmp_close(&s->qmp);
 	vm_launched_close(&s->launched);
@@ -266,14 +269,12 @@ static void close_start(struct vm_start *s)
 
 static int stay(struct vm_start *s, struct vm_err *err)
 {
-	const int fds[5] = { s->g->run, s->events, s->messages, s->watch_lock, -1 };
-
 	s->watch.pid = s->launched.qemu.pid;
 	s->watch.committed = true;
 	if (s->o->up != NULL)
 		s->o->up(s->o->up_arg);
 	vm_qmp_close(&s->qmp);
-	return vm_watch_become(&s->watch, fds, err);
+	return vm_watch_become(&s->watch, s->watch_fds, err);
 }
 
 int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err)
@@ -293,6 +294,8 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 	};
 	int r = 0;
 
+	for (size_t i = 0; i < VM_COUNT(s.watch_fds); i++)
+		s.watch_fds[i] = -1;
 	for (size_t i = 0; r == 0 && i < VM_COUNT(steps); i++) {
 		if (steps[i].run == NULL)
 			continue;

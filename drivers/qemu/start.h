@@ -41,6 +41,8 @@ struct vm_start {
 	struct vm_qmp *qmp;
 	struct vm_launched launched;
 	struct vm_watch_options watch;
+	int watch_fds[VM_WATCH_FD_END - VM_WATCH_FD_RUN + VM_WATCH_FILES]; /* for it; those of files are
+									   * ours, -1 = none */
 };
 /* Gives QEMU a descriptor; `from` is owned by *s from here on. */
 void vm_start_inherit(struct vm_start *s, int from, int to);

@@ -171,6 +171,36 @@ static int listen_at(struct vm_start *s, const struct vm_argv_fd *f, struct vm_e
 	return 0;
 }
 
+/*
+ * A character device's file.  A regular one gets the watcher between, which bounds it: a guest must not fill
+ * the disk.  Nothing there stops QEMU when the watcher is killed or stopped; the guest's output is lost then.
+ */
+static int open_output(struct vm_start *s, const struct vm_argv_fd *f, struct vm_err *err)
+{
+	VM_AUTO_FD int file = open(f->path,
+				   O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC |
+					   (f->index == 0 ? O_TRUNC : 0),
+				   0600);
+	unsigned n = s->watch.nfiles;
+	struct stat st;
+	int ends[2];
+
+	if (file < 0 || fstat(file, &st) < 0)
+		return vm_err_sys(err, "%s: open %s", f->alias, f->path);
+	if (!S_ISREG(st.st_mode) || n == VM_WATCH_FILES) {
+		vm_start_inherit(s, vm_take_fd(&file), f->number);
+		return 0;
+	}
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return vm_err_sys(err, "pipe");
+	s->watch_fds[VM_WATCH_FD_END - VM_WATCH_FD_RUN + n] = ends[0];
+	s->watch.files[s->watch.nfiles++] = f->path;
+	vm_start_inherit(s, ends[1], f->number);
+	if (fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK) < 0)
+		return vm_err_sys(err, "pipe");
+	return 0;
+}
+
 static int monitor(struct vm_start *s, enum vm_fd_role role, const char *name, struct vm_err *err)
 {
 	for (size_t n = 0; n < s->argv.nfds; n++) {
@@ -190,9 +220,13 @@ int vm_start_sockets(struct vm_start *s, struct vm_err *err)
 {
 	int pipe_fds[2];
 
-	for (size_t n = 0; n < s->argv.nfds; n++)
-		if (s->argv.fds[n].role == VM_FD_LISTEN && listen_at(s, &s->argv.fds[n], err) < 0)
+	for (size_t n = 0; n < s->argv.nfds; n++) {
+		const struct vm_argv_fd *f = &s->argv.fds[n];
+
+		if ((f->role == VM_FD_LISTEN && listen_at(s, f, err) < 0) ||
+		    (f->role == VM_FD_FILE && open_output(s, f, err) < 0))
 			return -1;
+	}
 	if (monitor(s, VM_FD_QMP, VM_RUN_QMP, err) < 0 ||
 	    monitor(s, VM_FD_EVENTS, VM_RUN_EVENTS, err) < 0 ||
 	    monitor(s, VM_FD_SPARE, VM_RUN_SPARE, err) < 0)

@@ -115,10 +115,11 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 	}
 	l.fds = s->fds;
 	l.nfds = s->nfds;
-	l.watch_fds[VM_WATCH_FD_RUN - VM_WATCH_FD_RUN] = s->g->run;
-	l.watch_fds[VM_WATCH_FD_EVENTS - VM_WATCH_FD_RUN] = s->events;
-	l.watch_fds[VM_WATCH_FD_STDERR - VM_WATCH_FD_RUN] = s->messages;
-	l.watch_fds[VM_WATCH_FD_LOCK - VM_WATCH_FD_RUN] = s->watch_lock;
+	s->watch_fds[VM_WATCH_FD_RUN - VM_WATCH_FD_RUN] = s->g->run;
+	s->watch_fds[VM_WATCH_FD_EVENTS - VM_WATCH_FD_RUN] = s->events;
+	s->watch_fds[VM_WATCH_FD_STDERR - VM_WATCH_FD_RUN] = s->messages;
+	s->watch_fds[VM_WATCH_FD_LOCK - VM_WATCH_FD_RUN] = s->watch_lock;
+	l.watch_fds = s->watch_fds;
 	s->launching = true;
 	if (vm_qemu_launch(&l, &s->launched, err) < 0)
 		return -1;

@@ -39,6 +39,10 @@ struct watch {
 	struct vm_watch_life life;
 	struct vm_events_writer events;
 	int run, qmp, messages, lock, control, pidfd, signals;
+	struct output {
+		int pipe;
+		struct vm_watch_log log;
+	} outputs[VM_WATCH_FILES];
 	char *line; /* VM_EVENTS_LINE_MAX bytes */
 	size_t len;
 	uint64_t cut; /* bytes of a line that is too long, so far */
@@ -249,14 +253,22 @@ static bool read_qmp(struct watch *w)
 }
 
 /* false = nobody has it open for writing any more. */
-static bool read_messages(struct watch *w)
+static bool copy_text(int from, struct vm_watch_log *to)
 {
 	char buf[4096];
-	ssize_t n = read(w->messages, buf, sizeof(buf));
+	ssize_t n = read(from, buf, sizeof(buf));
 
 	if (n > 0)
-		vm_watch_log_write(&w->log, buf, (size_t)n);
+		vm_watch_log_write(to, buf, (size_t)n);
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* What is in a pipe whose writer has ended. */
+static void copy_rest(int from, struct vm_watch_log *to)
+{
+	while (from >= 0 && poll(&(struct pollfd){ .fd = from, .events = POLLIN }, 1, 0) > 0 &&
+	       copy_text(from, to))
+		;
 }
 
 /* The record is the commit; the starter's message only tells so at once. */
@@ -349,9 +361,10 @@ static void read_end(struct watch *w)
 		}
 	}
 	/* A starter that still waits reads QEMU's last words itself. */
-	while (w->committed && w->messages >= 0 && read_messages(w))
-		if (poll(&(struct pollfd){ .fd = w->messages, .events = POLLIN }, 1, 0) <= 0)
-			break;
+	if (w->committed)
+		copy_rest(w->messages, &w->log);
+	for (unsigned i = 0; i < w->o->nfiles; i++)
+		copy_rest(w->outputs[i].pipe, &w->outputs[i].log);
 }
 
 static struct vm_deadline next_deadline(const struct watch *w)
@@ -366,7 +379,8 @@ static struct vm_deadline next_deadline(const struct watch *w)
 
 static void loop(struct watch *w)
 {
-	enum { QMP, MESSAGES, CONTROL, END, SIGNALS, N };
+	enum { QMP, MESSAGES, CONTROL, END, SIGNALS, OUTPUTS, N = OUTPUTS + VM_WATCH_FILES };
+	const nfds_t used = OUTPUTS + w->o->nfiles;
 
 	while (!w->ended) {
 		struct pollfd p[N] = {
@@ -377,11 +391,20 @@ static void loop(struct watch *w)
 			[SIGNALS] = { .fd = w->signals, .events = POLLIN },
 		};
 
-		if (poll(p, N, vm_deadline_poll(next_deadline(w))) < 0 && errno != EINTR)
-			return;
+		for (unsigned i = 0; i < w->o->nfiles; i++)
+			p[OUTPUTS + i] = (struct pollfd){ .fd = w->outputs[i].pipe, .events = POLLIN };
+		if (poll(p, used, vm_deadline_poll(next_deadline(w))) < 0) {
+			if (errno != EINTR)
+				return;
+			continue;
+		}
+		for (unsigned i = 0; i < w->o->nfiles; i++)
+			if (p[OUTPUTS + i].revents != 0 &&
+			    !copy_text(w->outputs[i].pipe, &w->outputs[i].log))
+				vm_cleanup_fd(&w->outputs[i].pipe);
 		if (p[QMP].revents != 0 && !read_qmp(w))
 			vm_cleanup_fd(&w->qmp);
-		if (p[MESSAGES].revents != 0 && !read_messages(w))
+		if (p[MESSAGES].revents != 0 && !copy_text(w->messages, &w->log))
 			vm_cleanup_fd(&w->messages);
 		if (p[CONTROL].revents != 0)
 			read_control(w);
@@ -425,7 +448,7 @@ static int setup(struct watch *w, struct vm_err *err)
 		return vm_err_sys(err, "watch process %d", (int)w->o->pid);
 	vm_lock_mine(w->lock);
 	fcntl(w->messages, F_SETFL, O_RDONLY | O_NONBLOCK);
-	for (int fd = VM_WATCH_FD_RUN; fd < VM_WATCH_FD_END; fd++)
+	for (int fd = VM_WATCH_FD_RUN; fd < VM_WATCH_FD_END + (int)w->o->nfiles; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	w->line = malloc(VM_EVENTS_LINE_MAX);
 	if (w->line == NULL)
@@ -436,6 +459,11 @@ static int setup(struct watch *w, struct vm_err *err)
 		return -1;
 	vm_watch_log_open(&w->log, w->state.log, w->o->name, w->state.conf.log_bytes,
 			  (unsigned)w->state.conf.log_files, &ignored);
+	for (unsigned i = 0; i < w->o->nfiles; i++) {
+		fcntl(w->outputs[i].pipe, F_SETFL, O_RDONLY | O_NONBLOCK);
+		vm_watch_log_open_path(&w->outputs[i].log, w->o->files[i], w->state.conf.log_bytes,
+				       (unsigned)w->state.conf.log_files, &ignored);
+	}
 	vm_events_create(w->run, w->state.conf.events_bytes, &w->events, &ignored);
 	vm_status_read(w->run, &w->life.status, &ignored);
 	char data[32];
@@ -501,6 +529,8 @@ static int exit_status(const struct watch *w)
 static void close_watch(struct watch *w)
 {
 	free(w->line);
+	for (unsigned i = 0; i < w->o->nfiles; i++)
+		vm_watch_log_close(&w->outputs[i].log);
 	vm_watch_log_close(&w->log);
 	vm_events_writer_close(&w->events);
 	vm_state_close(&w->state);
@@ -522,6 +552,10 @@ int vm_watch_run(const struct vm_watch_options *o, struct vm_err *err)
 	};
 	int status;
 
+	for (unsigned i = 0; i < o->nfiles; i++) {
+		w.outputs[i].pipe = VM_WATCH_FD_END + (int)i;
+		w.outputs[i].log = VM_WATCH_LOG_INIT;
+	}
 	if (setup(&w, err) < 0) {
 		close_watch(&w);
 		return -1;

@@ -14,7 +14,7 @@
 #include <vm/err.h>
 #include <vm/state.h>
 
-/* Descriptors that vm-watch is started with; everything else was closed. */
+/* Descriptors that vm-watch is started with, and one for each file; everything else was closed. */
 enum vm_watch_fd {
 	VM_WATCH_FD_RUN = 3, /* the guest's run directory */
 	VM_WATCH_FD_EVENTS,  /* connected to events.sock, capabilities negotiated by the starter */
@@ -29,6 +29,8 @@ enum vm_watch_fd {
 #define VM_WATCH_MSG_EXIT   "exit "  /* watcher: QEMU ended, status of waitpid() follows */
 #define VM_WATCH_MSG_COMMIT "commit" /* starter: the guest is up; without it, its death undoes the start */
 
+#define VM_WATCH_FILES 16u
+
 /* What an event of the guest's life leads to; names as in domain XML. */
 enum vm_watch_policy { VM_WATCH_DESTROY, VM_WATCH_RESTART, VM_WATCH_PRESERVE };
 extern const char *const vm_watch_policies[];
@@ -40,17 +42,15 @@ struct vm_watch_options {
 	bool foreground;
 	uint64_t stop_timeout_ms;
 	enum vm_watch_policy poweroff, reboot, crash;
+	/* Files of character devices: what comes out of the pipe VM_WATCH_FD_END + n goes to path n. */
+	const char *files[VM_WATCH_FILES];
+	unsigned nfiles;
 	bool dump;	    /* a guest that panicked is dumped first */
 	unsigned second_ms; /* of the back-off, 0 = 1000; tests shorten it */
 };
 
-/* Text of argv for exec; the inverse of vm_watch_parse().  argv has room for VM_WATCH_ARGS. */
-#define VM_WATCH_ARGS 13
-struct vm_watch_argv {
-	char text[VM_WATCH_ARGS][300];
-	const char *argv[VM_WATCH_ARGS + 1];
-};
-void vm_watch_format(const struct vm_watch_options *o, struct vm_watch_argv *ret);
+/* Text of argv for exec, NULL-terminated; the inverse of vm_watch_parse().  Owned. */
+char **vm_watch_format(const struct vm_watch_options *o);
 int vm_watch_parse(int argc, char **argv, struct vm_watch_options *ret, struct vm_err *err);
 /* Watches until QEMU is gone.  Returns the exit status: 0 orderly end, 12 it had to be killed after the stop
  * time-out, 13 it crashed or failed; -1 with *err. */
@@ -61,13 +61,16 @@ int vm_watch_run(const struct vm_watch_options *o, struct vm_err *err);
 struct vm_watch_log {
 	int dirfd; /* borrowed */
 	int fd;
-	char name[256];
+	char *name; /* owned */
 	uint64_t size, max;
 	unsigned files;
 };
 #define VM_WATCH_LOG_INIT ((struct vm_watch_log){ .dirfd = -1, .fd = -1 })
 int vm_watch_log_open(struct vm_watch_log *l, int dirfd, const char *name, uint64_t max,
 		      unsigned files, struct vm_err *err);
+/* As vm_watch_log_open() for a file at a place of the admin's choice, whose name is taken as it is. */
+int vm_watch_log_open_path(struct vm_watch_log *l, const char *path, uint64_t max, unsigned files,
+			   struct vm_err *err);
 /* Failures (full disk) lose the text, silently: the guest goes on. */
 void vm_watch_log_write(struct vm_watch_log *l, const char *text, size_t len);
 /* A line of our own: "TIME vm-utils: <fmt>". */

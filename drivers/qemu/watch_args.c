@@ -6,35 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vm/alloc.h>
 #include <vm/cli.h>
 
-void vm_watch_format(const struct vm_watch_options *o, struct vm_watch_argv *ret)
+#define ARGS_MAX 16
+
+char **vm_watch_format(const struct vm_watch_options *o)
 {
+	char **argv = vm_xcalloc(ARGS_MAX + VM_WATCH_FILES, sizeof(*argv));
 	unsigned n = 0;
 
-#define ADD(...)                                                                                   \
-	do {                                                                                       \
-		snprintf(ret->text[n], sizeof(ret->text[n]), __VA_ARGS__);                         \
-		ret->argv[n] = ret->text[n];                                                       \
-		n++;                                                                               \
-	} while (0)
-	ADD("vm-watch");
-	ADD("--connect=%s", o->connect);
-	ADD("--pid=%d", (int)o->pid);
-	ADD("--on-poweroff=%s", vm_watch_policies[o->poweroff]);
-	ADD("--on-reboot=%s", vm_watch_policies[o->reboot]);
-	ADD("--on-crash=%s", vm_watch_policies[o->crash]);
+	argv[n++] = vm_xstrdup("vm-watch");
+	argv[n++] = vm_xasprintf("--connect=%s", o->connect);
+	argv[n++] = vm_xasprintf("--pid=%d", (int)o->pid);
+	argv[n++] = vm_xasprintf("--on-poweroff=%s", vm_watch_policies[o->poweroff]);
+	argv[n++] = vm_xasprintf("--on-reboot=%s", vm_watch_policies[o->reboot]);
+	argv[n++] = vm_xasprintf("--on-crash=%s", vm_watch_policies[o->crash]);
 	if (o->dump)
-		ADD("--dump");
+		argv[n++] = vm_xstrdup("--dump");
 	if (o->committed)
-		ADD("--committed");
+		argv[n++] = vm_xstrdup("--committed");
 	if (o->foreground) {
-		ADD("--foreground");
-		ADD("--stop-timeout-ms=%llu", (unsigned long long)o->stop_timeout_ms);
+		argv[n++] = vm_xstrdup("--foreground");
+		argv[n++] = vm_xasprintf("--stop-timeout-ms=%llu",
+					 (unsigned long long)o->stop_timeout_ms);
 	}
-	ADD("%s", o->name);
-#undef ADD
-	ret->argv[n] = NULL;
+	for (unsigned i = 0; i < o->nfiles; i++)
+		argv[n++] = vm_xasprintf("--file=%s", o->files[i]);
+	argv[n++] = vm_xstrdup(o->name);
+	return argv;
 }
 
 static const char *value_of(const char *arg, const char *name)
@@ -68,6 +68,10 @@ static int parse_one(const char *arg, struct vm_watch_options *o, struct vm_err 
 		o->pid = (pid_t)n;
 	} else if ((v = value_of(arg, "--stop-timeout-ms")) != NULL) {
 		return vm_parse_u64(v, 1, UINT64_C(1) << 40, &o->stop_timeout_ms, err);
+	} else if ((v = value_of(arg, "--file")) != NULL) {
+		if (o->nfiles == VM_WATCH_FILES)
+			return vm_err_set(err, VM_USAGE, "at most %u files", VM_WATCH_FILES);
+		o->files[o->nfiles++] = v;
 	} else if ((v = value_of(arg, "--on-poweroff")) != NULL) {
 		return parse_policy(v, &o->poweroff, err);
 	} else if ((v = value_of(arg, "--on-reboot")) != NULL) {

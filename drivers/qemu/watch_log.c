@@ -6,10 +6,14 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
 
 static int open_file(struct vm_watch_log *l)
 {
@@ -20,7 +24,7 @@ static int open_file(struct vm_watch_log *l)
 	if (l->fd < 0)
 		return -1;
 	if (fstat(l->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		vm_watch_log_close(l);
+		vm_cleanup_fd(&l->fd);
 		errno = EINVAL;
 		return -1;
 	}
@@ -28,31 +32,41 @@ static int open_file(struct vm_watch_log *l)
 	return 0;
 }
 
-int vm_watch_log_open(struct vm_watch_log *l, int dirfd, const char *name, uint64_t max,
-		      unsigned files, struct vm_err *err)
+static int open_log(struct vm_watch_log *l, int dirfd, char *name, uint64_t max, unsigned files,
+		    struct vm_err *err)
 {
 	*l = VM_WATCH_LOG_INIT;
 	l->dirfd = dirfd;
 	l->max = max;
 	l->files = files < 1 ? 1 : files;
-	if (snprintf(l->name, sizeof(l->name), "%s.log", name) >= (int)sizeof(l->name))
-		return vm_err_set(err, VM_BAD_INPUT, "the name is too long for a log file");
-	if (open_file(l) < 0)
-		return vm_err_sys(err, "open the log %s", l->name);
-	return 0;
+	l->name = name;
+	if (open_file(l) == 0)
+		return 0;
+	vm_err_sys(err, "open %s", name);
+	vm_watch_log_close(l);
+	return -1;
+}
+
+int vm_watch_log_open(struct vm_watch_log *l, int dirfd, const char *name, uint64_t max,
+		      unsigned files, struct vm_err *err)
+{
+	return open_log(l, dirfd, vm_xasprintf("%s.log", name), max, files, err);
+}
+
+int vm_watch_log_open_path(struct vm_watch_log *l, const char *path, uint64_t max, unsigned files,
+			   struct vm_err *err)
+{
+	return open_log(l, AT_FDCWD, vm_xstrdup(path), max, files, err);
 }
 
 static void rotate(struct vm_watch_log *l)
 {
-	char from[sizeof(l->name) + 16], to[sizeof(l->name) + 16];
-
-	vm_watch_log_close(l);
+	vm_cleanup_fd(&l->fd);
 	for (unsigned i = l->files - 1; i > 0; i--) {
-		snprintf(to, sizeof(to), "%s.%u", l->name, i);
-		if (i == 1)
-			snprintf(from, sizeof(from), "%s", l->name);
-		else
-			snprintf(from, sizeof(from), "%s.%u", l->name, i - 1);
+		VM_AUTO_FREE char *to = vm_xasprintf("%s.%u", l->name, i);
+		VM_AUTO_FREE char *from = i == 1 ? vm_xstrdup(l->name)
+						 : vm_xasprintf("%s.%u", l->name, i - 1);
+
 		renameat(l->dirfd, from, l->dirfd, to);
 	}
 	/* With one file to keep, or when the renames failed, the bound still holds. */
@@ -104,7 +118,7 @@ void vm_watch_log_note(struct vm_watch_log *l, const char *fmt, ...)
 
 void vm_watch_log_close(struct vm_watch_log *l)
 {
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
+	vm_cleanup_fd(&l->fd);
+	free(l->name);
+	l->name = NULL;
 }

@@ -280,9 +280,10 @@ static void test_arguments(void **state)
 		.connect = "qemu:///system", .name = "a b", .pid = 4711, .foreground = true,
 		.stop_timeout_ms = 1234, .committed = true, .poweroff = VM_WATCH_PRESERVE,
 		.reboot = VM_WATCH_DESTROY, .crash = VM_WATCH_RESTART, .dump = true,
+		.files = { "/a b", "/c" }, .nfiles = 2,
 	};
 	struct vm_watch_options got;
-	struct vm_watch_argv a;
+	char **argv = vm_watch_format(&o);
 	struct vm_err err = VM_ERR_INIT;
 	char *bad[][4] = {
 		{ (char *)"vm-watch", (char *)"--pid=1", (char *)"--connect=x", (char *)"g" },
@@ -293,11 +294,9 @@ static void test_arguments(void **state)
 	int n = 0;
 
 	(void)state;
-	vm_watch_format(&o, &a);
-	while (a.argv[n] != NULL)
+	while (argv[n] != NULL)
 		n++;
-	assert_true(n <= VM_WATCH_ARGS);
-	assert_int_equal(vm_watch_parse(n, (char **)(uintptr_t)a.argv, &got, &err), 0);
+	assert_int_equal(vm_watch_parse(n, argv, &got, &err), 0);
 	assert_string_equal(got.name, o.name);
 	assert_string_equal(got.connect, o.connect);
 	assert_int_equal(got.pid, o.pid);
@@ -306,6 +305,11 @@ static void test_arguments(void **state)
 	assert_int_equal(got.poweroff, o.poweroff);
 	assert_int_equal(got.reboot, o.reboot);
 	assert_int_equal(got.crash, o.crash);
+	assert_int_equal(got.nfiles, 2);
+	assert_string_equal(got.files[0], "/a b");
+	while (n > 0)
+		free(argv[--n]);
+	free(argv);
 	for (size_t i = 0; i < VM_COUNT(bad); i++)
 		assert_int_equal(vm_watch_parse(4, bad[i], &got, &err), -1);
 	assert_int_equal(vm_watch_parse(1, bad[0], &got, &err), -1);
