@@ -26,8 +26,7 @@ enum vm_fd_role {
 	VM_FD_SPARE,  /* listening socket: the next tool */
 	VM_FD_TAP,    /* tap of an interface, queue `index` */
 	VM_FD_VHOST,  /* vhost-net of an interface, queue `index` */
-	VM_FD_FILE,   /* where a character device's output for the file `path` is written to; index: 1 =
-		       * append */
+	VM_FD_FILE,   /* takes a character device's output for the file `path`; index: 1 = append */
 	VM_FD_LISTEN, /* listening UNIX socket at `path` (a character device that is a server) */
 	VM_FD_ROLES
 };

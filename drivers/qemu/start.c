@@ -254,6 +254,8 @@ static void close_start(struct vm_start *s)
 	close_fds(s);
 	for (size_t i = VM_WATCH_FD_END - VM_WATCH_FD_RUN; i < VM_COUNT(s->watch_fds); i++)
 		vm_cleanup_fd(&s->watch_fds[i]);
+	for (size_t i = 0; i < VM_COUNT(s->watch_files); i++)
+		free(s->watch_files[i]);
 	vm_undo_close(&s->undo);
 	vm_qmp_close(&s->qmp);
 	vm_launched_close(&s->launched);

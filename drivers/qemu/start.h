@@ -43,6 +43,7 @@ struct vm_start {
 	struct vm_watch_options watch;
 	int watch_fds[VM_WATCH_FD_END - VM_WATCH_FD_RUN + VM_WATCH_FILES]; /* for it; those of files are
 									   * ours, -1 = none */
+	char *watch_files[VM_WATCH_FILES]; /* where they lead to; owned */
 };
 /* Gives QEMU a descriptor; `from` is owned by *s from here on. */
 void vm_start_inherit(struct vm_start *s, int from, int to);

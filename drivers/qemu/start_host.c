@@ -173,7 +173,9 @@ static int listen_at(struct vm_start *s, const struct vm_argv_fd *f, struct vm_e
 
 /*
  * A character device's file.  A regular one gets the watcher between, which bounds it: a guest must not fill
- * the disk.  Nothing there stops QEMU when the watcher is killed or stopped; the guest's output is lost then.
+ * the disk.  When the watcher is killed the guest goes on and its output is lost; what reaches a <log> waits for
+ * a watcher that is merely stopped, as it would for a disk.  The watcher follows no link, so it is told where
+ * the file really is.
  */
 static int open_output(struct vm_start *s, const struct vm_argv_fd *f, struct vm_err *err)
 {
@@ -194,7 +196,10 @@ static int open_output(struct vm_start *s, const struct vm_argv_fd *f, struct vm
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return vm_err_sys(err, "pipe");
 	s->watch_fds[VM_WATCH_FD_END - VM_WATCH_FD_RUN + n] = ends[0];
-	s->watch.files[s->watch.nfiles++] = f->path;
+	s->watch_files[n] = realpath(f->path, NULL);
+	if (s->watch_files[n] == NULL)
+		return vm_err_sys(err, "%s: find %s", f->alias, f->path);
+	s->watch.files[s->watch.nfiles++] = s->watch_files[n];
 	vm_start_inherit(s, ends[1], f->number);
 	if (fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK) < 0)
 		return vm_err_sys(err, "pipe");

@@ -29,7 +29,7 @@ enum vm_watch_fd {
 #define VM_WATCH_MSG_EXIT   "exit "  /* watcher: QEMU ended, status of waitpid() follows */
 #define VM_WATCH_MSG_COMMIT "commit" /* starter: the guest is up; without it, its death undoes the start */
 
-#define VM_WATCH_FILES 16u
+#define VM_WATCH_FILES 16u /* bounded files of character devices; QEMU writes further ones itself */
 
 /* What an event of the guest's life leads to; names as in domain XML. */
 enum vm_watch_policy { VM_WATCH_DESTROY, VM_WATCH_RESTART, VM_WATCH_PRESERVE };

@@ -5,8 +5,7 @@ needs vm-start vm-create vm-destroy vm-info
 
 mkdir -p "$VM_ROOT/etc/vm"
 printf 'log_bytes = 4KiB\nlog_files = 3\nevents_bytes = 4KiB\n' >"$VM_ROOT/etc/vm/vm.conf"
-mkfifo "$T/g.in" "$T/g.out"
-document() { # NAME SERIAL: the commands come in on the second port's place: the monitor
+document() { # NAME SERIAL
 	guest_xml "$1" | sed "s|<serial type='file'.*|$2|" >"$T/$1.xml"
 }
 size() { stat -c %s "$1" 2>/dev/null || echo 0; }
@@ -44,7 +43,8 @@ vm-destroy -q e
 
 # A file: kept, appended to, or begun anew; not a regular one: written to as it is.
 document f "<serial type='file'><source path='$T/f.out' append='on'/><target port='0'/></serial>"
-echo before >"$T/f.out"
+echo before >"$T/real.out"
+ln -s real.out "$T/f.out"
 vm-create -q "$T/f.xml"
 wait_for 10 "boots" grep -q '^vm-test-guest ready' "$T/f.out"
 is "$(head -n 1 "$T/f.out")" before "append='on' keeps what was there"
