@@ -63,6 +63,8 @@ void vm_plan_machine(struct vm_plan *p)
 				  f->ioapic == VM_IOAPIC_KVM ? "on" : "split");
 	}
 	vm_kv_on(&b, "dump-guest-core", d->dump_core == VM_SWITCH_ON);
+	if (d->memory_backing != NULL && d->memory_backing->nosharepages)
+		vm_kv_on(&b, "mem-merge", false);
 	vm_kv_str(&b, "memory-backend", RAM);
 	if (pflash(d)) {
 		vm_kv_str(&b, "pflash0", "libvirt-pflash0-format");
@@ -78,16 +80,13 @@ void vm_plan_machine(struct vm_plan *p)
 
 void vm_plan_memory(struct vm_plan *p)
 {
-	struct vm_qobj o = VM_QOBJ_INIT;
+	const struct vm_memory_backing *b = p->d->memory_backing;
 	uint64_t mib = (p->d->memory + MIB - 1) / MIB;
 
 	vm_argv_add(p->a, "-m");
 	vm_argv_addf(p->a, "%" PRIu64, mib);
-	vm_qobj_str(&o, "qom-type", "memory-backend-ram");
-	vm_qobj_str(&o, "id", RAM);
-	vm_qobj_u64(&o, "size", mib * MIB);
-	vm_qobj_emit(&o, p->a, "-object");
-	vm_argv_opt(p->a, "-overcommit", "mem-lock=off");
+	vm_plan_backend(p, RAM, mib * MIB);
+	vm_argv_opt(p->a, "-overcommit", b != NULL && b->locked ? "mem-lock=on" : "mem-lock=off");
 }
 
 void vm_plan_smp(struct vm_plan *p)
@@ -108,13 +107,7 @@ void vm_plan_smp(struct vm_plan *p)
 	vm_kv_u64(&b, "threads", topology ? cpu->threads : 1);
 	vm_argv_opt(p->a, "-smp", b.text);
 	vm_strbuf_free(&b);
-	for (uint64_t i = 1; i <= d->iothreads; i++) {
-		struct vm_qobj o = VM_QOBJ_INIT;
-
-		vm_qobj_str(&o, "qom-type", "iothread");
-		vm_qobj_strf(&o, "id", "iothread%" PRIu64, i);
-		vm_qobj_emit(&o, p->a, "-object");
-	}
+	vm_plan_iothreads(p);
 }
 
 /* ---- clock ---- */

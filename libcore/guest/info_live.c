@@ -88,17 +88,13 @@ const struct vm_info_section vm_info_vcpus = {
 	.n_columns = VM_COUNT(vcpu_columns), .show = show_vcpus,
 };
 
-static int show_iothreads(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+static int list_iothreads(const struct vm_domain *d, struct vm_out *out)
 {
-	(void)err;
-	for (size_t n = 0; n < i->look.n_iothreads; n++) {
-		vm_out_row(out);
-		vm_out_str(out, "name", i->look.iothreads[n].name);
-		out_thread(out, vm_info_pid(i), i->look.iothreads[n].tid);
-		vm_out_row_end(out);
-	}
-	for (uint64_t n = 1; !i->live && n <= i->domain->iothreads; n++) {
-		VM_AUTO_FREE char *name = vm_xasprintf("iothread%llu", (unsigned long long)n);
+	VM_AUTO_FREE uint64_t *ids = NULL;
+	uint32_t n = vm_domain_iothreads(d, &ids);
+
+	for (uint32_t i = 0; i < n; i++) {
+		VM_AUTO_FREE char *name = vm_xasprintf("iothread%llu", (unsigned long long)ids[i]);
 
 		vm_out_row(out);
 		vm_out_str(out, "name", name);
@@ -109,6 +105,18 @@ static int show_iothreads(struct vm_info *i, struct vm_out *out, struct vm_err *
 		vm_out_row_end(out);
 	}
 	return 0;
+}
+
+static int show_iothreads(struct vm_info *i, struct vm_out *out, struct vm_err *err)
+{
+	(void)err;
+	for (size_t n = 0; n < i->look.n_iothreads; n++) {
+		vm_out_row(out);
+		vm_out_str(out, "name", i->look.iothreads[n].name);
+		out_thread(out, vm_info_pid(i), i->look.iothreads[n].tid);
+		vm_out_row_end(out);
+	}
+	return i->live ? 0 : list_iothreads(i->domain, out);
 }
 static const struct vm_out_column iothread_columns[] = {
 	{ "name", "NAME" }, { "state", "STATE" }, { "host_cpu", "HOST_CPU" },

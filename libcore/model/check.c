@@ -321,11 +321,9 @@ static int check_disks(const struct vm_domain *d, const struct mt_ctx *ctx, stru
 	for (uint32_t i = 0; i < d->disks.n; i++) {
 		const struct vm_disk *disk = d->disks.v[i];
 
-		if (disk->iothread > d->iothreads)
+		if (disk->iothread && !vm_domain_has_iothread(d, disk->iothread))
 			return mt_error(ctx, disk, "driver/@iothread", VM_BAD_INPUT, err,
-					"there is no I/O thread %" PRIu64
-					": <iothreads> says %" PRIu64,
-					disk->iothread, d->iothreads);
+					"there is no I/O thread %" PRIu64, disk->iothread);
 		v[i] = disk;
 	}
 	qsort(v, d->disks.n, sizeof(*v), by_target);
@@ -425,11 +423,9 @@ static int check_controllers(const struct vm_domain *d, const struct mt_ctx *ctx
 	for (uint32_t i = 0; i < d->controllers.n; i++) {
 		const struct vm_controller *c = d->controllers.v[i];
 
-		if (c->iothread > d->iothreads)
+		if (c->iothread && !vm_domain_has_iothread(d, c->iothread))
 			return mt_error(ctx, c, "driver/@iothread", VM_BAD_INPUT, err,
-					"there is no I/O thread %" PRIu64
-					": <iothreads> says %" PRIu64,
-					c->iothread, d->iothreads);
+					"there is no I/O thread %" PRIu64, c->iothread);
 		if (mt_is_set(&c->dev.obj, VM_CONTROLLER_BIT_INDEX))
 			v[n++] = c;
 	}
@@ -517,7 +513,7 @@ int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *er
 	    check_memory(d, ctx, err) < 0 || check_vcpus(d, ctx, err) < 0 ||
 	    check_firmware(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
 	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
-	    check_controllers(d, ctx, err) < 0)
+	    check_controllers(d, ctx, err) < 0 || vm_tune_check(d, ctx, err) < 0)
 		return -1;
 	return check_single(d, ctx, err);
 }

@@ -10,6 +10,7 @@
 #include "interface.h"
 #include "misc.h"
 #include "os.h"
+#include "tune.h"
 
 enum vm_virt {
 	VM_VIRT_NONE,
@@ -68,7 +69,15 @@ struct vm_domain {
 	uint64_t vcpus, vcpus_current; /* at most; at start (0 = all) */
 	int placement;
 	struct mt_cpuset cpuset;
-	uint64_t iothreads;
+	uint64_t iothreads; /* as written; vm_domain_iothreads() has all of them */
+	struct mt_list iothreadids;	     /* struct vm_iothread */
+	struct vm_main_loop *main_loop;	     /* <defaultiothread> */
+	struct vm_memory_backing *memory_backing;
+	struct vm_blkiotune *blkiotune;
+	struct vm_memtune *memtune;
+	struct vm_cputune *cputune;
+	struct vm_numatune *numatune;
+	struct vm_resource *resource;
 	struct vm_os *os; /* never NULL */
 	struct vm_features *features;
 	struct vm_cpu *cpu;
@@ -126,6 +135,14 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_WATCHDOGS,
 	VM_DOMAIN_BIT_PANICS,
 	VM_DOMAIN_BIT_AUDIOS,
+	VM_DOMAIN_BIT_IOTHREADIDS,
+	VM_DOMAIN_BIT_MAIN_LOOP,
+	VM_DOMAIN_BIT_MEMORY_BACKING,
+	VM_DOMAIN_BIT_BLKIOTUNE,
+	VM_DOMAIN_BIT_MEMTUNE,
+	VM_DOMAIN_BIT_CPUTUNE,
+	VM_DOMAIN_BIT_NUMATUNE,
+	VM_DOMAIN_BIT_RESOURCE,
 };
 
 /* The device lists of a domain, for code that walks all devices. */
