@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* libxml2's one pass: well-formedness, names, namespaces and values, put beside the scanner's
+/* expat's one pass: well-formedness, names, namespaces and values, put beside the scanner's
  * ranges. */
-#include <assert.h>
-#include <limits.h>
 #include <string.h>
 
-#include <libxml/parser.h>
-#include <libxml/parserInternals.h>
+#include <expat.h>
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
@@ -14,9 +11,14 @@
 
 #include "xml_internal.h"
 
+/* Between URI and name in what expat hands over: a byte that is in no UTF-8 text. */
+#define SEPARATOR '\xff'
+/* expat knows one URI that need not be in the text, that of the prefix "xml". */
+#define IMPLICIT_URI sizeof("http://www.w3.org/XML/1998/namespace")
+
 struct sax {
 	struct vm_xml *x;
-	xmlParserCtxt *ctxt;
+	XML_Parser parser;
 	struct vm_err *err;
 	bool failed;
 	uint32_t next; /* node that the next start tag must be */
@@ -26,200 +28,145 @@ struct sax {
 	    content[VM_XML_MAX_DEPTH + 1]; /* own character data of the open elements */
 };
 
-static void stop(struct sax *s)
+/* The byte of the text that expat is at. */
+static size_t position(const struct sax *s)
 {
-	s->failed = true;
-	xmlStopParser(s->ctxt);
+	XML_Index at = XML_GetCurrentByteIndex(s->parser);
+
+	return at < 0 ? s->x->len : (size_t)at + s->x->bom;
 }
 
-/* The scanner and libxml2 read the text differently: nothing may be concluded from either. */
+/* The scanner and expat read the text differently: nothing may be concluded from either. */
 static void disagree(struct sax *s, size_t at)
 {
 	if (!s->failed)
 		xml_error_at(s->x, at, s->err, "malformed XML");
-	stop(s);
+	s->failed = true;
+	XML_StopParser(s->parser, XML_FALSE);
 }
 
-static void on_error(void *user, xmlErrorPtr e)
+/* Takes "URI<SEPARATOR>name" or "name" apart; false if it is not what is written in the text. */
+static bool take_name(struct sax *s, const char *full, size_t at, uint32_t len,
+		      const char **ret_name, const char **ret_ns)
 {
-	struct sax *s = user;
-	size_t n = strlen(e->message != NULL ? e->message : ""), at = s->x->len;
-	long consumed = xmlByteConsumed(s->ctxt);
+	const char *separator = strchr(full, SEPARATOR);
+	const char *name = separator != NULL ? separator + 1 : full;
+	const char *written = s->x->text + at;
+	size_t n = strlen(name);
 
-	if (e->level <= XML_ERR_WARNING || s->failed)
-		return;
-	if (e->code == XML_ERR_NO_MEMORY) {
-		vm_err_set(s->err, VM_SYSTEM, "%s: out of memory", s->x->file);
-		stop(s);
-		return;
-	}
-	while (n > 0 && xml_is_space(e->message[n - 1]))
-		n--;
-	if (e->domain == XML_FROM_NAMESPACE && s->next < s->x->n_nodes)
-		at = s->x->nodes[s->next].at;
-	else if (consumed >= 0 && (size_t)consumed < at)
-		at = (size_t)consumed;
-	xml_error_at(s->x, at, s->err, "%.*s", n == 0 ? 13 : (int)(n < 300 ? n : 300),
-		     n == 0 ? "malformed XML" : e->message);
-	stop(s);
+	if (n > len || memcmp(written + len - n, name, n) != 0 ||
+	    (n != len && written[len - n - 1] != ':'))
+		return false;
+	*ret_name = xml_intern(s->x, name, n);
+	*ret_ns = xml_intern(s->x, full, separator != NULL ? (size_t)(separator - full) : 0);
+	return true;
 }
 
-static const char *intern(struct sax *s, const xmlChar *text)
-{
-	return text == NULL ? "" : (const char *)xmlDictLookup(s->x->dict, text, -1);
-}
-
-static const char *keep(struct vm_xml *x, const char *text, size_t len)
-{
-	char *to = x->pool + x->pool_used;
-
-	if (len == 0)
-		return "";
-	/* Resolving references only makes text shorter, and quotes or tags leave room for the NUL.
-	 */
-	assert(x->pool_cap - x->pool_used > len);
-	memcpy(to, text, len);
-	to[len] = '\0';
-	x->pool_used += len + 1;
-	return to;
-}
-
-/* Is `name` as written, of `len` bytes, the local name? */
-static bool same_name(const char *written, uint32_t len, const xmlChar *local)
-{
-	size_t n = strlen((const char *)local);
-
-	return n <= len && memcmp(written + len - n, local, n) == 0 &&
-	       (n == len || written[len - n - 1] == ':');
-}
-
-static void on_start(void *user, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-		     int n_ns, const xmlChar **ns, int n_attrs, int n_defaulted,
-		     const xmlChar **attrs)
+static void on_start(void *user, const char *name, const char **attrs)
 {
 	struct sax *s = user;
 	struct vm_xml *x = s->x;
 	struct xml_node *n;
 
-	(void)prefix, (void)n_ns, (void)ns;
 	if (s->failed)
 		return;
 	if (s->next == x->n_nodes || s->depth == VM_XML_MAX_DEPTH) {
-		disagree(s, 0);
+		disagree(s, position(s));
 		return;
 	}
 	n = &x->nodes[s->next];
-	if (!same_name(x->text + n->at + 1, n->name_len, name) || n->parent != s->open ||
-	    n_defaulted != 0 || (uint32_t)n_attrs != n->n_attrs) {
+	if (position(s) != n->at || n->parent != s->open ||
+	    !take_name(s, name, n->at + 1, n->name_len, &n->name, &n->ns)) {
 		disagree(s, n->at);
 		return;
 	}
-	n->name = intern(s, name);
-	n->ns = intern(s, uri);
-	for (int i = 0; i < n_attrs; i++) {
-		const xmlChar **from = &attrs[5 * i];
-		struct xml_attr *a = &x->attrs[n->attr + (uint32_t)i];
+	for (uint32_t i = 0; i < n->n_attrs; i++, attrs += 2) {
+		struct xml_attr *a = &x->attrs[n->attr + i];
 
-		if (!same_name(x->text + a->at, a->len, from[0])) {
+		if (attrs[0] == NULL || !take_name(s, attrs[0], a->at, a->len, &a->name, &a->ns)) {
 			disagree(s, a->at);
 			return;
 		}
-		a->name = intern(s, from[0]);
-		a->ns = intern(s, from[2]);
-		a->value = keep(x, (const char *)from[3], (size_t)(from[4] - from[3]));
+		a->value = xml_keep(x, attrs[1], strlen(attrs[1]));
+	}
+	if (attrs[0] != NULL) {
+		disagree(s, n->at);
+		return;
 	}
 	s->open = s->next++;
 	s->depth++;
 	vm_strbuf_clear(&s->content[s->depth]);
 }
 
-static void on_end(void *user, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+static void on_end(void *user, const char *name)
 {
 	struct sax *s = user;
 	struct vm_strbuf *b = &s->content[s->depth];
 	size_t len = b->len;
 
-	(void)name, (void)prefix, (void)uri;
+	(void)name;
 	if (s->failed)
 		return;
 	if (s->open == VM_NODE_NONE) {
-		disagree(s, 0);
+		disagree(s, position(s));
 		return;
 	}
 	while (len > 0 && xml_is_space(b->text[len - 1]))
 		len--;
 	if (len > 0)
-		s->x->nodes[s->open].content = keep(s->x, b->text, len);
+		s->x->nodes[s->open].content = xml_keep(s->x, b->text, len);
 	s->open = s->x->nodes[s->open].parent;
 	s->depth--;
 }
 
-static void on_text(void *user, const xmlChar *text, int len)
+static void on_text(void *user, const char *text, int len)
 {
 	struct sax *s = user;
 	struct vm_strbuf *b = &s->content[s->depth];
-	const char *from = (const char *)text;
 
-	if (s->failed || len <= 0)
+	if (s->failed)
 		return;
 	if (b->len == 0)
-		for (; len > 0 && xml_is_space(*from); len--)
-			from++;
-	vm_strbuf_add(b, from, (size_t)len);
+		for (; len > 0 && xml_is_space(*text); len--)
+			text++;
+	if (len > 0)
+		vm_strbuf_add(b, text, (size_t)len);
 }
 
-static void on_dtd(void *user, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+static void on_dtd(void *user, const char *name, const char *system, const char *public, int internal)
 {
-	(void)name, (void)external, (void)system;
-	disagree(user, 0);
-}
+	struct sax *s = user;
 
-static xmlEntityPtr on_entity(void *user, const xmlChar *name)
-{
-	(void)user;
-	return xmlGetPredefinedEntity(name);
+	(void)name, (void)system, (void)public, (void)internal;
+	disagree(s, position(s));
 }
-
-static const xmlSAXHandler handlers = {
-    .initialized = XML_SAX2_MAGIC,
-    .startElementNs = on_start,
-    .endElementNs = on_end,
-    .characters = on_text,
-    .ignorableWhitespace = on_text,
-    .cdataBlock = on_text,
-    .internalSubset = on_dtd,
-    .externalSubset = on_dtd,
-    .getEntity = on_entity,
-    .serror = on_error,
-};
 
 static int parse(struct vm_xml *x, struct vm_err *err)
 {
 	struct sax s = {.x = x, .err = err, .open = VM_NODE_NONE};
-	xmlParserCtxt *ctxt = xmlCreateMemoryParserCtxt(x->text, (int)x->len);
-	bool well_formed;
+	enum XML_Status status;
 
-	if (ctxt == NULL)
-		return vm_err_set(err, VM_SYSTEM, "%s: out of memory", x->file);
 	/* The declared encoding has been seen to: the text is UTF-8. */
-	xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_IGNORE_ENC);
-	*ctxt->sax = handlers;
-	ctxt->userData = &s;
-	s.ctxt = ctxt;
-	x->dict = ctxt->dict;
-	xmlDictReference(x->dict);
-	x->pool_cap = x->len + 1;
+	s.parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
+	if (s.parser == NULL)
+		return vm_err_set(err, VM_SYSTEM, "%s: out of memory", x->file);
+	XML_SetUserData(s.parser, &s);
+	XML_SetElementHandler(s.parser, on_start, on_end);
+	XML_SetCharacterDataHandler(s.parser, on_text);
+	XML_SetStartDoctypeDeclHandler(s.parser, on_dtd);
+	x->pool_cap = x->len + IMPLICIT_URI + 1;
 	x->pool = vm_xmalloc(x->pool_cap);
-	xmlParseDocument(ctxt);
-	well_formed = ctxt->wellFormed != 0;
-	xmlFreeDoc(ctxt->myDoc);
-	ctxt->myDoc = NULL;
-	xmlFreeParserCtxt(ctxt);
+	status = XML_Parse(s.parser, x->text + x->bom, (int)(x->len - x->bom), XML_TRUE);
+	if (status != XML_STATUS_OK && !s.failed) {
+		s.failed = true;
+		xml_refuse(x, s.next, s.parser, err);
+	}
+	XML_ParserFree(s.parser);
 	for (size_t i = 0; i < VM_COUNT(s.content); i++)
 		vm_strbuf_free(&s.content[i]);
 	if (s.failed)
 		return -1;
-	if (!well_formed || s.next != x->n_nodes || s.open != VM_NODE_NONE)
+	if (s.next != x->n_nodes || s.open != VM_NODE_NONE)
 		return xml_error_at(x, s.next < x->n_nodes ? x->nodes[s.next].at : x->bom, err,
 				    "malformed XML");
 	return 0;

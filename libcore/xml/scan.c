@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Byte ranges.  libxml2's SAX events carry values but no reliable offsets, so this scanner walks
- * the same text and finds tags and attributes; parse.c then runs libxml2 over it in lockstep and
+ * Byte ranges.  expat's events carry values but no offsets of attributes, so this scanner walks
+ * the same text and finds tags and attributes; parse.c then runs expat over it in lockstep and
  * refuses the document if the two disagree anywhere.  It runs first: what is too deep, too large or
- * has a DTD never reaches libxml2.
+ * has a DTD never reaches expat.
  */
 #include <string.h>
 
@@ -102,7 +102,7 @@ static int skip_to(struct scan *s, const char *open, const char *close, const ch
 	return 0;
 }
 
-/* Which characters a name may have is libxml2's to say; here it ends where something else must
+/* Which characters a name may have is expat's to say; here it ends where something else must
  * begin. */
 static uint32_t skip_name(struct scan *s)
 {
@@ -151,7 +151,7 @@ static int add_node(struct scan *s, vm_node *ret)
 	return 0;
 }
 
-/* libxml2 finds this too, but cannot say where. */
+/* expat finds this too, but cannot say where. */
 static bool has_attr(const struct vm_xml *x, vm_node n, uint32_t at, uint32_t len)
 {
 	for (uint32_t i = x->nodes[n].attr; i < x->n_attrs; i++)

@@ -22,8 +22,7 @@ void vm_xml_free(struct vm_xml *x)
 	free(x->attrs);
 	free(x->decls);
 	free(x->pool);
-	if (x->dict != NULL)
-		xmlDictFree(x->dict);
+	free(x->names.slots);
 	free(x);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * XML as the admin wrote it: one SAX2 pass over the text builds a flat table of nodes with byte ranges;
+ * XML as the admin wrote it: one pass of expat over the text builds a flat table of nodes with byte ranges;
  * edits are splices on that text, parsed again and compared before anyone sees them.
  *
  * Hostile input: no network, no DTD, no external entity; caps on size, depth, nodes and attributes, each a
- * VM_BAD_INPUT "FILE:LINE:COL: what".  Nothing of libxml2 shows here.
+ * VM_BAD_INPUT "FILE:LINE:COL: what".  Nothing of expat shows here.
  */
 #include <stdbool.h>
 #include <stddef.h>
