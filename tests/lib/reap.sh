@@ -24,7 +24,7 @@ vm_test_mounts() {
 # Ends those processes, by pid, and takes those mounts off.
 vm_test_reap() {
 	for vm_test_round in 1 2 3; do
-		vm_test_list=$(vm_test_processes "$1")
+		vm_test_list=$(vm_test_processes "$1" || :)
 		[ -n "$vm_test_list" ] || break
 		vm_test_pids=$(printf '%s\n' "$vm_test_list" | cut -d' ' -f1)
 		kill -KILL $vm_test_pids 2>/dev/null
