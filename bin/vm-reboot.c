@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stddef.h>
 
-
 #include "guest/modes.h"
 #include "guest/verb_cli.h"
 
 struct options {
 	struct vm_verb v;
 	struct vm_words mode;
-	unsigned modes;
+	struct vm_shutdown_modes modes;
 };
 
 static const struct vm_opt options[] = {
@@ -22,7 +21,7 @@ static int reboot_one(void *opaque, const char *operand, struct vm_err *err)
 {
 	struct options *o = opaque;
 
-	return vm_guest_reboot(&o->v.host, operand, o->modes, o->v.common.dry_run, o->v.common.deadline,
+	return vm_guest_reboot(&o->v.host, operand, &o->modes, o->v.common.dry_run, o->v.common.deadline,
 			       err);
 }
 
@@ -30,7 +29,7 @@ static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
 
-	if (vm_shutdown_modes(&o->mode, &o->modes, err) < 0)
+	if (vm_shutdown_modes_parse(&o->mode, &o->modes, err) < 0)
 		return -1;
 	return vm_verb_run(&program, o, "asked to reboot", reboot_one, err);
 }

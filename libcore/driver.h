@@ -35,12 +35,18 @@ struct vm_start_options {
 	void (*up)(void *arg);
 	void *up_arg;
 };
-enum vm_shutdown_mode { /* bits */
-	VM_SHUTDOWN_ACPI = 1,
-	VM_SHUTDOWN_AGENT = 2,
-	VM_SHUTDOWN_INITCTL = 4,
-	VM_SHUTDOWN_SIGNAL = 8,
-	VM_SHUTDOWN_PARAVIRT = 16,
+enum vm_shutdown_mode {
+	VM_SHUTDOWN_ACPI,
+	VM_SHUTDOWN_AGENT,
+	VM_SHUTDOWN_INITCTL,
+	VM_SHUTDOWN_SIGNAL,
+	VM_SHUTDOWN_PARAVIRT,
+	VM_SHUTDOWN_MODES
+};
+/* Tried in this order until one is delivered; none = what the driver finds best for the guest. */
+struct vm_shutdown_modes {
+	enum vm_shutdown_mode v[VM_SHUTDOWN_MODES];
+	unsigned n;
 };
 
 struct vm_monitor_call {
@@ -51,13 +57,16 @@ struct vm_monitor_call {
 
 struct vm_driver {
 	const char *name; /* "qemu": also the directory of its state */
-	int (*shutdown)(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
+	/* Both may give up the guest's lock: while an agent is waited for nobody holds it. */
+	int (*shutdown)(struct vm_guest *g, const struct vm_shutdown_modes *modes,
+			struct vm_deadline dl, struct vm_err *err);
+	int (*reboot)(struct vm_guest *g, const struct vm_shutdown_modes *modes,
+		      struct vm_deadline dl, struct vm_err *err);
 	/* graceful: SIGTERM only. */
 	int (*destroy)(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err);
 	int (*suspend)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 	int (*resume)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 	int (*reset)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
-	int (*reboot)(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
 	/* Asks the running guest; fills state and reason words of state.h. */
 	int (*ask_state)(struct vm_guest *g, struct vm_deadline dl, int *ret_state, int *ret_reason,
 			 struct vm_err *err);

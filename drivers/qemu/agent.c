@@ -15,7 +15,9 @@
 #include <vm/sock.h>
 #include <vm/strbuf.h>
 
-#define DELIMITER     '\xff'
+#include "qmp_line.h"
+
+#define DELIMITER '\xff'
 
 struct vm_agent {
 	int fd;
@@ -46,11 +48,11 @@ static int connect_path(const char *path, int *ret_fd, struct vm_err *err)
 	return 0;
 }
 
-/* Waits for the socket; a guest without agent never lets this end by itself. */
+/* Waits for the socket; a guest without agent never lets this end by itself, nor one that talks for ever. */
 static int wait_for(struct vm_agent *a, short events, struct vm_deadline deadline, struct vm_err *err)
 {
 	struct pollfd p = { .fd = a->fd, .events = events };
-	int n = poll(&p, 1, vm_deadline_poll(deadline));
+	int n = vm_deadline_passed(deadline) ? 0 : poll(&p, 1, vm_deadline_poll(deadline));
 
 	if (n < 0)
 		return vm_err_sys(err, "wait for the guest agent");
@@ -119,6 +121,8 @@ static int read_reply(struct vm_agent *a, struct vm_deadline deadline, json_t **
 		      struct vm_err *err)
 {
 	VM_AUTO_FREE char *line = NULL;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_qmp_line scanned;
 	json_error_t why;
 	json_t *reply;
 	size_t len;
@@ -128,6 +132,10 @@ static int read_reply(struct vm_agent *a, struct vm_deadline deadline, json_t **
 		if (read_until(a, '\n', deadline, &line, &len, err) < 0)
 			return -1;
 	} while (len == 0);
+	if (vm_qmp_line_scan(line, len, VM_AGENT_DEPTH_MAX, VM_AGENT_VALUES_MAX, &scanned, &ignored) < 0)
+		return vm_err_set(err, VM_HYPERVISOR,
+				  "the guest agent sent more than %u values, or nested deeper than %u",
+				  VM_AGENT_VALUES_MAX, VM_AGENT_DEPTH_MAX);
 	reply = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
 	if (!json_is_object(reply)) {
 		json_decref(reply);
@@ -163,6 +171,13 @@ static int synchronise(struct vm_agent *a, struct vm_deadline deadline, struct v
 	}
 }
 
+int vm_agent_lacks(struct vm_err *err)
+{
+	vm_err_set(err, VM_UNSUPPORTED, "the guest has no channel for an agent");
+	return vm_err_hint(err, "add <channel type='unix'><target type='virtio' name='" VM_AGENT_CHANNEL
+				"'/></channel> and restart it");
+}
+
 int vm_agent_open(const struct vm_guest *g, struct vm_deadline deadline, struct vm_agent **ret,
 		  struct vm_err *err)
 {
@@ -170,11 +185,8 @@ int vm_agent_open(const struct vm_guest *g, struct vm_deadline deadline, struct 
 	VM_AUTO(vm_agent_close) struct vm_agent *a = NULL;
 	int fd = -1, r;
 
-	if (!channel) {
-		vm_err_set(err, VM_UNSUPPORTED, "the guest has no channel for an agent");
-		return vm_err_hint(err, "add <channel type='unix'><target type='virtio' name='" VM_AGENT_CHANNEL
-					"'/></channel> and restart it");
-	}
+	if (!channel)
+		return vm_agent_lacks(err);
 	if (strchr(channel, '/'))
 		r = connect_path(channel, &fd, err);
 	else

@@ -13,11 +13,13 @@ extern const struct vm_driver vm_qemu_driver;
 #define VM_UNDO_MS 15000u /* for undoing a start that failed */
 
 int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
-int vm_qemu_shutdown(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
+int vm_qemu_shutdown(struct vm_guest *g, const struct vm_shutdown_modes *modes,
+		     struct vm_deadline dl, struct vm_err *err);
 int vm_qemu_destroy(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err);
 int vm_qemu_suspend(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 int vm_qemu_resume(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 int vm_qemu_reset(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
-int vm_qemu_reboot(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err);
+int vm_qemu_reboot(struct vm_guest *g, const struct vm_shutdown_modes *modes,
+		     struct vm_deadline dl, struct vm_err *err);
 int vm_qemu_ask_state(struct vm_guest *g, struct vm_deadline dl, int *ret_state, int *ret_reason,
 		      struct vm_err *err);

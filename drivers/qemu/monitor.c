@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "monitor.h"
 
+#include <stdio.h>
+
 #include "host/task.h"
 
 /* Of the time there is, what the first socket may take: a healthy QEMU greets within a few milliseconds. */
@@ -48,4 +50,17 @@ int vm_qemu_monitor_open(const struct vm_guest *g, struct vm_deadline deadline, 
 		return vm_err_wrap(err, "the monitor of QEMU is gone");
 	}
 	return vm_qemu_silent(g, err);
+}
+
+int vm_qemu_ask_word(struct vm_qmp *q, struct vm_deadline dl, char *buf, struct vm_err *err)
+{
+	json_t *reply = NULL;
+	const char *word;
+
+	if (vm_qmp_call(q, dl, &reply, err, "query-status", NULL) < 0)
+		return -1;
+	word = json_string_value(json_object_get(reply, "status"));
+	snprintf(buf, 32, "%s", word != NULL ? word : "");
+	json_decref(reply);
+	return 0;
 }

@@ -16,3 +16,5 @@ int vm_qemu_monitor_open(const struct vm_guest *g, struct vm_deadline deadline, 
 			 struct vm_err *err) __attribute__((warn_unused_result));
 /* Puts what is known about a QEMU that did not answer into the error (state of its process, hint). */
 int vm_qemu_silent(const struct vm_guest *g, struct vm_err *err);
+/* QEMU's own word for what it does ("running", "paused", "shutdown" ...) in buf of 32 bytes. */
+int vm_qemu_ask_word(struct vm_qmp *q, struct vm_deadline dl, char *buf, struct vm_err *err);

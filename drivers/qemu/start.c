@@ -135,12 +135,13 @@ static void note_agent(const struct vm_domain *d, struct vm_record *r)
 	for (uint32_t i = 0; i < d->channels.n; i++) {
 		const struct vm_char *c = d->channels.v[i];
 
-		if (c->type == VM_CHARDEV_UNIX && c->target_name != NULL &&
-		    strcmp(c->target_name, VM_AGENT_CHANNEL) == 0)
-			vm_record_set(r, VM_KEY_AGENT,
-				      c->backend != NULL && c->backend->path != NULL
-					      ? c->backend->path
-					      : VM_AGENT_SOCKET);
+		if (c->type != VM_CHARDEV_UNIX || c->target_name == NULL ||
+		    strcmp(c->target_name, VM_AGENT_CHANNEL) != 0)
+			continue;
+		vm_record_set(r, VM_KEY_AGENT,
+			      c->backend != NULL && c->backend->path != NULL ? c->backend->path
+									     : VM_AGENT_SOCKET);
+		vm_record_setf(r, VM_KEY_AGENT_CHARDEV, "char%s", c->dev.alias);
 	}
 }
 

@@ -14,30 +14,10 @@
 #include <vm/process.h>
 #include <vm/state.h>
 
-#include "agent.h"
 #include "lifecycle.h"
 #include "monitor.h"
 #include "qmp.h"
 #include "watch.h"
-
-static void close_qmp(struct vm_qmp **q)
-{
-	vm_qmp_close(q);
-}
-
-/* QEMU's own word for what it does ("running", "paused", "shutdown" ...) in buf of 32 bytes. */
-static int ask_status(struct vm_qmp *q, struct vm_deadline dl, char *buf, struct vm_err *err)
-{
-	json_t *reply = NULL;
-	const char *word;
-
-	if (vm_qmp_call(q, dl, &reply, err, "query-status", NULL) < 0)
-		return -1;
-	word = json_string_value(json_object_get(reply, "status"));
-	snprintf(buf, 32, "%s", word != NULL ? word : "");
-	json_decref(reply);
-	return 0;
-}
 
 /* Notes what a command did: the time of its event, so that the watcher's word of the same is awaited. */
 static int settle(struct vm_guest *g, struct vm_qmp *q, const char *event, enum vm_life life,
@@ -67,10 +47,10 @@ static int settle(struct vm_guest *g, struct vm_qmp *q, const char *event, enum 
 
 int vm_qemu_suspend(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
 {
-	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
 	char word[32];
 
-	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || vm_qemu_ask_word(q, dl, word, err) < 0)
 		return -1;
 	if (strcmp(word, "running") != 0) {
 		if (strcmp(word, "paused") == 0 || strcmp(word, "prelaunch") == 0)
@@ -84,10 +64,10 @@ int vm_qemu_suspend(struct vm_guest *g, struct vm_deadline dl, struct vm_err *er
 
 int vm_qemu_resume(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
 {
-	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
 	char word[32];
 
-	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
+	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || vm_qemu_ask_word(q, dl, word, err) < 0)
 		return -1;
 	if (strcmp(word, "running") == 0)
 		return 1;
@@ -132,7 +112,7 @@ static int wait_reset(struct vm_qmp *q, struct vm_deadline dl, struct vm_err *er
 
 int vm_qemu_reset(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
 {
-	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
+	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
 	const char *reboot = vm_record_get(&g->record, VM_KEY_REBOOT);
 	/* QEMU takes this reset, and those of firmware that follow, for a reboot of the guest: they are not to
 	 * end it, whatever <on_reboot> says.  The watcher puts that in force again a little later. */
@@ -146,111 +126,6 @@ int vm_qemu_reset(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)
 		vm_log_warning("%s: without a watcher its on_reboot=%s holds no longer", g->name,
 			       reboot);
 	return 0;
-}
-
-/* Whether the guest's power-off ends QEMU, as its policies say, or is followed by a restart. */
-static int set_shutdown(struct vm_guest *g, struct vm_qmp *q, bool reboot, struct vm_deadline dl,
-			struct vm_err *err)
-{
-	const char *poweroff = vm_record_get(&g->record, VM_KEY_POWEROFF);
-	const char *on_reboot = vm_record_get(&g->record, VM_KEY_REBOOT);
-	bool exits = poweroff == NULL || strcmp(poweroff, "destroy") == 0;
-
-	if (on_reboot != NULL && strcmp(on_reboot, "preserve") == 0)
-		exits = false;
-	if (!exits)
-		return 0;
-	return vm_qmp_call(q, dl, NULL, err, "set-action", "{s:s}", "shutdown",
-			   reboot ? "pause" : "poweroff");
-}
-
-static int press_button(struct vm_guest *g, bool reboot, struct vm_deadline dl, struct vm_err *err)
-{
-	VM_AUTO(close_qmp) struct vm_qmp *q = NULL;
-	char word[32];
-	bool changed;
-
-	if (vm_qemu_monitor_open(g, dl, &q, err) < 0 || ask_status(q, dl, word, err) < 0)
-		return -1;
-	if (strcmp(word, "running") != 0) {
-		vm_err_set(err, VM_IN_USE, "is not running and cannot see the power button "
-					   "(QEMU says %s)", word);
-		return vm_err_hint(err, "vm-resume %s first, or vm-destroy", g->name);
-	}
-	/* A guest that ignored the button for a reboot must not come back after its shutdown. */
-	changed = reboot || vm_wanted(g->run, VM_WANTED_REBOOT);
-	vm_wanted_set(g->run, reboot ? VM_WANTED_REBOOT : NULL);
-	if (reboot && !vm_wanted(g->run, VM_WANTED_REBOOT))
-		return vm_err_sys(err, "note that a reboot is wanted");
-	if (changed && set_shutdown(g, q, reboot, dl, err) < 0)
-		return -1;
-	return vm_qmp_call(q, dl, NULL, err, "system_powerdown", NULL);
-}
-
-#define REFUSAL_MS 500u /* an agent that refuses does so at once; one that obeys says nothing */
-
-/* mode: "powerdown" or "reboot".  VM_UNSUPPORTED: there is no channel for an agent. */
-static int ask_agent(struct vm_guest *g, const char *mode, struct vm_deadline dl, struct vm_err *err)
-{
-	VM_AUTO(vm_agent_close) struct vm_agent *agent = NULL;
-	VM_AUTO_FD int pidfd = -1;
-	struct vm_procid id;
-	json_t *arguments;
-	int r;
-
-	if (vm_agent_open(g, dl, &agent, err) < 0)
-		return -1;
-	arguments = json_pack("{s:s}", "mode", mode);
-	r = vm_agent_call(agent, "guest-shutdown", arguments,
-			  vm_deadline_min(dl, vm_deadline_in(REFUSAL_MS)), NULL, err);
-	json_decref(arguments);
-	if (r == 0 || err->kind == VM_TIMED_OUT ||
-	    (vm_record_get_procid(&g->record, VM_KEY_PID, &id) &&
-	     vm_procid_open(&id, &pidfd, err) == 1)) {
-		*err = VM_ERR_INIT;
-		return 0;
-	}
-	return -1;
-}
-
-/* In turn: the agent if asked for, then the button.  press: with what the button is to lead to. */
-static int end_guest(struct vm_guest *g, unsigned modes, bool reboot, struct vm_deadline dl,
-		     struct vm_err *err)
-{
-	const unsigned known = VM_SHUTDOWN_ACPI | VM_SHUTDOWN_AGENT;
-
-	if (modes != 0 && (modes & known) == 0)
-		return vm_err_set(err, VM_UNSUPPORTED, "QEMU's guests know the modes acpi and agent");
-	if ((modes & VM_SHUTDOWN_AGENT) != 0) {
-		/* With the button still to come, a deaf agent gets half of the time. */
-		int left = vm_deadline_poll(dl);
-		struct vm_deadline part = (modes & VM_SHUTDOWN_ACPI) != 0 && left > 0
-						  ? vm_deadline_in((uint64_t)left / 2)
-						  : dl;
-
-		if (ask_agent(g, reboot ? "reboot" : "powerdown", part, err) == 0)
-			return 0;
-		if ((modes & VM_SHUTDOWN_ACPI) == 0)
-			return -1;
-		vm_log_step("the agent does not: %s; press the power button", err->msg);
-		*err = VM_ERR_INIT;
-	}
-	if (reboot && vm_guest_watched(g->run) != 1) {
-		vm_err_set(err, VM_UNSUPPORTED,
-			   "has no watcher, which would start it again after its power-off");
-		return vm_err_hint(err, "use --mode=agent, or vm-shutdown --wait and vm-start");
-	}
-	return press_button(g, reboot, dl, err);
-}
-
-int vm_qemu_shutdown(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err)
-{
-	return end_guest(g, modes, false, dl, err);
-}
-
-int vm_qemu_reboot(struct vm_guest *g, unsigned modes, struct vm_deadline dl, struct vm_err *err)
-{
-	return end_guest(g, modes, true, dl, err);
 }
 
 static int terminate(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err)

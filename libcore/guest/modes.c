@@ -3,34 +3,36 @@
 
 #include <string.h>
 
-#include "driver.h"
-
 static const struct {
 	const char *word;
-	unsigned bit;
+	enum vm_shutdown_mode mode;
 } modes[] = {
 	{ "acpi", VM_SHUTDOWN_ACPI },	{ "agent", VM_SHUTDOWN_AGENT },
 	{ "initctl", VM_SHUTDOWN_INITCTL }, { "signal", VM_SHUTDOWN_SIGNAL },
 	{ "paravirt", VM_SHUTDOWN_PARAVIRT },
 };
 
-int vm_shutdown_modes(const struct vm_words *words, unsigned *ret, struct vm_err *err)
+int vm_shutdown_modes_parse(const struct vm_words *words, struct vm_shutdown_modes *ret,
+			    struct vm_err *err)
 {
-	unsigned bits = 0;
+	struct vm_shutdown_modes list = { .n = 0 };
 
 	for (size_t i = 0; i < words->n; i++) {
-		unsigned bit = 0;
+		size_t m = 0;
+		bool twice = false;
 
-		for (size_t m = 0; m < VM_COUNT(modes); m++)
-			if (strcmp(modes[m].word, words->v[i]) == 0)
-				bit = modes[m].bit;
-		if (bit == 0)
+		while (m < VM_COUNT(modes) && strcmp(modes[m].word, words->v[i]) != 0)
+			m++;
+		if (m == VM_COUNT(modes))
 			return vm_err_set(err, VM_USAGE,
 					  "no mode is called '%s'; there are acpi, agent, initctl, "
 					  "signal and paravirt",
 					  words->v[i]);
-		bits |= bit;
+		for (unsigned k = 0; k < list.n; k++)
+			twice = twice || list.v[k] == modes[m].mode;
+		if (!twice)
+			list.v[list.n++] = modes[m].mode;
 	}
-	*ret = bits;
+	*ret = list;
 	return 0;
 }

@@ -4,5 +4,8 @@
 #include <vm/cleanup.h>
 #include <vm/cli.h>
 
-/* Bits of enum vm_shutdown_mode; none given = 0. VM_USAGE names a word that is no mode. */
-int vm_shutdown_modes(const struct vm_words *words, unsigned *ret, struct vm_err *err);
+#include "driver.h"
+
+/* In the order given, each once.  VM_USAGE names a word that is no mode. */
+int vm_shutdown_modes_parse(const struct vm_words *words, struct vm_shutdown_modes *ret,
+			    struct vm_err *err);

@@ -17,7 +17,7 @@ struct shutdown {
 	struct vm_common common; /* first: vm_cli_each() sets its deadline */
 	const struct vm_shutdown_cli *o;
 	struct vm_host host;
-	unsigned modes;
+	struct vm_shutdown_modes modes;
 };
 
 static int shutdown_one(void *opaque, const char *operand, struct vm_err *err)
@@ -25,7 +25,7 @@ static int shutdown_one(void *opaque, const char *operand, struct vm_err *err)
 	struct shutdown *s = opaque;
 	const struct vm_shutdown_cli *o = s->o;
 	struct vm_run_id run;
-	int r = vm_guest_shutdown(&s->host, operand, s->modes, o->if_needed, s->common.dry_run,
+	int r = vm_guest_shutdown(&s->host, operand, &s->modes, o->if_needed, s->common.dry_run,
 				  s->common.deadline, &run, err);
 
 	if (r != 0 || !o->wait || s->common.dry_run)
@@ -71,7 +71,7 @@ int vm_shutdown_cli(const struct vm_program *p, struct vm_common *c, struct vm_s
 		return vm_err_set(err, VM_USAGE, "--then needs --wait");
 	if (o->then == VM_THEN_SAVE)
 		return vm_err_set(err, VM_UNSUPPORTED, "--then=save: guests cannot be saved yet");
-	if (vm_shutdown_modes(&o->mode, &s.modes, err) < 0 ||
+	if (vm_shutdown_modes_parse(&o->mode, &s.modes, err) < 0 ||
 	    vm_host_open(c->connect, &s.host, err) < 0)
 		return -1;
 	s.common = *c;

@@ -54,8 +54,9 @@ static void get_run(const struct vm_guest *g, struct vm_run_id *ret)
 		ret->watcher.pid = 0;
 }
 
-int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,
-		      bool dry_run, struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err)
+int vm_guest_shutdown(struct vm_host *h, const char *ref, const struct vm_shutdown_modes *modes,
+		      bool if_needed, bool dry_run, struct vm_deadline dl,
+		      struct vm_run_id *ret_run, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 
@@ -179,8 +180,8 @@ int vm_guest_reset(struct vm_host *h, const char *ref, bool dry_run, struct vm_d
 	return simple(h, ref, h->driver->reset, "reset", dry_run, dl, err);
 }
 
-int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, bool dry_run,
-		    struct vm_deadline dl, struct vm_err *err)
+int vm_guest_reboot(struct vm_host *h, const char *ref, const struct vm_shutdown_modes *modes,
+		    bool dry_run, struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # linux.sh DIRECTORY: makes DIRECTORY/vmlinuz and DIRECTORY/initrd, a Linux guest that boots without a disk,
-# speaks the test guest's protocol on ttyS0 and has the virtio drivers. Cached; status 3 when the kernel
+# speaks the test guest's protocol on ttyS0 and has the virtio drivers and, if it is in the cache, QEMU's agent. Cached; status 3 when the kernel
 # (scripts/setup unpacks it) or busybox is missing. Kernel command line: console=ttyS0 quiet
 set -eu
 
@@ -10,6 +10,7 @@ out=${1:?usage: linux.sh DIRECTORY}
 cache=${VM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vm-utils}
 kernel=$cache/kernel-cloud-amd64
 busybox=$(command -v busybox || true)
+agent=$cache/guest-agent/usr/sbin/qemu-ga
 
 if [ ! -e "$kernel/.complete" ] || [ -z "$busybox" ]; then
 	echo "linux.sh: no kernel in $kernel or no busybox; run scripts/setup" >&2
@@ -17,7 +18,7 @@ if [ ! -e "$kernel/.complete" ] || [ -z "$busybox" ]; then
 fi
 set -- "$kernel"/lib/modules/*
 version=${1##*/}
-stamp="$version $(cksum <"$here/linux.sh") $(cksum <"$here/linux-init")"
+stamp="$version $(cksum <"$here/linux.sh") $(cksum <"$here/linux-init") $(cksum <"$agent" 2>/dev/null || true)"
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
@@ -31,6 +32,16 @@ mkdir -p "$work/bin" "$work/dev" "$work/proc" "$work/sys" "$work/tmp" "$work/lib
 cp "$busybox" "$work/bin/busybox"
 cp "$here/linux-init" "$work/init"
 chmod 755 "$work/init"
+if [ -e "$agent" ]; then
+	mkdir -p "$work/usr/sbin" "$work/lib64"
+	cp "$agent" "$work/usr/sbin/qemu-ga"
+	ldd "$agent" | sed -n 's|^[^/]*\(/[^ ]*\) (0x.*|\1|p' | while read -r library; do
+		case $library in
+		*/ld-linux*) cp -L "$library" "$work/lib64/" ;;
+		*) cp -L "$library" "$work/lib/" ;;
+		esac
+	done
+fi
 for module in button evdev ahci ata_piix sd_mod sr_mod cdrom virtio_pci virtio_blk virtio_scsi virtio_net \
 	virtio_balloon virtio_console virtio-rng virtio_mem virtio_input virtiofs vmw_vsock_virtio_transport \
 	e1000 e1000e isofs vfat xhci-pci usb-storage usbhid; do

@@ -27,7 +27,7 @@ is "$(vm-info --get=reason g1)" user "by a user"
 status_is 0 vm-suspend g1
 out_is "g1: paused already"
 status_is 10 vm-shutdown g1
-err_like "cannot see the power button .* vm-resume g1"
+err_like "is not running and hears nothing .*; vm-resume g1"
 status_is 0 vm-resume g1
 is "$(state g1)" running "running is on record when vm-resume returns"
 is "$(vm-info --get=reason g1)" unpaused "because it was unpaused"

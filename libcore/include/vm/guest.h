@@ -14,6 +14,7 @@
 #include <vm/state.h>
 
 struct vm_driver;
+struct vm_shutdown_modes;
 struct vm_start_options;
 struct vm_strbuf;
 struct vm_xml;
@@ -39,16 +40,17 @@ int vm_guest_create(struct vm_host *h, const struct vm_start_options *o, char **
 int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *out,
 			 struct vm_err *err);
 /*
- * Asks it to shut down: modes are bits of enum vm_shutdown_mode, 0 = what the guest has (the agent's
- * channel, else ACPI).  VM_NOT_RUNNING: it is off (with if_needed: 1).  *ret_run (may be NULL) is what
+ * Asks it to shut down: by the modes in turn, by default the agent if one listens, then the
+ * power button.  VM_NOT_RUNNING: it is off (with if_needed: 1).  *ret_run (may be NULL) is what
  * vm_guest_wait_off() waits for.
  */
 struct vm_run_id {
 	struct vm_procid process;
 	struct vm_procid watcher; /* pid 0 = none */
 };
-int vm_guest_shutdown(struct vm_host *h, const char *ref, unsigned modes, bool if_needed,
-		      bool dry_run, struct vm_deadline dl, struct vm_run_id *ret_run, struct vm_err *err);
+int vm_guest_shutdown(struct vm_host *h, const char *ref, const struct vm_shutdown_modes *modes,
+		      bool if_needed, bool dry_run, struct vm_deadline dl,
+		      struct vm_run_id *ret_run, struct vm_err *err);
 /* Waits until this run of the guest is over and all is given back. VM_PENDING: not before the deadline. */
 int vm_guest_wait_off(struct vm_host *h, const char *ref, const struct vm_run_id *run,
 		      struct vm_deadline dl, struct vm_err *err);
@@ -61,5 +63,5 @@ int vm_guest_resume(struct vm_host *h, const char *ref, bool dry_run, struct vm_
 		    struct vm_err *err);
 int vm_guest_reset(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
 		   struct vm_err *err);
-int vm_guest_reboot(struct vm_host *h, const char *ref, unsigned modes, bool dry_run,
-		    struct vm_deadline dl, struct vm_err *err);
+int vm_guest_reboot(struct vm_host *h, const char *ref, const struct vm_shutdown_modes *modes,
+		    bool dry_run, struct vm_deadline dl, struct vm_err *err);
