@@ -246,7 +246,7 @@ void vm_run_facts_read(int run_fd, bool own_lock, struct vm_run_facts *ret)
 			break;
 	}
 	/* started and ended all the time: whoever does that is at work on it */
-	if (again && f.alive == VM_ALIVE_STALE)
+	if (again && (f.alive == VM_ALIVE_STALE || f.abandoned))
 		f.busy = true;
 	*ret = f;
 }

@@ -10,7 +10,6 @@
 
 #include <vm/cleanup.h>
 #include <vm/file.h>
-#include <vm/lock.h>
 
 #include "state/libvirt.h"
 
@@ -98,14 +97,10 @@ static int dangling_remove(const struct vm_guest *g, int by_uuid, const char *uu
 			   const char *holder, struct vm_err *err)
 {
 	const struct vm_state *s = g->state;
+	VM_AUTO(vm_run_locked_close) struct vm_run_locked l = VM_RUN_LOCKED_INIT;
 	char now[VM_NAME_MAX + 1];
-	VM_AUTO_FD int run = -1;
-	VM_AUTO_FD int lock = -1;
-	int r;
+	int r = vm_run_lock(s, holder, NULL, &l, err);
 
-	if (vm_own_dir_make(s, s->run, holder, &run) < 0)
-		return vm_err_sys(err, "make %s/%s", s->run_path, holder);
-	r = vm_lock_try(run, VM_RUN_LOCK, &lock, err);
 	if (r < 0)
 		return -1;
 	if (r == 1)
@@ -114,7 +109,7 @@ static int dangling_remove(const struct vm_guest *g, int by_uuid, const char *uu
 	    !vm_definition_exists(s, holder) && unlinkat(by_uuid, uuid, 0) < 0 && errno != ENOENT)
 		r = vm_err_sys(err, "remove %s/%s", BY_UUID, uuid);
 	/* the directory was possibly made above */
-	if (unlinkat(run, VM_RUN_LOCK, 0) == 0)
+	if (unlinkat(l.run, VM_RUN_LOCK, 0) == 0)
 		(void)unlinkat(s->run, holder, AT_REMOVEDIR);
 	return r;
 }

@@ -81,13 +81,13 @@ int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
 	return 0;
 }
 
-/* Is `lock` in the directory that has this name now? */
-static bool run_is_current(const struct vm_guest *g, int run)
+/* Is `run` the directory that has this name now? */
+static bool run_is_current(const struct vm_state *s, const char *name, int run)
 {
 	struct stat ours, named;
 
 	return fstat(run, &ours) == 0 &&
-	       fstatat(g->state->run, g->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(s->run, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
@@ -153,34 +153,67 @@ bool vm_disk_full(int sys)
 	return sys == ENOSPC || sys == EDQUOT;
 }
 
-static int lock_take(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+/* Below a directory that is open, ENOENT means: removed under our hands, or this itself was. */
+static bool is_there(int dirfd)
 {
+	struct stat st;
+
+	return fstat(dirfd, &st) == 0 && st.st_nlink > 0;
+}
+
+void vm_run_locked_close(struct vm_run_locked *l)
+{
+	vm_cleanup_fd(&l->run);
+	vm_lock_release(&l->lock);
+}
+
+int vm_run_lock(const struct vm_state *s, const char *name, const struct vm_deadline *deadline,
+		struct vm_run_locked *ret, struct vm_err *err)
+{
+	struct stat st;
+	int r;
+
 	for (;;) {
 		VM_AUTO_FD int run = -1;
 		VM_AUTO_FD int lock = -1;
+		bool rest = fstatat(s->run, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-		struct stat st;
-
-		g->rest = fstatat(g->state->run, g->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-		if (vm_own_dir_make(g->state, g->state->run, g->name, &run) < 0) {
-			if (errno == ENOENT) /* removed under our hands */
+		if (vm_own_dir_make(s, s->run, name, &run) < 0) {
+			if (errno == ENOENT && is_there(s->run))
 				continue;
-			if (vm_disk_full(errno) && vm_definition_exists(g->state, g->name))
-				return lock_definition(g, &g->lock, err);
-			return vm_err_sys(err, "make %s/%s", g->state->run_path, g->name);
+			return vm_err_sys(err, "make %s/%s", s->run_path, name);
 		}
-		if (vm_lock_take(run, VM_RUN_LOCK, deadline, &lock, err) < 0) {
-			if (err->sys == ENOENT)
-				continue;
-			return -1;
-		}
-		if (!run_is_current(g, run))
+		r = deadline ? vm_lock_take(run, VM_RUN_LOCK, *deadline, &lock, err)
+			     : vm_lock_try(run, VM_RUN_LOCK, &lock, err);
+		if (r < 0 && err->sys == ENOENT && !is_there(run))
 			continue;
-		vm_cleanup_fd(&g->run);
-		g->run = vm_take_fd(&run);
-		g->lock = vm_take_fd(&lock);
+		if (r != 0)
+			return r;
+		if (!run_is_current(s, name, run))
+			continue;
+		ret->run = vm_take_fd(&run);
+		ret->lock = vm_take_fd(&lock);
+		ret->rest = rest;
 		return 0;
 	}
+}
+
+static int lock_take(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+{
+	VM_AUTO(vm_run_locked_close) struct vm_run_locked l = VM_RUN_LOCKED_INIT;
+	struct stat st;
+
+	if (vm_run_lock(g->state, g->name, &deadline, &l, err) < 0) {
+		if (vm_disk_full(err->sys) && vm_definition_exists(g->state, g->name) &&
+		    fstatat(g->state->run, g->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return lock_definition(g, &g->lock, err);
+		return -1;
+	}
+	vm_cleanup_fd(&g->run);
+	g->run = vm_take_fd(&l.run);
+	g->lock = vm_take_fd(&l.lock);
+	g->rest = l.rest;
+	return 0;
 }
 
 int vm_guest_lock(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
@@ -216,7 +249,7 @@ void vm_guest_unlock(struct vm_guest *g)
 	 * What does not run leaves no directory behind.  Whoever waits for this lock notices that
 	 * the file has no name any more and begins anew.
 	 */
-	if (!g->active && g->run >= 0 && run_is_current(g, g->run) &&
+	if (!g->active && g->run >= 0 && run_is_current(g->state, g->name, g->run) &&
 	    vm_dir_each(g->run, other_than_lock, NULL, &err) == 0 &&
 	    unlinkat(g->run, VM_RUN_LOCK, 0) == 0 &&
 	    unlinkat(g->state->run, g->name, AT_REMOVEDIR) == 0)

@@ -35,6 +35,19 @@ void vm_run_status(int run_fd, const struct vm_record *record, struct vm_status 
 
 /* Makes and opens a directory that whoever may look into its parent may look into; -1 with errno. */
 int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret_fd);
+/* A guest's run directory with its `lock` held. */
+struct vm_run_locked {
+	int run, lock;
+	bool rest; /* the directory was there before */
+};
+#define VM_RUN_LOCKED_INIT ((struct vm_run_locked){.run = -1, .lock = -1})
+/*
+ * Makes the run directory if need be and takes `lock` in it, however often others remove it meanwhile.
+ * deadline NULL: only if it is free; 1 = somebody has it (who: in *err).
+ */
+int vm_run_lock(const struct vm_state *s, const char *name, const struct vm_deadline *deadline,
+		struct vm_run_locked *ret, struct vm_err *err);
+void vm_run_locked_close(struct vm_run_locked *l);
 bool vm_disk_full(int sys);
 /* Is the index of that definition current, at the price of one system call where possible? */
 bool vm_index_fresh(const struct vm_state *s, const char *name, const struct stat *definition);

@@ -20,6 +20,7 @@
 #include <vm/state.h>
 #include <vm/strbuf.h>
 
+#include "child.h"
 #include "qemu/caps_private.h"
 #include "qemu/caps_schema.h"
 #include "qemu/qmp.h"
@@ -301,7 +302,7 @@ static void test_emulator_blocked(void **state)
 	chmod(top, 0755);
 	mkdir(dir, 0700);
 	script("closed/qemu", "#!/bin/sh\n");
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct vm_err err = VM_ERR_INIT;
 		char *found;
@@ -327,20 +328,20 @@ static void test_probe_errors(void **state)
 
 	(void)state;
 	path = script("dies", "#!/bin/sh\necho one >&2\necho two >&2\nexit 3\n");
-	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(5000), &c, &err), -1);
+	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(20000), &c, &err), -1);
 	assert_int_equal(err.kind, VM_HYPERVISOR);
 	assert_non_null(strstr(err.msg, "/dies: ended with status 3: two"));
 	path = script("killed", "#!/bin/sh\nkill -9 $$\n");
-	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(5000), &c, &err), -1);
+	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(20000), &c, &err), -1);
 	assert_non_null(strstr(err.msg, "died of signal 9"));
 	path = script("hangs", "#!/bin/sh\nexec sleep 60\n");
 	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(100), &c, &err), -1);
 	assert_int_equal(err.kind, VM_TIMED_OUT);
 	assert_non_null(strstr(err.msg, "/hangs: does not answer"));
 	path = script("no-qemu", "#!/bin/sh\necho hello >&3\nexec sleep 60\n");
-	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(5000), &c, &err), -1);
+	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(40000), &c, &err), -1);
 	assert_int_equal(err.kind, VM_HYPERVISOR);
-	assert_in_range(vm_now_ms() - before, 0, 4000);
+	assert_in_range(vm_now_ms() - before, 0, 30000);
 	assert_null(c);
 }
 
@@ -423,7 +424,7 @@ static void test_replay(void **state)
 	unlink(path);
 	path = replay("exit 1");
 	vm_qemu_caps_free(&c);
-	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(5000), &c, &err), -1);
+	assert_int_equal(vm_qemu_caps_get(&places, path, vm_deadline_in(20000), &c, &err), -1);
 	assert_int_equal(err.kind, VM_HYPERVISOR);
 	assert_in_range(runs(), 3, 20);
 }
@@ -467,7 +468,7 @@ static void test_real(void **state)
 	assert_int_equal(strncmp(m.name, "pc-q35-", 7), 0);
 	before = vm_now_ms();
 	assert_int_equal(vm_qemu_caps_cached(&places, QEMU, &again, &err), 0);
-	assert_in_range(vm_now_ms() - before, 0, 50);
+	assert_in_range(vm_now_ms() - before, 0, 2000);
 }
 
 int main(void)

@@ -16,6 +16,8 @@
 #include <vm/err.h>
 #include <vm/strbuf.h>
 
+#include "child.h"
+
 static void built_inside_out(void **state)
 {
 	struct vm_err err = VM_ERR_INIT;
@@ -111,7 +113,7 @@ static void out_of_memory(void **state)
 	skip();
 #endif
 	assert_int_equal(pipe(fds), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct rlimit limit = { 64u << 20, 64u << 20 };
 		void *p;
@@ -129,7 +131,7 @@ static void out_of_memory(void **state)
 	assert_true(n > 16 && n < sizeof(text));
 	assert_string_equal(text + n - 16, ": out of memory\n");
 	close(fds[0]);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		volatile size_t half = SIZE_MAX / 2;
 		void *p;

@@ -21,6 +21,8 @@
 #include <vm/file.h>
 #include <vm/json.h>
 
+#include "child.h"
+
 #define EVENT(name)                                                                                \
 	"{\"timestamp\": {\"seconds\": 9, \"microseconds\": 8}, \"event\": \"" name "\"}"
 #define BIG (1u << 20)
@@ -348,7 +350,7 @@ static void test_full_disk(void **state)
 	struct vm_events_reader r;
 	const struct vm_event_line *line;
 	uint64_t lost;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		struct rlimit limit = {300, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};

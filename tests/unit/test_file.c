@@ -21,6 +21,8 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
+#include "child.h"
+
 static char root[32];
 static int dir = -1;
 
@@ -200,7 +202,7 @@ static void full_disk(void **state)
 	(void)state;
 	memset(big, 'y', sizeof(big));
 	assert_int_equal(vm_file_write(dir, "a", "old", 3, 0600, &err), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct rlimit limit = { 4096, 4096 };
 
@@ -215,7 +217,7 @@ static void full_disk(void **state)
 	holds(dir, "a", "old");
 	assert_int_equal(entries(dir), 1);
 
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		int i, size;
 
@@ -284,7 +286,7 @@ static void sweep_while_writing(void **state)
 	int i, status;
 
 	(void)state;
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0)
 		for (;;)
 			vm_file_sweep(dir);
@@ -310,7 +312,7 @@ static void killed_writers(void **state)
 	assert_int_equal(vm_file_write(dir, "a", "old", 3, 0600, &err), 0);
 	for (i = 0; i < 60; i++) {
 		VM_AUTO_FREE char *text = NULL;
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (pid == 0)
 			for (;;)
@@ -354,7 +356,7 @@ static void trees(void **state)
 static void mounted_tree(void **state)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	(void)state;
 	if (pid == 0) {
@@ -409,7 +411,7 @@ static void blocked_paths(void **state)
 	mkdirat(dir, "open", 0755);
 	mkdirat(dir, "open/shut", 0600);
 	mkdirat(dir, "open/shut/in", 0755);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		VM_AUTO_FREE char *path = vm_xasprintf("%s/open/shut/in/x", root);
 		VM_AUTO_FREE char *want = vm_xasprintf("%s/open/shut", root);

@@ -77,7 +77,7 @@ static void audit(void **state)
 				  "status=13 ms=57");
 	for (i = 0; i < 2000; i++)
 		vm_log_audit("web1", NULL, 0, 5);
-	assert_true(vm_now_ms() - start < 2000);
+	assert_true(vm_now_ms() - start < 20000);
 	close(fd);
 	unlink(sun.sun_path);
 	rmdir(path);

@@ -17,6 +17,8 @@
 #include <vm/json.h>
 #include <vm/out.h>
 
+#include "child.h"
+
 static const struct vm_out_column columns[] = { { "id", "ID" }, { "state", "STATE" }, { "name", "NAME" } };
 static const struct vm_out_column bare[] = { { "name", NULL } };
 static const struct vm_out_column nested[] = { { "addr.bus", "BUS" }, { "reset", "RESET" } };
@@ -256,7 +258,7 @@ static void broken_pipe(void **state)
 
 		assert_int_equal(pipe(fds), 0);
 		close(fds[0]);
-		pid = fork();
+		pid = child_fork();
 		if (pid == 0) {
 			FILE *fp = fdopen(fds[1], "w");
 			struct vm_out *o = vm_out_open(fp, VM_OUT_KEYS, NULL, true, false);

@@ -20,6 +20,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "child.h"
 #include "place.h"
 
 #define KEY "file:fe01:4711"
@@ -222,15 +223,18 @@ static void crowd(void **state)
 {
 	enum { PROCESSES = 16 };
 	pid_t pids[PROCESSES];
-	int i, status, won = 0;
-	char name[16];
+	int i, status, won = 0, tried[2], over[2];
+	char name[16], c;
 
 	(void)state;
 	fflush(NULL);
+	assert_int_equal(pipe(tried), 0);
+	assert_int_equal(pipe(over), 0);
 	for (i = 0; i < PROCESSES; i++) {
-		pids[i] = fork();
+		pids[i] = child_fork();
 		if (pids[i])
 			continue;
+		close(over[1]);
 		{
 			struct vm_guest g = VM_GUEST_INIT;
 			int r;
@@ -238,10 +242,18 @@ static void crowd(void **state)
 			snprintf(name, sizeof(name), "g%d", i);
 			locked(name, &g);
 			r = vm_claim_take(&g, KEY, VM_CLAIM_EXCLUSIVE, "x", &place_err);
-			usleep(300000); /* as long as all others need to try */
+			/* nobody gives up what it has before all have tried */
+			if (write(tried[1], "x", 1) != 1 || read(over[0], &c, 1) != 0)
+				_exit(97);
 			_exit(r == 0 ? 0 : (int)place_err.kind);
 		}
 	}
+	for (i = 0; i < PROCESSES; i++)
+		assert_int_equal(read(tried[0], &c, 1), 1);
+	close(over[1]);
+	close(over[0]);
+	close(tried[0]);
+	close(tried[1]);
 	for (i = 0; i < PROCESSES; i++) {
 		waitpid(pids[i], &status, 0);
 		assert_true(WIFEXITED(status));

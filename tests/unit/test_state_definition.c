@@ -22,6 +22,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "child.h"
 #include "place.h"
 
 #define ETC    "etc/vm/qemu/"
@@ -129,6 +130,7 @@ static void dangling(void **state)
 	VM_AUTO_FREE char *link = full(LINK_1);
 	char target[64];
 	ssize_t n;
+	pid_t pid;
 
 	(void)state;
 	place_define("other", '9');
@@ -141,20 +143,20 @@ static void dangling(void **state)
 	remove_guest("db");
 	/* somebody is just defining that one: its link is not taken away */
 	assert_int_equal(symlink("../busy.xml", link), 0);
-	fflush(NULL);
-	if (fork() == 0) {
+	pid = child_fork();
+	if (pid == 0) {
 		struct vm_guest busy = VM_GUEST_INIT;
 
 		if (vm_guest_open(&place, "busy", VM_GUEST_LOCKED | VM_GUEST_NEW, soon(), &busy,
 				  &place_err) == 0)
 			place_file("go", "");
-		sleep(1);
-		_exit(0);
+		for (;;)
+			pause();
 	}
 	while (!place_exists("go"))
 		usleep(1000);
 	refused("db", '1', false, VM_IN_USE, "is that of guest 'busy'");
-	wait(NULL);
+	place_kill(pid);
 	/* its own leftover */
 	must(write_as("busy", '1', false, must_err));
 	remove_guest("busy");
@@ -402,8 +404,7 @@ static bool killed_at(int (*work)(void), int n)
 	int status;
 	pid_t pid;
 
-	fflush(NULL);
-	pid = fork();
+	pid = child_fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
 		trace_child(work);
@@ -502,7 +503,7 @@ static void races(void **state)
 	for (r = 0; r < ROUNDS; r++) {
 		fflush(NULL);
 		for (i = 0; i < PROCESSES; i++) {
-			pids[i] = fork();
+			pids[i] = child_fork();
 			if (pids[i])
 				continue;
 			snprintf(name, sizeof(name), "web%d", i);

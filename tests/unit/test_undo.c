@@ -21,6 +21,8 @@
 #include <vm/strbuf.h>
 #include <vm/undo.h>
 
+#include "child.h"
+
 static char root[32];
 static int dir = -1;
 static struct vm_strbuf did;
@@ -205,7 +207,7 @@ static void foreign_journals(void **state)
 static void no_room(void **state)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	(void)state;
 	if (pid == 0) {

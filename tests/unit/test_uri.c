@@ -17,6 +17,8 @@
 #include <vm/strbuf.h>
 #include <vm/uri.h>
 
+#include "child.h"
+
 static void parts(void **state)
 {
 	static const struct {
@@ -138,7 +140,7 @@ static void over_ssh(void **state)
 	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(vm_file_write_volatile(dir, "ssh", fake, sizeof(fake) - 1, 0755, &err), 0);
 	assert_int_equal(vm_file_write_volatile(dir, "doc", "<domain/>", 9, 0644, &err), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct vm_uri u = VM_URI_INIT;
 		struct vm_uri_command cmd = { .argv = argv, .stdin_file = "doc", .timeout_ms = 1500 };

@@ -20,6 +20,7 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
+#include "child.h"
 #include "place.h"
 #include "qemu/reap.h"
 #include "qemu/watch.h"
@@ -369,7 +370,7 @@ static _Noreturn void be_watcher(const char *name, int fds[5], struct vm_watch_o
 
 	o.name = name;
 	o.connect = "qemu:///system";
-	o.pid = fork();
+	o.pid = child_fork();
 	if (o.pid == 0) {
 		pause();
 		_exit(0);
@@ -401,7 +402,7 @@ static void begin(struct peer *p, struct vm_guest *g, struct vm_watch_options o)
 	fds[2] = messages[0];
 	fds[3] = openat(g->run, VM_RUN_WATCH_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	fds[4] = control[1];
-	p->watcher = fork();
+	p->watcher = child_fork();
 	if (p->watcher == 0)
 		be_watcher(g->name, fds, o);
 	close(fds[3]);
@@ -510,7 +511,7 @@ static void test_commits_and_follows(void **state)
 	usleep(20000);
 	assert_int_equal(send(p.qmp, "nt\":\"STOP\"}\r\n", 13, 0), 13);
 	assert_int_equal(write(p.messages, "qemu: a warning\n", 16), 16);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 2000; i++) {
 		if (vm_status_read(g.run, &status, &place_err) == 0 && status.life == VM_PAUSED)
 			break;
 		usleep(10000);

@@ -19,6 +19,8 @@
 #include <vm/strbuf.h>
 #include <vm/xml.h>
 
+#include "child.h"
+
 static struct vm_err err;
 
 static struct vm_xml *parse_bytes(const char *text, size_t len)
@@ -305,7 +307,7 @@ static void hostile_documents(void **state)
 
 	(void)state;
 	make_hostile();
-	pid = fork();
+	pid = child_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 #if !defined(__SANITIZE_ADDRESS__)

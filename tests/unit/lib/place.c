@@ -22,6 +22,7 @@
 #include <vm/file.h>
 #include <vm/lock.h>
 
+#include "child.h"
 #include "place.h"
 
 struct vm_state place = VM_STATE_INIT;
@@ -53,6 +54,7 @@ int place_remove(void **state)
 	struct vm_err err = VM_ERR_INIT;
 
 	(void)state;
+	child_end_here(place_err.msg);
 	vm_state_close(&place);
 	{
 		VM_AUTO_FREE char *dir = vm_xstrdup(place_root);
@@ -150,8 +152,6 @@ static void fake_main(int alive, int watch, int ready, enum fake how)
 	struct flock fl = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 	char c;
 
-	/* the test's own time-out must not be ours */
-	alarm(60);
 	if (read(ready, &c, 1) < 0)
 		_exit(1);
 	if (how & FAKE_DROPS)
@@ -181,8 +181,7 @@ pid_t place_run(const char *name, enum fake how)
 		    vm_lock_take(g.run, VM_RUN_WATCH_LOCK, vm_deadline_in(1000), &watch, must_err));
 	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(there, O_CLOEXEC), 0);
-	fflush(NULL);
-	pid = fork();
+	pid = child_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		/* as exec would */
