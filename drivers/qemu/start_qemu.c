@@ -254,8 +254,37 @@ static int send_actions(struct vm_start *s, uint64_t *ret_id, struct vm_err *err
 			   w->crash == VM_WATCH_DESTROY && !w->dump ? "exit-failure" : "pause");
 }
 
-/* A password is set before the guest runs; until then QEMU lets nobody in. */
-static int send_password(struct vm_start *s, const struct vm_vnc *v, struct vm_err *err)
+/* What the command line cannot say, and QEMU may refuse: each is sent with what it is for. */
+struct setting {
+	uint64_t id;
+	const char *what;
+};
+struct settings {
+	struct setting *v;
+	size_t n;
+};
+
+/* Where the next one's id goes. */
+static uint64_t *setting(struct settings *list, const char *what)
+{
+	if ((list->n & (list->n + 1)) == 0)
+		list->v = vm_xreallocarray(list->v, 2 * (list->n + 1), sizeof(*list->v));
+	list->v[list->n] = (struct setting){ .what = what };
+	return &list->v[list->n++].id;
+}
+
+static void free_settings(struct settings *list)
+{
+	free(list->v);
+	*list = (struct settings){ 0 };
+}
+
+/*
+ * A password is set before the guest runs; until then QEMU lets nobody in.  An empty one, and one that has
+ * expired, lets nobody in either.
+ */
+static int send_password(struct vm_start *s, const struct vm_vnc *v, struct settings *list,
+			 struct vm_err *err)
 {
 	char until[32] = "never";
 	uint64_t time_s;
@@ -264,15 +293,40 @@ static int send_password(struct vm_start *s, const struct vm_vnc *v, struct vm_e
 		return 0;
 	if (vm_vnc_valid_to(v, &time_s))
 		snprintf(until, sizeof(until), "%llu", (unsigned long long)time_s);
-	if (vm_qmp_send(s->qmp, NULL, err, "set_password", "{s:s, s:s, s:s}", "protocol", "vnc",
-			"password", v->passwd, "connected", "keep") < 0)
+	if (v->passwd[0] == '\0' ||
+	    (vm_vnc_valid_to(v, &time_s) && time_s <= vm_realtime_ms() / 1000))
+		strcpy(until, "now");
+	if (vm_qmp_send(s->qmp, setting(list, "the VNC password"), err, "set_password",
+			"{s:s, s:s, s:s}", "protocol", "vnc", "password", v->passwd, "connected",
+			"keep") < 0)
 		return -1;
-	return vm_qmp_send(s->qmp, NULL, err, "expire_password", "{s:s, s:s}", "protocol", "vnc",
-			   "time", until);
+	return vm_qmp_send(s->qmp, setting(list, "the end of the VNC password"), err,
+			   "expire_password", "{s:s, s:s}", "protocol", "vnc", "time", until);
 }
 
-/* What the command line cannot say. */
-static int send_settings(struct vm_start *s, struct vm_err *err)
+static int send_balloon(struct vm_start *s, const struct vm_memballoon *m, struct settings *list,
+			struct vm_err *err)
+{
+	const struct vm_domain *d = s->d;
+
+	if (m->model == VM_MEMBALLOON_NONE || m->dev.alias == NULL)
+		return 0;
+	if (m->stats_period_s != 0) {
+		VM_AUTO_FREE char *path = vm_xasprintf("/machine/peripheral/%s", m->dev.alias);
+
+		if (vm_qmp_send(s->qmp, setting(list, "the balloon's <stats period>"), err,
+				"qom-set", "{s:s, s:s, s:I}", "path", path, "property",
+				"guest-stats-polling-interval", "value",
+				(json_int_t)m->stats_period_s) < 0)
+			return -1;
+	}
+	if (d->current_memory == 0 || d->current_memory >= d->memory)
+		return 0;
+	return vm_qmp_send(s->qmp, setting(list, "<currentMemory>"), err, "balloon", "{s:I}",
+			   "value", (json_int_t)d->current_memory);
+}
+
+static int send_settings(struct vm_start *s, struct settings *list, struct vm_err *err)
 {
 	const struct vm_domain *d = s->d;
 
@@ -280,37 +334,33 @@ static int send_settings(struct vm_start *s, struct vm_err *err)
 		const struct vm_interface *n = d->interfaces.v[i];
 
 		if (n->link == VM_LINK_DOWN && n->dev.alias != NULL &&
-		    vm_qmp_send(s->qmp, NULL, err, "set_link", "{s:s, s:b}", "name", n->dev.alias,
-				"up", 0) < 0)
+		    vm_qmp_send(s->qmp, setting(list, "the link of an interface"), err, "set_link",
+				"{s:s, s:b}", "name", n->dev.alias, "up", 0) < 0)
 			return -1;
 	}
 	for (uint32_t i = 0; i < d->graphics.n; i++) {
 		const struct vm_graphics *g = d->graphics.v[i];
 
-		if (g->vnc != NULL && send_password(s, g->vnc, err) < 0)
+		if (g->vnc != NULL && send_password(s, g->vnc, list, err) < 0)
 			return -1;
 	}
-	for (uint32_t i = 0; i < d->memballoons.n; i++) {
-		const struct vm_memballoon *m = d->memballoons.v[i];
-		char path[128];
+	for (uint32_t i = 0; i < d->memballoons.n; i++)
+		if (send_balloon(s, d->memballoons.v[i], list, err) < 0)
+			return -1;
+	return 0;
+}
 
-		if (m->stats_period_s == 0 || m->model == VM_MEMBALLOON_NONE || m->dev.alias == NULL)
-			continue;
-		snprintf(path, sizeof(path), "/machine/peripheral/%s", m->dev.alias);
-		if (vm_qmp_send(s->qmp, NULL, err, "qom-set", "{s:s, s:s, s:I}", "path", path,
-				"property", "guest-stats-polling-interval", "value",
-				(json_int_t)m->stats_period_s) < 0)
-			return -1;
-	}
-	if (d->current_memory != 0 && d->current_memory < d->memory && d->memballoons.n > 0 &&
-	    vm_qmp_send(s->qmp, NULL, err, "balloon", "{s:I}", "value",
-			(json_int_t)d->current_memory) < 0)
-		return -1;
+static int receive_settings(struct vm_start *s, const struct settings *list, struct vm_err *err)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (vm_qmp_recv(s->qmp, list->v[i].id, s->deadline, NULL, err) < 0)
+			return vm_err_wrap(err, "set %s", list->v[i].what);
 	return 0;
 }
 
 struct replies {
 	uint64_t capabilities, actions, chardevs, cont; /* 0 = not sent */
+	struct settings settings;
 };
 
 static bool has_pty(const struct vm_domain *d)
@@ -328,7 +378,7 @@ static bool has_pty(const struct vm_domain *d)
 static int send_all(struct vm_start *s, struct replies *r, struct vm_err *err)
 {
 	if (vm_qmp_send(s->qmp, &r->capabilities, err, "qmp_capabilities", NULL) < 0 ||
-	    send_actions(s, &r->actions, err) < 0 || send_settings(s, err) < 0)
+	    send_actions(s, &r->actions, err) < 0 || send_settings(s, &r->settings, err) < 0)
 		return -1;
 	if (has_pty(s->d) && vm_qmp_send(s->qmp, &r->chardevs, err, "query-chardev", NULL) < 0)
 		return -1;
@@ -345,7 +395,8 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	int ret = -1;
 
 	if (vm_qmp_recv(s->qmp, r->capabilities, s->deadline, NULL, err) < 0 ||
-	    vm_qmp_recv(s->qmp, r->actions, s->deadline, NULL, err) < 0)
+	    vm_qmp_recv(s->qmp, r->actions, s->deadline, NULL, err) < 0 ||
+	    receive_settings(s, &r->settings, err) < 0)
 		return -1;
 	snprintf(status.reason, sizeof(status.reason), "%s", s->o->paused ? "user" : "booted");
 	if (r->chardevs != 0 &&
@@ -383,8 +434,10 @@ static int wait_watcher(struct vm_start *s, struct vm_err *err)
 int vm_start_ready(struct vm_start *s, struct vm_err *err)
 {
 	struct replies r = { 0 };
+	bool failed = send_all(s, &r, err) < 0 || receive_all(s, &r, err) < 0;
 
-	if (send_all(s, &r, err) < 0 || receive_all(s, &r, err) < 0)
+	free_settings(&r.settings);
+	if (failed)
 		return explain(s, err);
 	return s->launched.control >= 0 ? wait_watcher(s, err) : 0;
 }
