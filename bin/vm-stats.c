@@ -105,7 +105,7 @@ static int run(void *opaque, struct vm_err *err)
 	VM_AUTO(vm_stats_set_free) struct vm_stats_set set = { 0 };
 	unsigned sections = o->sections != 0 ? (unsigned)o->sections : VM_STATS_ALL;
 	struct vm_deadline deadline = o->c.deadline;
-	const struct vm_driver *driver;
+	const struct vm_observer *observer;
 	int status, failed;
 
 	if (o->list)
@@ -113,14 +113,14 @@ static int run(void *opaque, struct vm_err *err)
 	if (o->prometheus && o->c.json)
 		return vm_err_set(err, VM_USAGE, "--prometheus and --json exclude each other");
 	if (vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
-	    vm_driver_find(state.driver, &driver, err) < 0)
+	    vm_observer_find(state.driver, &observer, err) < 0)
 		return -1;
 	status = vm_list_resolve(&program, &o->c, &state, &names);
 	if (o->c.operands.n > 0 && names.n == 0)
 		return status;
 	if (names.n != 1 && !o->c.timeout_given)
 		deadline = vm_deadline_min(deadline, vm_deadline_in(TOGETHER_MS));
-	if (vm_stats_read(&state, driver, names.v, names.n, sections, deadline, &set, err) < 0 ||
+	if (vm_stats_read(&state, observer, names.v, names.n, sections, deadline, &set, err) < 0 ||
 	    print(o, &set, err) < 0)
 		return -1;
 	failed = report(o, &set);

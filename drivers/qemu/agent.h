@@ -40,6 +40,6 @@ void vm_agent_close(struct vm_agent **a);
 int vm_agent_call(struct vm_agent *a, const char *command, json_t *arguments,
 		  struct vm_deadline deadline, json_t **ret_value, struct vm_err *err)
 	__attribute__((warn_unused_result));
-/* driver->agent: host name, operating system, time zone, users, version, as rows {key, value}. */
+/* observer->agent: host name, operating system, time zone, users, version, as rows {key, value}. */
 int vm_qemu_agent_tell(struct vm_guest *g, struct vm_out *out, struct vm_deadline deadline,
 		       struct vm_err *err);

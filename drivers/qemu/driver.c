@@ -3,9 +3,7 @@
 #include "agent.h"
 #include "command.h"
 #include "lifecycle.h"
-#include "look.h"
 #include "reap.h"
-#include "stats.h"
 
 const struct vm_driver vm_qemu_driver = {
 	.name = "qemu",
@@ -15,11 +13,7 @@ const struct vm_driver vm_qemu_driver = {
 	.resume = vm_qemu_resume,
 	.reset = vm_qemu_reset,
 	.reboot = vm_qemu_reboot,
-	.look = vm_qemu_look,
-	.agent = vm_qemu_agent_tell,
 	.reap = vm_qemu_reap,
 	.monitor = vm_qemu_monitor,
 	.agent_call = vm_qemu_agent_command,
-	.stats_ask = vm_qemu_stats_ask,
-	.stats_take = vm_qemu_stats_take,
 };

@@ -4,6 +4,7 @@
 #include "driver.h"
 
 extern const struct vm_driver vm_qemu_driver;
+extern const struct vm_observer vm_qemu_observer;
 
 #define VM_KEY_POWEROFF "on_poweroff"  /* destroy, restart, preserve */
 #define VM_KEY_REBOOT	"on_reboot"

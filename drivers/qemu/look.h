@@ -3,6 +3,6 @@
 #include <vm/look.h>
 #include <vm/state.h>
 
-/* driver->look: asks all of it in one round trip. */
+/* observer->look: asks all of it in one round trip. */
 int vm_qemu_look(struct vm_guest *g, unsigned what, struct vm_deadline deadline, struct vm_look *ret,
 		 struct vm_err *err);

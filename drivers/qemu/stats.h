@@ -5,7 +5,7 @@
 
 struct vm_stats_asked;
 
-/* driver->stats_ask, driver->stats_take */
+/* observer->stats_ask, observer->stats_take */
 int vm_qemu_stats_ask(struct vm_guest *g, unsigned what, const char *balloon,
 		      struct vm_stats_asked **ret, struct vm_err *err);
 int vm_qemu_stats_take(struct vm_stats_asked **a, struct vm_deadline deadline, struct vm_stats *ret,

@@ -63,7 +63,7 @@ static int read_facts(struct vm_info *i, struct vm_err *err)
 static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bits,
 		   struct vm_err *err)
 {
-	const struct vm_driver *driver;
+	const struct vm_observer *observer;
 	unsigned look = 0;
 
 	i->release = release;
@@ -78,10 +78,10 @@ static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bi
 		return -1;
 	if (!look || !i->live)
 		return 0;
-	if (vm_driver_find(i->state->driver, &driver, err) < 0)
+	if (vm_observer_find(i->state->driver, &observer, err) < 0)
 		return -1;
-	if (!driver->look)
-		return vm_driver_lacks(driver->name, "way to ask a running guest", err);
-	return driver->look(&i->guest, look, i->deadline, &i->look, err);
+	if (!observer->look)
+		return vm_driver_lacks(observer->name, "way to ask a running guest", err);
+	return observer->look(&i->guest, look, i->deadline, &i->look, err);
 }
 const struct vm_info_table vm_info_all = { all, VM_COUNT(all), prepare };

@@ -291,16 +291,16 @@ const struct vm_info_section vm_info_consoles = {
 
 static int show_agent(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 {
-	const struct vm_driver *driver;
+	const struct vm_observer *observer;
 
 	(void)out;
 	if (!i->live)
 		return vm_err_set(err, VM_NOT_RUNNING, "its agent cannot be asked: not running");
-	if (vm_driver_find(i->state->driver, &driver, err) < 0)
+	if (vm_observer_find(i->state->driver, &observer, err) < 0)
 		return -1;
-	if (!driver->agent)
-		return vm_driver_lacks(driver->name, "guest agent", err);
-	return driver->agent(&i->guest, out, i->deadline, err);
+	if (!observer->agent)
+		return vm_driver_lacks(observer->name, "guest agent", err);
+	return observer->agent(&i->guest, out, i->deadline, err);
 }
 static const struct vm_out_column agent_columns[] = { { "key", "KEY" }, { "value", "VALUE" } };
 const struct vm_info_section vm_info_agent = {

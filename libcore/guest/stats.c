@@ -94,7 +94,7 @@ static const char *balloon_alias(const struct vm_domain *d)
 }
 
 /* Opens a running guest and sends the questions. */
-static void begin(struct reader *r, const struct vm_state *state, const struct vm_driver *driver,
+static void begin(struct reader *r, const struct vm_state *state, const struct vm_observer *observer,
 		  unsigned sections, struct vm_deadline deadline, struct vm_stats *s)
 {
 	struct vm_procid qemu;
@@ -111,10 +111,10 @@ static void begin(struct reader *r, const struct vm_state *state, const struct v
 		load_document(r, s);
 	if ((sections & FROM_QEMU) == 0 || s->status.life == VM_STALE)
 		return;
-	if (driver->stats_ask == NULL)
-		vm_driver_lacks(driver->name, "statistics", &s->err);
+	if (observer->stats_ask == NULL)
+		vm_driver_lacks(observer->name, "statistics", &s->err);
 	else
-		(void)driver->stats_ask(&r->guest, sections & FROM_QEMU, balloon_alias(r->domain),
+		(void)observer->stats_ask(&r->guest, sections & FROM_QEMU, balloon_alias(r->domain),
 					&r->asked, &s->err);
 }
 
@@ -207,14 +207,14 @@ static void name_blocks(const struct reader *r, struct vm_stats *s)
 }
 
 /* Collects the answers and adds what the kernel and the document know. */
-static void finish(struct reader *r, const struct vm_driver *driver, unsigned sections,
+static void finish(struct reader *r, const struct vm_observer *observer, unsigned sections,
 		   struct vm_deadline deadline, struct vm_stats *s)
 {
 	/* One that is stopped does not answer, however long it is waited for. */
 	if (s->status.life == VM_UNRESPONSIVE)
 		deadline = vm_deadline_in(0);
 	if (r->asked != NULL)
-		(void)driver->stats_take(&r->asked, deadline, s, &s->err);
+		(void)observer->stats_take(&r->asked, deadline, s, &s->err);
 	if (r->guest.run >= 0) {
 		read_cpu(s);
 		read_threads(s->pid, s->vcpus, s->n_vcpus);
@@ -235,7 +235,7 @@ static void finish(struct reader *r, const struct vm_driver *driver, unsigned se
 
 /* ---- all ---- */
 
-int vm_stats_read(const struct vm_state *s, const struct vm_driver *driver,
+int vm_stats_read(const struct vm_state *s, const struct vm_observer *observer,
 		  const char *const *names, size_t n, unsigned sections,
 		  struct vm_deadline deadline, struct vm_stats_set *ret, struct vm_err *err)
 {
@@ -259,10 +259,10 @@ int vm_stats_read(const struct vm_state *s, const struct vm_driver *driver,
 		set.v[i].name = vm_xstrdup(entries.v[i].name);
 		set.v[i].status = entries.v[i].status;
 		if (entries.v[i].active)
-			begin(&readers[i], s, driver, sections, deadline, &set.v[i]);
+			begin(&readers[i], s, observer, sections, deadline, &set.v[i]);
 	}
 	for (size_t i = 0; i < set.n; i++)
-		finish(&readers[i], driver, sections, deadline, &set.v[i]);
+		finish(&readers[i], observer, sections, deadline, &set.v[i]);
 	*ret = set;
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include <vm/deadline.h>
 #include <vm/stats.h>
 
-struct vm_driver;
+struct vm_observer;
 struct vm_out;
 struct vm_strbuf;
 
@@ -20,7 +20,7 @@ struct vm_stats_set {
  * time, so that those which do not answer cost the deadline once.  A guest that failed has its
  * reason in err, and what is known without it.
  */
-int vm_stats_read(const struct vm_state *s, const struct vm_driver *driver,
+int vm_stats_read(const struct vm_state *s, const struct vm_observer *observer,
 		  const char *const *names, size_t n, unsigned sections,
 		  struct vm_deadline deadline, struct vm_stats_set *ret, struct vm_err *err);
 void vm_stats_set_free(struct vm_stats_set *s);
