@@ -107,18 +107,20 @@ static int run(void *opaque, struct vm_err *err)
 	VM_AUTO_FREE char *command = join(&o->c.operands);
 	VM_AUTO_FREE char *reply = NULL;
 	struct vm_monitor_call call = { .command = command, .hmp = o->hmp };
+	const struct vm_passthrough *pass;
 
-	if (get_fd(o, &call.fd, err) < 0 || vm_host_open(o->c.connect, &host, err) < 0)
+	if (get_fd(o, &call.fd, err) < 0 || vm_host_open(o->c.connect, &host, err) < 0 ||
+	    vm_passthrough_find(host.state.driver, &pass, err) < 0)
 		return -1;
 	vm_err_object(err, ref);
-	if (host.driver->monitor == NULL)
-		return vm_driver_lacks(host.driver->name, "monitor", err);
+	if (pass->monitor == NULL)
+		return vm_driver_lacks(pass->name, "monitor", err);
 	if (vm_guest_open(&host.state, ref, VM_GUEST_ACTIVE, o->c.deadline, &g, err) < 0)
 		return -1;
 	vm_log_step("%s: %s", g.name, command);
 	if (o->c.dry_run)
 		return 0;
-	if (host.driver->monitor(&g, &call, o->c.deadline, &reply, err) < 0)
+	if (pass->monitor(&g, &call, o->c.deadline, &reply, err) < 0)
 		return -1;
 	return print(o, reply, err);
 }

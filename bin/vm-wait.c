@@ -78,13 +78,13 @@ static int run(void *opaque, struct vm_err *err)
 	struct options *o = opaque;
 	VM_AUTO(vm_state_close) struct vm_state state = VM_STATE_INIT;
 	const char *ref = o->c.operands.v[0];
-	const struct vm_driver *driver;
+	const struct vm_passthrough *pass;
 	struct vm_wait_found found = { 0 };
 
 	if (check(o, err) < 0 || vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
-	    vm_driver_find(state.driver, &driver, err) < 0)
+	    vm_passthrough_find(state.driver, &pass, err) < 0)
 		return -1;
-	if (vm_wait(&state, driver, ref, &o->want, o->c.deadline, &found, err) < 0)
+	if (vm_wait(&state, pass, ref, &o->want, o->c.deadline, &found, err) < 0)
 		return vm_err_object(err, ref);
 	return print(o, ref, &found, err);
 }

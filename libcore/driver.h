@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * The driver interface: what a hypervisor can do, as three structs of function pointers (what it makes of a
- * document, what it does to a running guest, what it tells of one), each with its ONE table of those that are
- * linked in.  NULL = unsupported, which becomes status 3 with the name of what is missing
+ * The driver interface: what a hypervisor can do, as four structs of function pointers (what it makes of a
+ * document, what it does to a running guest, what it tells of one, what it passes through), each with its ONE
+ * table of those that are linked in.  NULL = unsupported, which becomes status 3 with the name of what is missing
  * (vm_driver_lacks()).  Verbs on a guest (guest/) are the only callers.
  *
  * Listing and looking at state need no driver: every local driver keeps its guests in the same places
@@ -73,13 +73,6 @@ struct vm_driver {
 			 struct vm_err *err);
 	/* A vm_guest_reap_fn (state.h): gives back what an ended or interrupted run left (idempotent). */
 	int (*reap)(struct vm_guest *g, bool dead, struct vm_deadline dl, struct vm_err *err);
-	/* Monitor passthrough.  *ret_reply (owned): JSON text of what the command returned, or with hmp the
-	 * text that the human monitor printed. */
-	int (*monitor)(struct vm_guest *g, const struct vm_monitor_call *call, struct vm_deadline dl,
-		       char **ret_reply, struct vm_err *err);
-	/* The same to the agent inside the guest (hmp and fd are not used). */
-	int (*agent_call)(struct vm_guest *g, const struct vm_monitor_call *call, struct vm_deadline dl,
-			  char **ret_reply, struct vm_err *err);
 };
 
 /* What a hypervisor tells of a running guest.  It stands apart from what can be done to one, so that a program
@@ -99,6 +92,19 @@ struct vm_observer {
 	/* ... and collects the answers; frees *a also on failure. */
 	int (*stats_take)(struct vm_stats_asked **a, struct vm_deadline dl, struct vm_stats *ret,
 			  struct vm_err *err);
+};
+
+/* What a hypervisor passes through, word for word, to its monitor and to the agent inside the guest.  For those
+ * who only ask: it comes without the verbs. */
+struct vm_passthrough {
+	const char *name;
+	/* Monitor passthrough.  *ret_reply (owned): JSON text of what the command returned, or with hmp the
+	 * text that the human monitor printed. */
+	int (*monitor)(struct vm_guest *g, const struct vm_monitor_call *call, struct vm_deadline dl,
+		       char **ret_reply, struct vm_err *err);
+	/* The same to the agent inside the guest (hmp and fd are not used). */
+	int (*agent_call)(struct vm_guest *g, const struct vm_monitor_call *call, struct vm_deadline dl,
+			  char **ret_reply, struct vm_err *err);
 };
 
 /* Where a guest's own files are, or would be. */
@@ -127,6 +133,7 @@ struct vm_planner {
 /* Exact match of the URI's scheme; VM_UNSUPPORTED names those there are. */
 int vm_driver_find(const char *name, const struct vm_driver **ret, struct vm_err *err);
 int vm_observer_find(const char *name, const struct vm_observer **ret, struct vm_err *err);
+int vm_passthrough_find(const char *name, const struct vm_passthrough **ret, struct vm_err *err);
 int vm_planner_find(const char *name, const struct vm_planner **ret, struct vm_err *err);
 /* VM_UNSUPPORTED "the qemu driver has no <what>"; always -1. */
 int vm_driver_lacks(const char *driver, const char *what, struct vm_err *err);

@@ -16,9 +16,9 @@ struct vm_qemu_command {
 int vm_qemu_command_parse(const char *text, struct vm_qemu_command *ret, struct vm_err *err);
 void vm_qemu_command_free(struct vm_qemu_command *c);
 
-/* driver->monitor */
+/* passthrough->monitor */
 int vm_qemu_monitor(struct vm_guest *g, const struct vm_monitor_call *call,
 		    struct vm_deadline deadline, char **ret_reply, struct vm_err *err);
-/* driver->agent_call */
+/* passthrough->agent_call */
 int vm_qemu_agent_command(struct vm_guest *g, const struct vm_monitor_call *call,
 			  struct vm_deadline deadline, char **ret_reply, struct vm_err *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* This driver's row in the table of drivers. */
 #include "agent.h"
-#include "command.h"
 #include "lifecycle.h"
 #include "reap.h"
 
@@ -14,6 +13,4 @@ const struct vm_driver vm_qemu_driver = {
 	.reset = vm_qemu_reset,
 	.reboot = vm_qemu_reboot,
 	.reap = vm_qemu_reap,
-	.monitor = vm_qemu_monitor,
-	.agent_call = vm_qemu_agent_command,
 };

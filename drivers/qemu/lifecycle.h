@@ -5,6 +5,7 @@
 
 extern const struct vm_driver vm_qemu_driver;
 extern const struct vm_observer vm_qemu_observer;
+extern const struct vm_passthrough vm_qemu_passthrough;
 
 #define VM_KEY_POWEROFF "on_poweroff"  /* destroy, restart, preserve */
 #define VM_KEY_REBOOT	"on_reboot"

@@ -23,7 +23,7 @@
 
 struct waiter {
 	const struct vm_state *state;
-	const struct vm_driver *driver;
+	const struct vm_passthrough *pass;
 	const struct vm_wait_for *want;
 	struct vm_deadline deadline;
 	char *name;
@@ -81,8 +81,8 @@ static int device_there(struct waiter *w, bool *ret, struct vm_err *err)
 	struct vm_monitor_call call = {.fd = -1};
 	struct vm_err why = VM_ERR_INIT;
 
-	if (w->driver->monitor == NULL)
-		return vm_driver_lacks(w->driver->name, "monitor", err);
+	if (w->pass->monitor == NULL)
+		return vm_driver_lacks(w->pass->name, "monitor", err);
 	vm_strbuf_printf(&path, "/machine/peripheral/%s", w->want->device_gone);
 	vm_strbuf_puts(&command, "qom-list {\"path\":");
 	vm_strbuf_json(&command, path.text);
@@ -90,7 +90,7 @@ static int device_there(struct waiter *w, bool *ret, struct vm_err *err)
 	call.command = command.text;
 	if (vm_guest_open(w->state, w->name, VM_GUEST_ACTIVE, w->deadline, &g, err) < 0)
 		return -1;
-	*ret = w->driver->monitor(&g, &call, w->deadline, &reply, &why) == 0;
+	*ret = w->pass->monitor(&g, &call, w->deadline, &reply, &why) == 0;
 	if (*ret || why.kind == VM_HYPERVISOR)
 		return 0;
 	*err = why;
@@ -164,13 +164,13 @@ static int check_inside(struct waiter *w, struct vm_err *err)
 		return 1;
 	}
 	if (want->agent && !w->agent_answered) {
-		rc = vm_wait_agent(w->state, w->driver, w->name, part, &w->why, err);
+		rc = vm_wait_agent(w->state, w->pass, w->name, part, &w->why, err);
 		if (rc != 0)
 			return rc;
 		w->agent_answered = true;
 	}
 	if ((want->address || want->ssh_port > 0) && w->found.address[0] == '\0') {
-		rc = vm_wait_address(w->state, w->driver, w->name, part, w->found.address,
+		rc = vm_wait_address(w->state, w->pass, w->name, part, w->found.address,
 				     sizeof(w->found.address), &w->why, err);
 		if (rc != 0)
 			return rc;
@@ -240,13 +240,13 @@ static int wait_all(struct waiter *w, struct vm_err *err)
 	}
 }
 
-int vm_wait(const struct vm_state *s, const struct vm_driver *driver, const char *ref,
+int vm_wait(const struct vm_state *s, const struct vm_passthrough *pass, const char *ref,
 	    const struct vm_wait_for *want, struct vm_deadline deadline, struct vm_wait_found *ret,
 	    struct vm_err *err)
 {
 	VM_AUTO(waiter_close)
 	struct waiter w = {.state = s,
-			   .driver = driver,
+			   .pass = pass,
 			   .want = want,
 			   .deadline = deadline,
 			   .follow = VM_FOLLOW_INIT};

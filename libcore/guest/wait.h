@@ -8,7 +8,7 @@
 #include <vm/err.h>
 #include <vm/state.h>
 
-struct vm_driver;
+struct vm_passthrough;
 
 struct vm_wait_for {
 	uint64_t states; /* VM_LIST_STATE() bits, guest/list.h; 0 = any */
@@ -26,9 +26,9 @@ struct vm_wait_found {
 /*
  * Waits until all of it is true at the same time (events: has come).  VM_TIMED_OUT says what is
  * not; VM_NOT_RUNNING: what is waited for needs a running guest, and it does not run;
- * VM_HYPERVISOR: the guest refused to let go of the device.  driver is asked for what only the
+ * VM_HYPERVISOR: the guest refused to let go of the device.  pass is asked for what only the
  * running guest knows.
  */
-int vm_wait(const struct vm_state *s, const struct vm_driver *driver, const char *ref,
+int vm_wait(const struct vm_state *s, const struct vm_passthrough *pass, const char *ref,
 	    const struct vm_wait_for *want, struct vm_deadline deadline, struct vm_wait_found *ret,
 	    struct vm_err *err);

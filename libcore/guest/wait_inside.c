@@ -17,7 +17,7 @@
 #include "driver.h"
 
 /* Asks the agent: 0 = *ret_reply, 1 = it does not answer (yet), -1 = it never will. */
-static int ask(const struct vm_state *s, const struct vm_driver *driver, const char *name,
+static int ask(const struct vm_state *s, const struct vm_passthrough *pass, const char *name,
 	       const char *command, struct vm_deadline deadline, char **ret_reply,
 	       struct vm_err *why, struct vm_err *err)
 {
@@ -25,11 +25,11 @@ static int ask(const struct vm_state *s, const struct vm_driver *driver, const c
 	struct vm_monitor_call call = {.command = command, .fd = -1};
 	struct vm_err failed = VM_ERR_INIT;
 
-	if (driver->agent_call == NULL)
-		return vm_driver_lacks(driver->name, "agent", err);
+	if (pass->agent_call == NULL)
+		return vm_driver_lacks(pass->name, "agent", err);
 	if (vm_guest_open(s, name, VM_GUEST_ACTIVE, deadline, &g, err) < 0)
 		return -1;
-	if (driver->agent_call(&g, &call, deadline, ret_reply, &failed) == 0)
+	if (pass->agent_call(&g, &call, deadline, ret_reply, &failed) == 0)
 		return 0;
 	if (failed.sys == EINTR || failed.kind == VM_UNSUPPORTED || failed.kind == VM_DENIED) {
 		*err = failed;
@@ -39,12 +39,12 @@ static int ask(const struct vm_state *s, const struct vm_driver *driver, const c
 	return 1;
 }
 
-int vm_wait_agent(const struct vm_state *s, const struct vm_driver *driver, const char *name,
+int vm_wait_agent(const struct vm_state *s, const struct vm_passthrough *pass, const char *name,
 		  struct vm_deadline deadline, struct vm_err *why, struct vm_err *err)
 {
 	VM_AUTO_FREE char *reply = NULL;
 
-	return ask(s, driver, name, "guest-ping", deadline, &reply, why, err);
+	return ask(s, pass, name, "guest-ping", deadline, &reply, why, err);
 }
 
 /* Usable from the host: not the loopback, not of the link only. */
@@ -84,12 +84,12 @@ bool vm_wait_pick_address(const char *reply, char *buf, size_t size)
 	return found;
 }
 
-int vm_wait_address(const struct vm_state *s, const struct vm_driver *driver, const char *name,
+int vm_wait_address(const struct vm_state *s, const struct vm_passthrough *pass, const char *name,
 		    struct vm_deadline deadline, char *buf, size_t size, struct vm_err *why,
 		    struct vm_err *err)
 {
 	VM_AUTO_FREE char *reply = NULL;
-	int rc = ask(s, driver, name, "guest-network-get-interfaces", deadline, &reply, why, err);
+	int rc = ask(s, pass, name, "guest-network-get-interfaces", deadline, &reply, why, err);
 
 	if (rc != 0)
 		return rc;

@@ -9,12 +9,12 @@
 #include <vm/err.h>
 #include <vm/state.h>
 
-struct vm_driver;
+struct vm_passthrough;
 
-int vm_wait_agent(const struct vm_state *s, const struct vm_driver *driver, const char *name,
+int vm_wait_agent(const struct vm_state *s, const struct vm_passthrough *pass, const char *name,
 		  struct vm_deadline deadline, struct vm_err *why, struct vm_err *err);
 /* The first address that is not the loopback's or of the link only, as the agent tells it. */
-int vm_wait_address(const struct vm_state *s, const struct vm_driver *driver, const char *name,
+int vm_wait_address(const struct vm_state *s, const struct vm_passthrough *pass, const char *name,
 		    struct vm_deadline deadline, char *buf, size_t size, struct vm_err *why,
 		    struct vm_err *err);
 /* Does an ssh server greet at the address? */

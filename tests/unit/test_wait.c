@@ -67,9 +67,9 @@ static int play_monitor(struct vm_guest *g, const struct vm_monitor_call *call,
 	return 0;
 }
 
-static const struct vm_driver driver = {
+static const struct vm_passthrough driver = {
     .name = "play", .monitor = play_monitor, .agent_call = play_agent};
-static const struct vm_driver poor = {.name = "poor"};
+static const struct vm_passthrough poor = {.name = "poor"};
 
 /* ---- a running guest ---- */
 
