@@ -14,7 +14,7 @@
 
 struct options {
 	struct vm_common c;
-	bool prometheus, list;
+	bool prometheus, virsh, list;
 	uint64_t sections;
 };
 
@@ -29,6 +29,7 @@ static const struct vm_opt options[] = {
 	{ "block", .kind = VM_OPT_SET, AT(sections), .value = VM_STATS_BLOCK, .same_line = 1,
 	  .help = "these sections only (default: all)" },
 	{ "prometheus", .kind = VM_OPT_FLAG, AT(prometheus), .help = "print Prometheus' text format" },
+	{ "virsh", .kind = VM_OPT_FLAG, AT(virsh), .help = "print as virsh's domstats does" },
 	{ "list", .kind = VM_OPT_FLAG, AT(list), .help = "list the sections, and end" },
 	{ 0 },
 };
@@ -69,8 +70,8 @@ static int print(const struct options *o, const struct vm_stats_set *set, struct
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
 	struct vm_out *out;
 
-	if (o->prometheus) {
-		vm_stats_prometheus(&b, set);
+	if (o->prometheus || o->virsh) {
+		(o->virsh ? vm_stats_virsh : vm_stats_prometheus)(&b, set);
 		if (b.len > 0)
 			fwrite(b.text, 1, b.len, stdout);
 		return vm_out_flush(stdout, err);
@@ -110,8 +111,8 @@ static int run(void *opaque, struct vm_err *err)
 
 	if (o->list)
 		return list_sections(o, err);
-	if (o->prometheus && o->c.json)
-		return vm_err_set(err, VM_USAGE, "--prometheus and --json exclude each other");
+	if (o->prometheus + o->virsh + o->c.json > 1)
+		return vm_err_set(err, VM_USAGE, "--prometheus, --virsh and --json exclude each other");
 	if (vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
 	    vm_observer_find(state.driver, &observer, err) < 0)
 		return -1;

@@ -57,6 +57,9 @@ static int take_threads(const json_t *reply, const char *command, struct vm_stat
 		    .tid = (pid_t)json_integer_value(member(item, "thread-id")),
 		    .time_ns = VM_STATS_UNKNOWN,
 		    .delay_ns = VM_STATS_UNKNOWN,
+		    .poll_max_ns = number(item, "poll-max-ns"),
+		    .poll_grow = number(item, "poll-grow"),
+		    .poll_shrink = number(item, "poll-shrink"),
 		};
 	}
 	return 0;
@@ -137,6 +140,7 @@ static int take_blockstats(const json_t *reply, struct vm_stats *s, struct vm_er
 		    .fl_time_ns = number(v, "flush_total_time_ns"),
 		    .capacity_bytes = VM_STATS_UNKNOWN,
 		    .allocation_bytes = VM_STATS_UNKNOWN,
+		    .highest_bytes = number(member(member(item, "parent"), "stats"), "wr_highest_offset"),
 		};
 		/* Without a device it is the machine's own (flash). */
 		s->n_blocks += b->alias != NULL;

@@ -100,7 +100,7 @@ const struct vm_command vm_commands[] = {
 	{ "domrename", "vm-rename", NULL, NULL },
 	{ "domsetlaunchsecstate", "vm-launch-security", NULL, NULL },
 	{ "domstate", "vm-info", "--get=state", "domain=@|reason" },
-	{ "domstats", "vm-stats", NULL,
+	{ "domstats", "vm-stats", "--virsh",
 	  "state|cpu-total|balloon|vcpu|interface|block|perf!perf counters are not read yet"
 	  "|iothread|memory!memory bandwidth is not read yet"
 	  "|dirtyrate!dirty pages are not counted yet|vm!see what else vm-stats --list has"

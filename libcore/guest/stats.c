@@ -17,7 +17,7 @@
 #define ASK_STATE_MS 100 /* state of guests without watcher, all together */
 
 #define FROM_QEMU     (VM_STATS_BALLOON | VM_STATS_VCPU | VM_STATS_IOTHREAD | VM_STATS_BLOCK)
-#define FROM_DOCUMENT (VM_STATS_BALLOON | VM_STATS_INTERFACE | VM_STATS_BLOCK)
+#define FROM_DOCUMENT (VM_STATS_BALLOON | VM_STATS_VCPU | VM_STATS_INTERFACE | VM_STATS_BLOCK)
 
 void vm_stats_init(struct vm_stats *s)
 {
@@ -26,6 +26,7 @@ void vm_stats_init(struct vm_stats *s)
 	    &s->balloon_max_bytes, &s->rss_bytes,	  &s->swap_in_bytes, &s->swap_out_bytes,
 	    &s->major_faults,	   &s->minor_faults,	  &s->unused_bytes,  &s->available_bytes,
 	    &s->usable_bytes,	   &s->disk_caches_bytes, &s->updated_s,
+	    &s->vcpus_max,
 	};
 
 	*s = (struct vm_stats){.name = NULL};
@@ -224,6 +225,8 @@ static void finish(struct reader *r, const struct vm_observer *observer, unsigne
 		if ((sections & VM_STATS_INTERFACE) != 0)
 			read_interfaces(r, s);
 		name_blocks(r, s);
+		if (r->domain != NULL)
+			s->vcpus_max = r->domain->vcpus;
 		s->asked = sections;
 	} else {
 		s->asked = sections & VM_STATS_STATE;

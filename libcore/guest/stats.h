@@ -31,3 +31,5 @@ bool vm_stats_section_at(size_t index, const char **ret_name, const char **ret_h
 void vm_stats_print(struct vm_out *out, bool json, const struct vm_stats_set *set);
 /* Text exposition format, version 0.0.4. */
 void vm_stats_prometheus(struct vm_strbuf *b, const struct vm_stats_set *set);
+/* As virsh's domstats prints it: its words, units and numbers. */
+void vm_stats_virsh(struct vm_strbuf *b, const struct vm_stats_set *set);

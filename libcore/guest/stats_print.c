@@ -84,6 +84,9 @@ static const struct datum iothread_data[] = {
 	T(vm_stats_thread, state, "state"),
 	S(vm_stats_thread, time_ns, "time_ns", "vm_iothread_seconds_total", "Time an I/O thread was on a CPU."),
 	S(vm_stats_thread, delay_ns, "delay_ns", "vm_iothread_delay_seconds_total", "Time it could have run, and waited for a CPU."),
+	G(vm_stats_thread, poll_max_ns, "poll_max_ns", "vm_iothread_poll_max_ns", "How long it polls at most."),
+	G(vm_stats_thread, poll_grow, "poll_grow", "vm_iothread_poll_grow", "Factor by which it polls longer; 0 = QEMU's own."),
+	G(vm_stats_thread, poll_shrink, "poll_shrink", "vm_iothread_poll_shrink", "Divisor by which it polls shorter; 0 = QEMU's own."),
 	{ 0 },
 };
 static const struct datum interface_data[] = {
@@ -115,6 +118,7 @@ static const struct datum block_data[] = {
 	S(vm_stats_block, fl_time_ns, "fl_time_ns", "vm_block_flush_seconds_total", "Time spent on flushes."),
 	G(vm_stats_block, capacity_bytes, "capacity_bytes", "vm_block_capacity_bytes", "Size of the disk."),
 	G(vm_stats_block, allocation_bytes, "allocation_bytes", "vm_block_allocation_bytes", "What its image takes on the host."),
+	G(vm_stats_block, highest_bytes, "highest_bytes", "vm_block_highest_bytes", "End of the highest byte written since the start."),
 	{ 0 },
 };
 #define LIST(member, type) offsetof(struct vm_stats, member), offsetof(struct vm_stats, n_##member), sizeof(struct type)

@@ -50,6 +50,38 @@ out_like '^vm_block_capacity_bytes\{guest="g1",target="vda",alias="virtio-disk0"
 is "$(printf '%s\n' "$out" | grep -c '^# TYPE vm_cpu_seconds_total counter$')" 1 "one head for both guests"
 is "$(printf '%s\n' "$out" | grep -vcE '^(# (HELP|TYPE) vm_[a-z_]+ .+|vm_[a-z_]+\{[^{}]*\} [0-9.]+)$')" 0 "every line is well formed"
 
+
+# As virsh prints it.
+guest_xml g3 "<disk type='file' device='disk'><driver name='qemu' type='raw' iothread='1'/><source file='$T/d3.img'/>
+<target dev='vda' bus='virtio'/></disk><interface type='ethernet'><model type='virtio'/></interface>
+<memballoon model='virtio'/>" | sed -e "/memballoon model='none'/d" -e "s|<vcpu>1</vcpu>|<vcpu current='1'>2</vcpu><iothreads>1</iothreads>|" >"$T/g3.xml"
+truncate -s 1M "$T/d3.img"
+chmod 666 "$T/d3.img"
+ok "a guest with a tap and an I/O thread" vm-create -q "$T/g3.xml"
+status_is 0 vm-stats --virsh g3
+virsh=$out
+missing=
+for key in state.state=1 state.reason=1 cpu.time cpu.user cpu.system balloon.current=32768 balloon.maximum=32768 balloon.rss \
+	vcpu.current=1 vcpu.maximum=2 vcpu.0.state=1 vcpu.0.time vcpu.0.delay net.count=1 net.0.name net.0.rx.bytes net.0.rx.pkts \
+	net.0.rx.errs net.0.rx.drop net.0.tx.bytes net.0.tx.pkts net.0.tx.errs net.0.tx.drop block.count=1 block.0.name=vda \
+	block.0.path="$T/d3.img" block.0.rd.reqs=0 block.0.rd.bytes=0 block.0.rd.times=0 block.0.wr.reqs=0 block.0.wr.bytes=0 \
+	block.0.wr.times=0 block.0.fl.reqs=0 block.0.fl.times=0 block.0.allocation=0 block.0.capacity=1048576 \
+	iothread.count=1 iothread.1.poll-max-ns=32768 iothread.1.poll-grow=0 iothread.1.poll-shrink=0; do
+	printf '%s\n' "$virsh" | grep -qE "^  $key(=[0-9a-z]+)?\$" || missing="$missing $key"
+done
+is "$missing" "" "every key is there"
+is "$(printf '%s\n' "$virsh" | head -n 1)" "Domain: 'g3'" "under the guest's name"
+status_is 0 vm virsh domstats --vcpu g3
+out_like '^  vcpu.current=1$'
+unlike "$out" balloon "only what was asked for"
+status_is 2 vm-stats --virsh --json
+vm-suspend -q g3
+status_is 0 vm-stats --virsh --state g3
+out_is "Domain: 'g3'
+  state.state=3
+  state.reason=1"
+vm-destroy -q g3
+
 # One that is stopped does not cost the others anything; what the kernel knows of it is printed.
 pid=$(vm-list --id g1)
 kill -STOP "$pid"

@@ -104,7 +104,7 @@ static void translations(void **state)
 					      "xmllint --xpath", VM_UNSUPPORTED },
 		{ "domxml-to-native qemu-argv --xml f.xml", "vm-export --format=qemu-argv --file=f.xml", VM_OK },
 		{ "domxml-to-native qemu-argv web1", "vm-export --format=qemu-argv -- web1", VM_OK },
-		{ "domstats --block web1 web2 --raw", "vm-stats --block -- web1 web2", VM_OK },
+		{ "domstats --block web1 web2 --raw", "vm-stats --virsh --block -- web1 web2", VM_OK },
 		{ "dommemstat web1 --live", "vm-stats --balloon -- web1", VM_OK },
 		{ "dumpxml web1 //a", "!virsh's dumpxml does not take '//a'", VM_USAGE },
 		{ "create f.xml --paused", "vm-create --paused -- f.xml", VM_OK },

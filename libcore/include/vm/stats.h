@@ -29,6 +29,7 @@ struct vm_stats_thread { /* vCPU or I/O thread */
 	const char *state; /* "running", "blocked" ...: a constant */
 	uint64_t time_ns;  /* on a CPU */
 	uint64_t delay_ns; /* ready to run, and waiting for a CPU */
+	uint64_t poll_max_ns, poll_grow, poll_shrink; /* I/O thread: how long it polls */
 };
 struct vm_stats_interface { /* as the guest sees it: rx is what it received */
 	char *name;	    /* on the host: "vnet0" */
@@ -44,6 +45,7 @@ struct vm_stats_block {
 	uint64_t wr_requests, wr_bytes, wr_time_ns, wr_errors;
 	uint64_t fl_requests, fl_time_ns; /* flushes */
 	uint64_t capacity_bytes, allocation_bytes;
+	uint64_t highest_bytes; /* end of the highest byte written since the start */
 };
 struct vm_stats {
 	char *name;
@@ -55,6 +57,7 @@ struct vm_stats {
 	uint64_t balloon_bytes, balloon_max_bytes, rss_bytes;
 	uint64_t swap_in_bytes, swap_out_bytes, major_faults, minor_faults, unused_bytes,
 	    available_bytes, usable_bytes, disk_caches_bytes, updated_s;
+	uint64_t vcpus_max;
 	struct vm_stats_thread *vcpus, *iothreads;
 	size_t n_vcpus, n_iothreads;
 	struct vm_stats_interface *interfaces;
