@@ -49,6 +49,7 @@ fi
 : "${VM_TEST_CACHE:=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vm-utils}"
 PATH=$VM_BUILD/bin:$PATH
 export PATH VM_SOURCE VM_BUILD VM_TEST_GUEST VM_TEST_DATA VM_TEST_CACHE
+[ -n "${VM_INSIDE_HOST:-}" ] || unset VM_TIMEOUT
 unset VM_CONNECT VM_URI LIBVIRT_DEFAULT_URI
 
 . "$VM_SOURCE/tests/lib/reap.sh"

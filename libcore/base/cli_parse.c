@@ -274,6 +274,22 @@ static int parse_all(struct parse *s, struct vm_err *err)
 	return 0;
 }
 
+/* A slow host, or a busy one, may need more for everything. */
+static int timeout_from_env(struct vm_common *c, struct vm_cli_parsed *ret, struct vm_err *err)
+{
+	const char *text = secure_getenv("VM_TIMEOUT");
+	const struct vm_opt *opt = vm_cli_common;
+
+	if (text == NULL || *text == '\0' || c->timeout_given)
+		return 0;
+	while (strcmp(opt->name, "timeout") != 0)
+		opt++;
+	if (vm_cli_store(opt, text, c, ret, err) < 0)
+		return vm_err_wrap(err, "VM_TIMEOUT");
+	c->timeout_given = false; /* a default, not somebody's wish for this command */
+	return 0;
+}
+
 int vm_cli_parse(const struct vm_program *p, int argc, char *const *argv, struct vm_cli_parsed *ret,
 		 struct vm_err *err)
 {
@@ -295,6 +311,8 @@ int vm_cli_parse(const struct vm_program *p, int argc, char *const *argv, struct
 	if (argc > ARGS_MAX)
 		return vm_err_set(err, VM_USAGE, "more than %d arguments", ARGS_MAX);
 	r = parse_all(&s, err);
+	if (r == 0 && ret->want == VM_CLI_RUN)
+		r = timeout_from_env(c, ret, err);
 	if (r == 0 && ret->want == VM_CLI_RUN) {
 		r = place_operands(&s, &c->operands, err);
 		operands_again(&s, &c->operands);

@@ -774,6 +774,32 @@ static void sizes(void **state)
 	assert_int_equal(vm_parse_u64("0x", 0, 7, &n, &err), -1);
 }
 
+static void timeout_of_the_environment(void **state)
+{
+	VM_AUTO(vm_cli_parsed_free) struct vm_cli_parsed r = VM_CLI_PARSED_INIT;
+	VM_AUTO(vm_cli_parsed_free) struct vm_cli_parsed given = VM_CLI_PARSED_INIT;
+	VM_AUTO(vm_cli_parsed_free) struct vm_cli_parsed bad = VM_CLI_PARSED_INIT;
+	VM_AUTO(vm_cli_parsed_free) struct vm_cli_parsed help = VM_CLI_PARSED_INIT;
+	struct vm_err err = VM_ERR_INIT;
+	struct vm_common *c;
+
+	(void)state;
+	setenv("VM_TIMEOUT", "90", 1);
+	assert_int_equal(parse(&start_program, &r, &err, "web1", NULL), 0);
+	c = r.options;
+	assert_int_equal(c->timeout_ms, 90000);
+	assert_false(c->timeout_given);
+	assert_int_equal(parse(&start_program, &given, &err, "web1", "--timeout=3", NULL), 0);
+	c = given.options;
+	assert_int_equal(c->timeout_ms, 3000);
+	setenv("VM_TIMEOUT", "0", 1);
+	assert_int_equal(parse(&start_program, &help, &err, "--help", NULL), 0);
+	assert_int_equal(parse(&start_program, &bad, &err, "web1", NULL), -1);
+	assert_int_equal(err.kind, VM_USAGE);
+	assert_non_null(strstr(err.msg, "VM_TIMEOUT: "));
+	unsetenv("VM_TIMEOUT");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -784,10 +810,11 @@ int main(void)
 		cmocka_unit_test(reports),		cmocka_unit_test(many_guests),
 		cmocka_unit_test(steps_and_warnings),	cmocka_unit_test(early_exits),
 		cmocka_unit_test(lost_output),		cmocka_unit_test(signals),
-		cmocka_unit_test(sizes),
+		cmocka_unit_test(sizes),		cmocka_unit_test(timeout_of_the_environment),
 	};
 
 	setenv("VM_ROOT", "/nonexistent", 1); /* no line in the machine's syslog */
 	unsetenv("VM_CONNECT");
+	unsetenv("VM_TIMEOUT");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,13 @@
 #
 #   host_machine [QEMU ARGUMENT...]   outside: boots it, runs this same script in it, prints its TAP and ends;
 #                                     inside: returns
-#                                     With HOST_SYSTEMD=1 systemd is its init.
+#                                     HOST_SYSTEMD=1   systemd is its init
+#                                     HOST_CGROUP=v2   how cgroups are mounted: v2 (all controllers), v1 (no
+#                                                      version 2 at all), hybrid (controllers in version 1, and
+#                                                      the tree of version 2 beside them, with hugetlb)
+#                                     HOST_TIMEOUT=280 seconds; below what "# timeout:" says
+#                                     HOST_CPUS=2, HOST_MEMORY=3072 (MiB), HOST_APPEND (kernel command line)
+#   host_tests SUITE/NAME...          inside: runs these scripts of tests/, their points become this script's
 #   host_modules NAME...              inside: loads modules; status of the last failure
 # Nothing that is done inside reaches this machine.
 
@@ -34,8 +40,20 @@ host_environment() {
 		eval "host_value=\${$host_variable:-}"
 		printf "export %s='%s'\n" "$host_variable" "$host_value"
 	done
-	printf "export HOST_SYSTEMD='%s'\n" "${HOST_SYSTEMD:-}"
+	printf "export HOST_SYSTEMD='%s' HOST_CGROUP='%s'\n" "${HOST_SYSTEMD:-}" "${HOST_CGROUP:-}"
+	# everything takes ten times as long, and these programs wait 10 s unless told otherwise
+	printf "export VM_TIMEOUT='%s'\n" "${HOST_PATIENCE:-100}"
 	printf "export VM_INSIDE_HOST=1 HOST_KERNEL='%s' HOST_SCRIPT='%s'\n" "$host_kernel" "$host_script"
+}
+
+# systemd mounts them itself.  Source: systemd(1), kernel command line.
+host_systemd_cgroups() {
+	[ -n "${HOST_SYSTEMD:-}" ] || return 0
+	case ${HOST_CGROUP:-v2} in
+	v1) echo systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1 ;;
+	hybrid) echo systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=0 ;;
+	*) echo systemd.unified_cgroup_hierarchy=1 ;;
+	esac
 }
 
 host_machine() {
@@ -53,7 +71,7 @@ host_machine() {
 		-smp "${HOST_CPUS:-2}" -m "${HOST_MEMORY:-3072}" -nodefaults -display none -no-reboot \
 		-device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on \
 		-kernel "$host_kernel"/boot/vmlinuz-* -initrd "$T/initrd.gz" \
-		-append "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check intel_iommu=on iommu=pt ${HOST_APPEND:-}" \
+		-append "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check intel_iommu=on iommu=pt $(host_systemd_cgroups) ${HOST_APPEND:-}" \
 		-serial "file:$T/console" -serial "file:$T/tap" \
 		-virtfs local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap \
 		-virtfs "local,path=$T/share,mount_tag=share,security_model=none" \
@@ -76,4 +94,46 @@ host_modules() {
 		modprobe "$host_module" || host_failed=$?
 	done
 	return "$host_failed"
+}
+
+# Seconds that a script asks for; everything is slower in here.
+host_seconds() {
+	host_limit=$(sed -n 's/^# timeout: \([0-9]*\)$/\1/p' "$1" | head -n 1)
+	echo $((${host_limit:-120} * 2))
+}
+
+host_tests() {
+	for host_test; do
+		host_file=$VM_SOURCE/tests/$host_test.sh
+		if [ ! -e "$host_file" ]; then
+			fail "$host_test: no such script"
+			continue
+		fi
+		host_began=$(date +%s)
+		(
+			cd "$VM_SOURCE/tests" &&
+				exec env -u VM_ROOT -u VM_TEST_TMP timeout -k 5 "$(host_seconds "$host_file")" sh "$host_file"
+		) >"$T/.tests" 2>&1 </dev/null
+		host_status=$?
+		diag "$host_test: $(($(date +%s) - host_began)) s"
+		host_points "$host_test" <"$T/.tests"
+		[ "$host_status" -eq 0 ] || [ "$host_status" -eq 77 ] || [ -n "$host_bad" ] ||
+			fail "$host_test: status $host_status"
+	done
+}
+
+host_points() {
+	host_bad= host_seen=
+	while IFS= read -r host_line; do
+		case $host_line in
+		'ok '*'# SKIP '* | '1..0 # SKIP '*) skip 1 "$1: ${host_line##*# SKIP }" ;;
+		'ok '*) pass "$1: ${host_line#* - }" ;;
+		'not ok '*'# TODO'*) todo_fail "$1: ${host_line#* - }" ;;
+		'not ok '* | 'Bail out!'*) host_bad=1; fail "$1: ${host_line#* - }" ;;
+		1..[0-9]*) host_seen=1 ;;
+		*) printf '%s\n' "$host_line" | sed 's/^\(# \)*/# /' ;;
+		esac
+		case $host_line in 1..*) host_seen=1 ;; esac
+	done
+	[ -n "$host_seen" ] || { host_bad=1; fail "$1: ended early"; }
 }
