@@ -6,6 +6,7 @@
 #include <vm/cli.h>
 #include <vm/log.h>
 
+#include "guest/group.h"
 #include "qemu/reap.h"
 #include "qemu/watch.h"
 
@@ -17,6 +18,8 @@ int main(int argc, char **argv)
 
 	vm_program_name = "vm-watch";
 	vm_guest_reap = vm_qemu_reap;
+	vm_guest_group_kill = vm_guest_group_kill_all;
+	vm_guest_group_populated = vm_guest_group_has_any;
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		return printf("vm-watch %s\n", VM_VERSION) < 0 ? VM_SYSTEM : 0;
 	if (vm_watch_parse(argc, argv, &o, &err) < 0) {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <vm/alloc.h>
+#include <vm/cgroup.h>
 #include <vm/cleanup.h>
 #include <vm/state.h>
 
@@ -41,13 +42,15 @@ static void say(int fd, const char *what, int e)
 		return;
 }
 
-static int fork_with_pidfd(pid_t *ret_pid, int *ret_pidfd)
+/* Into a v2 group (-1: none) at once. */
+static int fork_with_pidfd(int into, pid_t *ret_pid, int *ret_pidfd)
 {
 	int pidfd = -1;
 	struct clone_args args = {
-		.flags = CLONE_PIDFD,
+		.flags = CLONE_PIDFD | (into >= 0 ? CLONE_INTO_CGROUP : 0u),
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
+		.cgroup = (unsigned)(into >= 0 ? into : 0),
 	};
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
 
@@ -116,11 +119,15 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 	struct vm_err err = VM_ERR_INIT;
 	struct vm_procid self;
 	char **env = make_environment(l->env);
-	int null = vm_self_null();
+	int null = vm_self_null(), e;
 
 	reset_signals();
 	if (l->watch == NULL)
 		setsid();
+	if ((e = vm_cgroup_enter(l->qemu_group, true)) != 0) {
+		say(l->messages, "cannot enter the control group", e);
+		_exit(127);
+	}
 	if (l->die_with_parent &&
 	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
 		_exit(127);
@@ -205,12 +212,14 @@ static _Noreturn void watcher_child(const struct vm_launch *l, const char *path,
 	char text[128];
 
 	setsid();
-	if (fork_with_pidfd(&o.pid, &pidfd) < 0) {
+	if (fork_with_pidfd(l->qemu_group->into, &o.pid, &pidfd) < 0) {
 		e = errno;
 		goto failed;
 	}
 	if (o.pid == 0)
 		qemu_child(l, 0);
+	if ((e = vm_cgroup_enter(l->watch_group, true)) != 0)
+		goto kill_qemu;
 	close(l->alive);
 	if (send_pid(control, o.pid, pidfd) == 0) {
 		memcpy(fds, l->watch_fds, sizeof(fds));
@@ -218,6 +227,7 @@ static _Noreturn void watcher_child(const struct vm_launch *l, const char *path,
 		exec_watcher(path, &o, fds);
 	}
 	e = errno;
+kill_qemu:
 	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 failed:
 	snprintf(text, sizeof(text), "error %s", strerror(e));
@@ -258,6 +268,7 @@ static int launch_watched(const struct vm_launch *l, struct vm_launched *ret, st
 {
 	VM_AUTO_FREE char *path = NULL;
 	VM_AUTO_FD int ours = -1;
+	VM_AUTO_FD int pidfd = -1;
 	int pair[2];
 	pid_t pid;
 
@@ -266,8 +277,7 @@ static int launch_watched(const struct vm_launch *l, struct vm_launched *ret, st
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return vm_err_sys(err, "socketpair");
 	ours = pair[0];
-	pid = fork();
-	if (pid < 0) {
+	if (fork_with_pidfd(l->watch_group->into, &pid, &pidfd) < 0) {
 		vm_err_sys(err, "fork");
 		close(pair[1]);
 		return -1;
@@ -294,7 +304,7 @@ int vm_qemu_launch(const struct vm_launch *l, struct vm_launched *ret, struct vm
 		if (launch_watched(l, ret, err) < 0)
 			return -1;
 	} else {
-		if (fork_with_pidfd(&ret->qemu.pid, &ret->pidfd) < 0)
+		if (fork_with_pidfd(l->qemu_group->into, &ret->qemu.pid, &ret->pidfd) < 0)
 			return vm_err_sys(err, "fork");
 		if (ret->qemu.pid == 0)
 			qemu_child(l, self);

@@ -15,6 +15,7 @@
 #include <vm/err.h>
 #include <vm/process.h>
 
+struct vm_cgroup_entry;
 struct vm_guest;
 struct vm_watch_options;
 
@@ -29,6 +30,8 @@ struct vm_launch {
 	bool die_with_parent;
 	const uint64_t *cpus; /* bit per host CPU that it may run on; ncpus 0 = all */
 	uint32_t ncpus;
+	/* Groups for QEMU and for the watcher. */
+	const struct vm_cgroup_entry *qemu_group, *watch_group;
 	/* NULL: QEMU is our own child and nobody watches. */
 	const struct vm_watch_options *watch;
 	const int *watch_fds; /* by enum vm_watch_fd, from VM_WATCH_FD_RUN on, and those of its files */

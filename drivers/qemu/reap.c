@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vm/cgroup.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
 #include <vm/log.h>
@@ -15,6 +16,9 @@
 
 #include "guest/hooks.h"
 #include "host/tap.h"
+
+/* How long processes of a guest that is dead may take to go. */
+#define CGROUP_MS 10000u
 
 const char *vm_qemu_tap_alias(const struct vm_guest *g, char *buf)
 {
@@ -76,8 +80,15 @@ static int undo_file(void *ctx, const char *arg, struct vm_err *err)
 	return 0;
 }
 
-/* The next verbs are those of uid, VFIO, cgroup and /dev. */
+static int undo_cgroup(void *ctx, const char *arg, struct vm_err *err)
+{
+	(void)ctx;
+	return vm_cgroup_undo(arg, vm_deadline_in(CGROUP_MS), err);
+}
+
+/* The next verbs are those of uid, VFIO and /dev. */
 const struct vm_undo_verb vm_qemu_undo_verbs[] = {
+	{ VM_CGROUP_VERB, undo_cgroup },
 	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
 	{ "socket", undo_socket }, { "tap", undo_tap },	  { NULL, NULL },
 };
@@ -100,12 +111,14 @@ int vm_qemu_reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, str
 	bool failed;
 	size_t n = 0;
 
-	(void)deadline;
 	if (g->run < 0)
 		return 0;
 	failed = vm_undo_replay(g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, g, err) < 0;
 	if (!dead)
 		return failed ? -1 : 0;
+	/* Helpers may outlive QEMU: nothing they use is given back before they are gone. */
+	if (vm_guest_group_kill != NULL && vm_guest_group_kill(g, deadline, failed ? &one : err) < 0)
+		return -1;
 	/* The first failure is told; the rest is given back all the same. */
 	if (vm_undo_replay(g->run, VM_RUN_UNDO_START, vm_qemu_undo_verbs, g,
 			   failed ? &one : err) < 0)

@@ -209,8 +209,8 @@ static const struct step {
 	{ "bind its host devices to VFIO", NULL, true },
 	{ "make its NVRAM", vm_start_nvram, true },
 	{ "make its network interfaces", vm_start_network, true },
+	{ "make its cgroup", vm_start_cgroup, true },
 	{ "start helper programs", NULL, true },
-	{ "make its cgroup", NULL, true },
 	{ "make its /dev", NULL, true },
 	{ "make its sockets", vm_start_sockets, true },
 	{ "ask the hooks to start", vm_start_hook_start, true },
@@ -263,6 +263,9 @@ static void close_start(struct vm_start *s)
 	vm_cleanup_fd(&s->messages);
 	vm_cleanup_fd(&s->watch_lock);
 	vm_cleanup_fd(&s->events);
+	vm_cgroup_entry_close(&s->qemu_group);
+	vm_cgroup_entry_close(&s->watch_group);
+	vm_cgroup_close(&s->group);
 	vm_argv_free(&s->argv);
 	vm_qemu_caps_free(&s->caps);
 	vm_domain_freep(&s->d);
@@ -294,6 +297,9 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 		.messages_write = -1,
 		.watch_lock = -1,
 		.events = -1,
+		.group = VM_CGROUP_INIT,
+		.qemu_group = VM_CGROUP_ENTRY_INIT,
+		.watch_group = VM_CGROUP_ENTRY_INIT,
 	};
 	int r = 0;
 

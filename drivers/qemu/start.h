@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include <vm/cgroup.h>
 #include <vm/err.h>
 #include <vm/process.h>
 #include <vm/undo.h>
@@ -38,6 +39,8 @@ struct vm_start {
 	struct vm_spawn_fd *fds;
 	size_t nfds;
 	int alive, messages, messages_write, watch_lock, events;
+	struct vm_cgroup group;
+	struct vm_cgroup_entry qemu_group, watch_group;
 	struct vm_qmp *qmp;
 	struct vm_launched launched;
 	struct vm_watch_options watch;
@@ -67,6 +70,8 @@ int vm_start_claim_ports(struct vm_start *s, struct vm_err *err);
 int vm_start_nvram(struct vm_start *s, struct vm_err *err);
 int vm_start_network(struct vm_start *s, struct vm_err *err);
 int vm_start_sockets(struct vm_start *s, struct vm_err *err);
+/* start_cgroup.c: group and device rules. */
+int vm_start_cgroup(struct vm_start *s, struct vm_err *err);
 /* start_qemu.c */
 int vm_start_launch(struct vm_start *s, struct vm_err *err);
 int vm_start_ready(struct vm_start *s, struct vm_err *err);

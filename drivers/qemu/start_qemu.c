@@ -87,6 +87,8 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 		.env = s->argv.env,
 		.alive = s->alive,
 		.messages = s->messages_write,
+		.qemu_group = &s->qemu_group,
+		.watch_group = &s->watch_group,
 		.die_with_parent = s->o->autodestroy,
 		.cpus = s->d->cpuset.bits,
 		.ncpus = s->d->cpuset.nbits,

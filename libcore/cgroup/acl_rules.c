@@ -125,6 +125,31 @@ void vm_acl_diff(const struct vm_acl *from, const struct vm_acl *to, struct vm_a
 	*ret = more;
 }
 
+unsigned vm_acl_perms_of(const struct vm_acl *acl, const struct vm_acl_rule *rule)
+{
+	size_t at;
+
+	if (acl->all)
+		return ALL_PERMS;
+	return find(acl, rule, &at) ? acl->v[at].perms : 0;
+}
+
+void vm_acl_keep_common(struct vm_acl *acl, const struct vm_acl *other)
+{
+	struct vm_acl common = VM_ACL_INIT;
+	const struct vm_acl *from = acl->all ? other : acl;
+
+	common.all = acl->all && other->all;
+	for (size_t i = 0; i < from->n; i++) {
+		const struct vm_acl_rule *r = &from->v[i];
+
+		vm_acl_add(&common, r->type, r->major, r->minor,
+			   r->perms & vm_acl_perms_of(from == acl ? other : acl, r), r->by, r->path);
+	}
+	vm_acl_free(acl);
+	*acl = common;
+}
+
 bool vm_acl_equal(const struct vm_acl *a, const struct vm_acl *b)
 {
 	if (a->n != b->n || a->all != b->all)

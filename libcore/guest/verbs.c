@@ -11,6 +11,7 @@
 #include <vm/log.h>
 
 #include "driver.h"
+#include "group.h"
 
 /* How long a guest's end may take to be cleared away by its watcher, hooks included. */
 #define REAP_MS	  70000u
@@ -27,6 +28,8 @@ int vm_host_open(const char *connect, struct vm_host *ret, struct vm_err *err)
 		return -1;
 	}
 	vm_guest_reap = h.driver->reap;
+	vm_guest_group_kill = vm_guest_group_kill_all;
+	vm_guest_group_populated = vm_guest_group_has_any;
 	*ret = h;
 	return 0;
 }

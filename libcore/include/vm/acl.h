@@ -45,6 +45,10 @@ void vm_acl_add(struct vm_acl *acl, char type, uint32_t major, uint32_t minor, u
 		const char *by, const char *path);
 /* What `to` has more than `from`: rules with the permissions that are new. */
 void vm_acl_diff(const struct vm_acl *from, const struct vm_acl *to, struct vm_acl *ret);
+/* Takes from *acl what `other` does not have, too.  `all` of one is no limit to the other. */
+void vm_acl_keep_common(struct vm_acl *acl, const struct vm_acl *other);
+/* Permissions of the very same node's rule in the set; `all`: every permission. */
+unsigned vm_acl_perms_of(const struct vm_acl *acl, const struct vm_acl_rule *rule);
 /* Same rules and permissions, whoever asked? */
 bool vm_acl_equal(const struct vm_acl *a, const struct vm_acl *b);
 /* May a node be opened so (one rule must allow all of perms)? */

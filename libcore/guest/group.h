@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* A guest's control group by what its record says.  Needs libc alone. */
+#include <vm/acl.h>
+#include <vm/cgroup.h>
+#include <vm/state.h>
+
+/* Opens it; a guest without groups gives one with path NULL. */
+int vm_guest_group_open(const struct vm_guest *g, struct vm_cgroup *ret, struct vm_err *err);
+/* Keeps guests of different $VM_ROOTs apart on one host: vm_cgroup_want.tag; owned, NULL = the ordinary places. */
+char *vm_guest_group_tag(const struct vm_state *s);
+/* A vm_group_kill_fn and a vm_group_populated_fn (state.h). */
+int vm_guest_group_kill_all(const struct vm_guest *g, struct vm_deadline deadline,
+			    struct vm_err *err);
+int vm_guest_group_has_any(const struct vm_guest *g, struct vm_err *err);
+
+/* Device rules of a running guest, those wanted (its record) beside those in force. */
+struct vm_acl_row {
+	struct vm_acl_rule rule; /* borrowed names; perms: of this check */
+	const char *check;	 /* "ok", "missing" (wanted, not in the kernel), "extra" (the reverse) */
+};
+struct vm_acl_check {
+	struct vm_acl wanted, actual; /* actual: what every side in force allows */
+	struct vm_acl_row *rows;      /* sorted as the sets */
+	size_t n;
+	const char *backend; /* "v1", "v2", "both", "none": then nothing is checked and no row is there */
+	char *path;	     /* group */
+	char *note;	     /* what else forbids, or moved; NULL = nothing */
+};
+#define VM_ACL_CHECK_INIT ((struct vm_acl_check){ .n = 0 })
+int vm_guest_acl_check(const struct vm_guest *g, struct vm_acl_check *ret, struct vm_err *err);
+void vm_acl_check_free(struct vm_acl_check *c);
