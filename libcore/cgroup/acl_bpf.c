@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -330,28 +331,6 @@ static int attach(int dir, int program, int old, struct vm_err *err)
 	return vm_err_hint(err, "bpftool cgroup tree shows it");
 }
 
-static int apply(int dir, const struct vm_acl *from, const struct vm_acl *to, struct vm_err *err)
-{
-	VM_AUTO_FD int map = -1;
-	VM_AUTO_FD int program = -1;
-	VM_AUTO_FD int old = -1;
-	VM_AUTO(vm_acl_free) struct vm_acl now = VM_ACL_INIT;
-	struct attached a = { .n = 0 };
-	uint32_t old_map;
-
-	(void)from;
-	if (query(dir, false, &a, err) < 0 || find_ours(&a, &old, &old_map, err) < 0)
-		return -1;
-	if (make_map(to, &map, err) < 0 || load_program(map, &program, err) < 0 ||
-	    attach(dir, program, old, err) < 0)
-		return -1;
-	if (vm_acl_v2.read(dir, &now, err) < 0)
-		return -1;
-	if (!vm_acl_equal(&now, to))
-		return vm_err_set(err, VM_SYSTEM, "the kernel did not keep the device rules");
-	return 0;
-}
-
 static int read_map(int fd, struct vm_acl *acl, struct vm_err *err)
 {
 	struct vm_acl_key key, *last = NULL;
@@ -375,6 +354,49 @@ static int read_map(int fd, struct vm_acl *acl, struct vm_err *err)
 			return vm_err_set(err, VM_BAD_INPUT, "the map of device rules is not ours");
 		last = &key;
 	}
+}
+
+/* Read back: our program is among those attached, and its map has the rules.  Through descriptors we have, since
+ * fewer capabilities do for that. */
+static int verify(int dir, int program, int map, const struct vm_acl *to, struct vm_err *err)
+{
+	VM_AUTO(vm_acl_free) struct vm_acl now = VM_ACL_INIT;
+	struct attached a = { .n = 0 };
+	struct bpf_prog_info info;
+	union bpf_attr attr;
+	bool there = false;
+
+	memset(&info, 0, sizeof(info));
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)program;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = to_u64(&info);
+	if (bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) < 0)
+		return vm_err_sys(err, "look at the program of device rules");
+	if (query(dir, false, &a, err) < 0 || read_map(map, &now, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < a.n; i++)
+		there |= a.id[i] == info.id;
+	if (!there || !vm_acl_equal(&now, to))
+		return vm_err_set(err, VM_SYSTEM, "the kernel did not keep the device rules");
+	return 0;
+}
+
+static int apply(int dir, const struct vm_acl *from, const struct vm_acl *to, struct vm_err *err)
+{
+	VM_AUTO_FD int map = -1;
+	VM_AUTO_FD int program = -1;
+	VM_AUTO_FD int old = -1;
+	struct attached a = { .n = 0 };
+	uint32_t old_map;
+
+	(void)from;
+	if (query(dir, false, &a, err) < 0 || find_ours(&a, &old, &old_map, err) < 0)
+		return -1;
+	if (make_map(to, &map, err) < 0 || load_program(map, &program, err) < 0 ||
+	    attach(dir, program, old, err) < 0)
+		return -1;
+	return verify(dir, program, map, to, err);
 }
 
 static int open_map(uint32_t id, int *ret, struct vm_err *err)
