@@ -12,7 +12,7 @@
 #              out_is TEXT, out_like ERE, err_is TEXT, err_like ERE   of the last run/status_is
 #              golden NAME CMD...        stdout, stderr and status equal tests/.../NAME.golden;
 #                                        VM_TEST_UPDATE=1 writes the file. golden_filter() may be redefined.
-#              wait_for SECONDS DESC CMD...   CMD succeeds within that time
+#              wait_for SECONDS DESC CMD...   CMD succeeds within that time, or five times that on a busy machine
 #              leftovers DESC            no process, mount, socket or tap of this test is left
 #              pass DESC, fail DESC, skip N REASON, skip_all REASON, todo_fail DESC
 # Others       run CMD...                sets $out, $err, $status
@@ -251,7 +251,7 @@ golden() {
 }
 
 wait_for() {
-	tap_until=$(($(date +%s%N) / 1000000 + $1 * 1000))
+	tap_until=$(($(date +%s%N) / 1000000 + $1 * 5000))
 	tap_desc=$2
 	shift 2
 	while :; do
@@ -283,11 +283,10 @@ tap_leftovers() {
 	done 2>/dev/null
 }
 
-# A watcher that is just ending gets half a second.
+# A watcher that is just ending gets the time it needs on a busy machine.
 leftovers() {
-	for tap_round in 1 2 3 4 5 6; do
-		tap_left=$(tap_leftovers)
-		[ -n "$tap_left" ] || break
+	tap_until=$(($(date +%s) + 10))
+	while tap_left=$(tap_leftovers) && [ -n "$tap_left" ] && [ "$(date +%s)" -lt "$tap_until" ]; do
 		sleep 0.1
 	done
 	if [ -z "$tap_left" ]; then pass "${1:-nothing is left over}"; else fail "${1:-nothing is left over}"; diag "$tap_left"; fi

@@ -12,6 +12,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/events.h>
 #include <vm/file.h>
 #include <vm/log.h>
 #include <vm/model.h>
@@ -175,10 +176,23 @@ static int step_abilities(struct vm_start *s, struct vm_err *err)
 	return vm_qemu_caps_save(s->caps, s->g->run, VM_KEY_RUN_CAPS, err);
 }
 
+/* For those who follow: where no watcher writes, they learn from it at least the end.  Not worth failing for. */
+static void begin_events(const struct vm_start *s)
+{
+	VM_AUTO(vm_events_writer_close) struct vm_events_writer w = VM_EVENTS_WRITER_INIT;
+	struct vm_err err = VM_ERR_INIT;
+
+	if (vm_events_create(s->g->run, s->g->state->conf.events_bytes, &w, &err) < 0 ||
+	    vm_events_append_started(&w, s->launched.qemu.pid, &err) < 0)
+		vm_log_step("no events are kept: %s", err.msg);
+}
+
 static int step_commit(struct vm_start *s, struct vm_err *err)
 {
 	struct vm_record *r = &s->g->record;
 
+	if (s->launched.watcher.pid == 0)
+		begin_events(s);
 	vm_record_set_procid(r, VM_KEY_PID, &s->launched.qemu);
 	if (s->launched.watcher.pid != 0)
 		vm_record_set_procid(r, VM_KEY_WATCHER, &s->launched.watcher);

@@ -466,9 +466,7 @@ static int setup(struct watch *w, struct vm_err *err)
 	}
 	vm_events_create(w->run, w->state.conf.events_bytes, &w->events, &ignored);
 	vm_status_read(w->run, &w->life.status, &ignored);
-	char data[32];
-	snprintf(data, sizeof(data), "{\"pid\":%d}", (int)w->o->pid);
-	vm_events_append_own(&w->events, "started", data, &ignored);
+	vm_events_append_started(&w->events, w->o->pid, &ignored);
 	return 0;
 }
 

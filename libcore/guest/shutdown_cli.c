@@ -11,6 +11,8 @@
 #include "modes.h"
 #include "parallel.h"
 
+#define AGAIN_MS 5000u
+
 const char *const vm_shutdown_then_words[] = { "fail", "destroy", "save", NULL };
 
 struct shutdown {
@@ -20,17 +22,46 @@ struct shutdown {
 	struct vm_shutdown_modes modes;
 };
 
+/*
+ * A guest that has not booted yet does not hear its power button: it is pressed again while we wait.  Guests that
+ * are shutting down ignore it.
+ */
+static int wait_off(struct shutdown *s, const char *operand, const struct vm_run_id *run,
+		    struct vm_err *err)
+{
+	struct vm_deadline end = vm_deadline_in(s->o->wait_ms);
+	uint64_t asked_ms = vm_realtime_ms();
+	bool press = s->modes.n == 0;
+
+	for (unsigned i = 0; i < s->modes.n; i++)
+		press |= s->modes.v[i] == VM_SHUTDOWN_ACPI;
+	for (;;) {
+		struct vm_deadline slice = vm_deadline_min(end, vm_deadline_in(AGAIN_MS));
+		struct vm_err ignored = VM_ERR_INIT;
+		int r = vm_guest_wait_off(&s->host, operand, run, press ? slice : end, err);
+
+		if (r == 0 || err->kind != VM_PENDING || !press || vm_deadline_passed(end))
+			return r;
+		*err = VM_ERR_INIT;
+		if (vm_guest_press_again(&s->host, operand, run, asked_ms,
+					 vm_deadline_min(end, vm_deadline_in(AGAIN_MS)),
+					 &ignored) > 0)
+			press = false;
+	}
+}
+
 static int shutdown_one(void *opaque, const char *operand, struct vm_err *err)
 {
 	struct shutdown *s = opaque;
 	const struct vm_shutdown_cli *o = s->o;
 	struct vm_run_id run;
-	int r = vm_guest_shutdown(&s->host, operand, &s->modes, o->if_needed, s->common.dry_run,
+	/* of all that ran, one may have ended by now */
+	int r = vm_guest_shutdown(&s->host, operand, &s->modes, o->if_needed || o->all, s->common.dry_run,
 				  s->common.deadline, &run, err);
 
 	if (r != 0 || !o->wait || s->common.dry_run)
 		return r;
-	r = vm_guest_wait_off(&s->host, operand, &run, vm_deadline_in(o->wait_ms), err);
+	r = wait_off(s, operand, &run, err);
 	if (r == 0 || err->kind != VM_PENDING || o->then != VM_THEN_DESTROY)
 		return r;
 	vm_log_step("it is not off: destroy it");

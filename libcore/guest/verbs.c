@@ -73,6 +73,26 @@ int vm_guest_shutdown(struct vm_host *h, const char *ref, const struct vm_shutdo
 	return dry_run ? 0 : h->driver->shutdown(&g, modes, dl, err);
 }
 
+int vm_guest_press_again(struct vm_host *h, const char *ref, const struct vm_run_id *run,
+			 uint64_t since_ms, struct vm_deadline dl, struct vm_err *err)
+{
+	const struct vm_shutdown_modes button = { .v = { VM_SHUTDOWN_ACPI }, .n = 1 };
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+	struct vm_status status = { 0 };
+	struct vm_run_id now;
+
+	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
+		return -1;
+	get_run(&g, &now);
+	if (now.process.pid != run->process.pid || now.process.start != run->process.start)
+		return 1;
+	/* It did something since: powered off and was restarted by its policy, or was resumed by somebody. */
+	if (vm_status_read(g.run, &status, err) == 0 && status.since_ms >= since_ms)
+		return 1;
+	vm_log_step("ask again");
+	return h->driver->shutdown(&g, &button, dl, err);
+}
+
 /* The watcher gives everything back when the guest has ended, and ends itself then. */
 static void wait_watcher(const struct vm_run_id *run, struct vm_deadline dl)
 {

@@ -25,6 +25,11 @@ struct list {
 	size_t n, cap;
 	size_t active;	     /* the first so many are active, sorted by name while we look */
 	struct names marked; /* for autostart */
+	struct over {
+		char *name;
+		struct vm_status status;
+	} *over; /* off, and being given back: how they ended is not where it stays yet */
+	size_t n_over;
 };
 
 static void entry_free(struct vm_entry *e)
@@ -63,6 +68,39 @@ static void from_record(struct vm_entry *e, const struct vm_record *r)
 	e->title = vm_xstrdup(title);
 }
 
+/*
+ * QEMU is gone and somebody is giving back what it held.  How it ended is told by the status that the watcher
+ * writes before; until then the guest is not off, since nobody could say why.
+ */
+static void look_ending(struct list *l, const char *name, int run, const struct vm_record *r)
+{
+	struct vm_status s;
+	struct vm_err none;
+	struct vm_entry *e;
+
+	if (vm_status_read(run, &s, &none) < 0)
+		return;
+	if (s.life == VM_SHUTOFF || s.life == VM_CRASHED) {
+		l->over = vm_xreallocarray(l->over, l->n_over + 1, sizeof(*l->over));
+		l->over[l->n_over++] = (struct over){vm_xstrdup(name), s};
+		return;
+	}
+	e = add(l, name);
+	e->active = true;
+	from_record(e, r);
+	e->status = s;
+	if (s.life != VM_SHUTTING_DOWN)
+		e->status = (struct vm_status){.life = VM_SHUTTING_DOWN, .from = "record"};
+}
+
+static const struct vm_status *find_over(const struct list *l, const char *name)
+{
+	for (size_t i = 0; i < l->n_over; i++)
+		if (strcmp(l->over[i].name, name) == 0)
+			return &l->over[i].status;
+	return NULL;
+}
+
 static int look_active(int dirfd, const char *name, void *arg)
 {
 	VM_AUTO(vm_run_facts_free) struct vm_run_facts f = VM_RUN_FACTS_INIT;
@@ -76,6 +114,8 @@ static int look_active(int dirfd, const char *name, void *arg)
 	if (run < 0)
 		return 0;
 	vm_run_facts_read(run, false, &f);
+	if (f.alive == VM_ALIVE_STALE && f.busy)
+		look_ending(l, name, run, &f.record);
 	if (f.alive == VM_ALIVE_NO || f.busy)
 		return 0;
 	e = add(l, name);
@@ -123,8 +163,11 @@ static int look_defined(int dirfd, const char *file, void *arg)
 		return 0;
 	e = find_active(l, name);
 	if (!e && l->want->inactive) {
+		const struct vm_status *over = find_over(l, name);
+
 		e = add(l, name);
-		e->status = (struct vm_status){.life = VM_SHUTOFF, .from = "record"};
+		e->status = over ? *over
+				 : (struct vm_status){.life = VM_SHUTOFF, .from = "record"};
 	}
 	if (e)
 		e->defined = true;
@@ -275,6 +318,9 @@ int vm_entries_read(const struct vm_state *s, const struct vm_entries_want *want
 		r = vm_facts_read(s, want, l.v, l.n, err);
 	}
 	vm_names_free(&l.marked);
+	for (i = 0; i < l.n_over; i++)
+		free(l.over[i].name);
+	free(l.over);
 	if (r < 0) {
 		struct vm_entries rest = {l.v, l.n};
 

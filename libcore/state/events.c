@@ -257,6 +257,61 @@ int vm_events_append_own(struct vm_events_writer *w, const char *name, const cha
 	return append(w, &b, err);
 }
 
+int vm_events_append_started(struct vm_events_writer *w, pid_t pid, struct vm_err *err)
+{
+	char data[32];
+
+	snprintf(data, sizeof(data), "{\"pid\":%d}", (int)pid);
+	return vm_events_append_own(w, "started", data, err);
+}
+
+/* Is the last line "ended"?  *ret_torn: it is not complete. */
+static bool has_end(int fd, bool *ret_torn)
+{
+	static const char begin[] = "{\"vm\":\"ended\",";
+	char tail[512];
+	const char *line;
+	struct stat st;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) == 0)
+		n = pread(fd, tail, sizeof(tail) - 1,
+			  st.st_size < (off_t)sizeof(tail) ? 0
+							   : st.st_size - (off_t)sizeof(tail) + 1);
+	*ret_torn = n > 0 && tail[n - 1] != '\n';
+	if (n <= 0 || *ret_torn)
+		return false;
+	tail[n - 1] = '\0';
+	line = strrchr(tail, '\n');
+	line = line != NULL ? line + 1 : tail;
+	return strncmp(line, begin, sizeof(begin) - 1) == 0;
+}
+
+int vm_events_end(int run_fd, const char *reason, struct vm_err *err)
+{
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf data = VM_STRBUF_INIT;
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf line = VM_STRBUF_INIT;
+	VM_AUTO_FD int fd = -1;
+	bool torn;
+
+	/* without a file nobody reads it: the start did not get that far, or there was no room */
+	fd = openat(run_fd, VM_EVENTS_FILE, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : vm_err_sys(err, "open %s", VM_EVENTS_FILE);
+	if (has_end(fd, &torn))
+		return 0;
+	/* of a watcher that was killed in the middle of a line */
+	if (torn)
+		vm_strbuf_putc(&line, '\n');
+	vm_strbuf_puts(&data, "{\"reason\":");
+	vm_strbuf_json(&data, reason[0] != '\0' ? reason : NULL);
+	vm_strbuf_puts(&data, ",\"status\":null}");
+	add_own(&line, "ended", data.text);
+	if (write(fd, line.text, line.len) != (ssize_t)line.len)
+		return vm_err_sys(err, "write %s", VM_EVENTS_FILE);
+	return 0;
+}
+
 /* ---- reading ---- */
 
 int vm_events_open(int run_fd, bool history, struct vm_events_reader *ret, struct vm_err *err)

@@ -212,7 +212,8 @@ static void lib_facts(const struct vm_state *s, struct vm_entry *e)
 	e->managed_save = fstatat(lib, VM_LIB_SAVE, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	e->snapshots = count_in(lib, VM_LIB_SNAPSHOTS);
 	e->checkpoints = count_in(lib, VM_LIB_CHECKPOINTS);
-	if (!e->active && e->status.life == VM_SHUTOFF &&
+	/* one that is just ending has it from its run directory */
+	if (!e->active && e->status.life == VM_SHUTOFF && e->status.reason[0] == '\0' &&
 	    vm_status_read_last(lib, &last, &err) == 0) {
 		memcpy(e->status.reason, last.reason, sizeof(last.reason));
 		e->status.since_ms = last.since_ms;

@@ -31,6 +31,7 @@ struct vm_follow_guest {
 	struct vm_events_reader reader;
 	struct vm_follow_sock sock;
 	bool ran, ended; /* it was seen to run; its end was told */
+	bool drained;	 /* the file had no more when we looked last */
 	struct vm_event_line end;
 	char end_text[256];
 	const struct vm_event_line *line; /* read and not handed out yet */
@@ -288,10 +289,7 @@ static bool is_over(const struct vm_follow_guest *g)
 	       (faccessat(g->dir, VM_RUN_RECORD, F_OK, 0) < 0 && errno == ENOENT);
 }
 
-/*
- * The end of a run of which nobody told: there was no watcher, or a command cleared away before the
- * watcher's last line, which then went into a file that has no name any more.
- */
+/* The end of a run of which nobody could write: there was no room, or the file was removed before we opened it. */
 static const struct vm_event_line *make_end(const struct vm_follow *f, struct vm_follow_guest *g)
 {
 	VM_AUTO_FD int lib =
@@ -316,6 +314,11 @@ static const struct vm_event_line *make_end(const struct vm_follow *f, struct vm
 	return &g->end;
 }
 
+static bool is_own(const struct vm_event_line *line, const char *name)
+{
+	return line->own && strcmp(line->name, name) == 0;
+}
+
 /* Reads the next event of a guest into g->line; false: it has gone. */
 static bool refill(const struct vm_follow *f, struct vm_follow_guest *g)
 {
@@ -323,9 +326,15 @@ static bool refill(const struct vm_follow *f, struct vm_follow_guest *g)
 	bool over = is_over(g);
 	int rc;
 
+	/* QEMU's own last words come before the end that the file tells */
+	if (g->drained && (g->line = vm_follow_sock_next(&g->sock)) != NULL) {
+		g->pending = true;
+		return true;
+	}
 	do
 		rc = g->bad ? 1 : vm_events_next(&g->reader, &g->line, &err);
-	while (rc == 0 && g->ended && g->line->own && strcmp(g->line->name, "ended") == 0);
+	while (rc == 0 && g->ended && is_own(g->line, "ended"));
+	g->drained = rc != 0;
 	if (rc < 0) {
 		vm_log_warning("%s: %s", g->name, err.msg);
 		g->bad = true;
@@ -337,8 +346,10 @@ static bool refill(const struct vm_follow *f, struct vm_follow_guest *g)
 			g->line = make_end(f, g);
 		rc = g->line != NULL ? 0 : 1;
 	}
-	if (rc == 0 && g->line->own && strcmp(g->line->name, "ended") == 0)
+	if (rc == 0 && is_own(g->line, "ended"))
 		g->ended = true;
+	if (rc == 0 && is_own(g->line, "started"))
+		g->ended = false;
 	if (over && rc != 0)
 		g->ran = false;
 	watch_process(g);

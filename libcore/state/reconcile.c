@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <vm/cleanup.h>
+#include <vm/events.h>
 #include <vm/file.h>
 #include <vm/log.h>
 
@@ -64,7 +65,7 @@ static int run_clear(struct vm_guest *g, struct vm_err *err)
 	return (int)(c.n > 1000 ? 1000 : c.n);
 }
 
-/* How the run ended is worth knowing, but not worth failing for. */
+/* How the run ended is worth knowing, by those who follow it and afterwards, but not worth failing for. */
 static void keep_last(struct vm_guest *g, const struct vm_status *last)
 {
 	const struct vm_status nobody_knows = { .life = VM_SHUTOFF,
@@ -73,8 +74,6 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 	struct vm_status s = nobody_knows;
 	struct vm_err err = VM_ERR_INIT;
 
-	if (!g->defined || g->lib < 0)
-		return;
 	if (last) {
 		s = *last;
 	} else if (vm_status_read(g->run, &s, &err) == 0 && s.life == VM_SHUTTING_DOWN) {
@@ -84,7 +83,9 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 		s = nobody_knows;
 		s.since_ms = vm_realtime_ms();
 	}
-	if (vm_status_write_last(g->lib, &s, &err) < 0)
+	if (g->run >= 0 && vm_events_end(g->run, s.reason, &err) < 0)
+		vm_log_warning("%s: %s", g->name, err.msg);
+	if (g->defined && g->lib >= 0 && vm_status_write_last(g->lib, &s, &err) < 0)
 		vm_log_warning("%s: %s", g->name, err.msg);
 }
 

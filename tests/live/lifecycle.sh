@@ -94,13 +94,29 @@ wait_for 10 "a reset boots it again" booted b 3
 same_process b
 # a reboot that was ignored does not turn a later shutdown into one
 tell b "ignore-button on"
-sleep 0.2
+tell b "echo deaf"
+wait_for 20 "it ignores the button" guest_says b '^deaf'
 status_is 0 vm-reboot b
+wait_for 20 "it hears the button" guest_says b '^power button'
 tell b "ignore-button off"
-sleep 0.2
+tell b "echo hearing"
+wait_for 20 "it listens again" guest_says b '^hearing'
 status_is 0 vm-shutdown --wait=20 b
 ok "it is off" state_is b shutoff
 is "$(boots b)" 3 "and did not boot again"
+
+# ---- a guest that was not ready for its power button is asked again ----
+begin e destroy restart destroy
+tell e "ignore-button on"
+tell e "echo deaf"
+wait_for 20 "it ignores the button" guest_says e '^deaf'
+vm-shutdown --wait=60 e >/dev/null &
+waiter=$!
+wait_for 20 "it hears the button" guest_says e '^power button'
+tell e "ignore-button off"
+wait $waiter
+is $? 0 "and hears it again"
+ok "it is off" state_is e shutoff
 
 # ---- core dumps ----
 dumps() { ls "$VM_ROOT/var/lib/vm/qemu/$1/dump" 2>/dev/null | wc -l; }

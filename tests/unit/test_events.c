@@ -343,6 +343,49 @@ static void test_gone(void **state)
 	mkdir(p->path, 0700);
 }
 
+/* The last line, by whoever gives back: once, also after half a line, and read by who has the file open. */
+static void test_end(void **state)
+{
+	int dir = ((struct place *)*state)->fd;
+	struct vm_events_reader r = follow(dir, true), other;
+	const struct vm_event_line *line;
+	struct vm_err err = VM_ERR_INIT;
+	struct vm_events_writer w;
+
+	assert_int_equal(vm_events_end(dir, "destroyed", &err), 0);
+	assert_int_equal(faccessat(dir, VM_EVENTS_FILE, F_OK, 0), -1);
+	w = begin(dir, BIG);
+	assert_int_equal(vm_events_append_started(&w, 7, &err), 0);
+	line = next(&r);
+	assert_string_equal(line->name, "started");
+	assert_int_equal(write(w.fd, "{\"ha", 4), 4);
+	assert_int_equal(vm_events_end(dir, "destroyed", &err), 0);
+	assert_int_equal(vm_events_end(dir, "shutdown", &err), 0);
+	other = follow(dir, true);
+	unlinkat(dir, VM_EVENTS_FILE, 0);
+	line = next(&r);
+	assert_string_equal(line->name, "ended");
+	assert_true(line->own);
+	assert_int_equal(strncmp(line->data, "{\"reason\":\"destroyed\",", 22), 0);
+	assert_null(next(&r));
+	vm_events_close(&r);
+	vm_events_close(&other);
+	vm_events_writer_close(&w);
+	/* a file that holds nothing but the end of a long run */
+	w = begin(dir, BIG);
+	for (int i = 0; i < 100; i++)
+		append(&w, EVENT("STOP"));
+	assert_int_equal(vm_events_append_own(&w, "ended", "{\"reason\":\"shutdown\",\"status\":0}", &err), 0);
+	assert_int_equal(vm_events_end(dir, "unknown", &err), 0);
+	r = follow(dir, true);
+	for (int i = 0; i < 100; i++)
+		expect(&r, "STOP", (uint64_t)i + 1, 0);
+	expect(&r, "ended", 101, 0);
+	assert_null(next(&r));
+	vm_events_close(&r);
+	vm_events_writer_close(&w);
+}
+
 /* No half lines when there is no room; what could not be written is told afterwards. */
 static void test_full_disk(void **state)
 {
@@ -392,6 +435,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_new_run, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_end, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

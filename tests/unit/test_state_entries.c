@@ -187,6 +187,38 @@ static void at_work(void **state)
 	assert_int_equal(find("web1")->status.life, VM_STALE);
 }
 
+/* While its end is being seen to it is not off before it can be said why. */
+static void ending(void **state)
+{
+	struct vm_status s = {.life = VM_RUNNING, .reason = "booted", .since_ms = 5, .from = "event"};
+	struct vm_status last = {.life = VM_SHUTOFF, .reason = "crashed", .since_ms = 3};
+	struct vm_entries_want want = {.inactive = true, .facts = true};
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+
+	(void)state;
+	place_define("web1", '1');
+	run_file("web1", "record", "vm-guest 1\npid=4\npid_start=1\n");
+	must(vm_guest_open(&place, "web1", VM_GUEST_LOCKED | VM_GUEST_AS_IS, vm_deadline_in(1000),
+			   &g, must_err));
+	must(vm_guest_make_dirs(&g, must_err));
+	must(vm_status_write_last(g.lib, &last, must_err));
+	must(vm_status_write(g.run, &s, must_err));
+	read_list(want);
+	assert_int_equal(find("web1")->status.life, VM_SHUTTING_DOWN);
+	assert_string_equal(find("web1")->status.reason, "");
+	s = (struct vm_status){.life = VM_SHUTTING_DOWN, .reason = "shutdown", .since_ms = 6, .from = "event"};
+	must(vm_status_write(g.run, &s, must_err));
+	read_list(want);
+	assert_int_equal(find("web1")->status.life, VM_SHUTTING_DOWN);
+	assert_string_equal(find("web1")->status.reason, "shutdown");
+	s.life = VM_SHUTOFF;
+	must(vm_status_write(g.run, &s, must_err));
+	read_list(want);
+	assert_int_equal(find("web1")->status.life, VM_SHUTOFF);
+	assert_string_equal(find("web1")->status.reason, "shutdown");
+	assert_int_equal(find("web1")->status.since_ms, 6);
+}
+
 /* ---- asking ---- */
 
 enum peer { ANSWERS, SILENT, GARBAGE, ENDLESS, CHATTY, DEEP, HANGS_UP, ERRORS };
@@ -446,7 +478,7 @@ static void moving(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(what_is_there), TEST(facts),	TEST(bad_entries), TEST(at_work), TEST(asking),
+	    TEST(what_is_there), TEST(facts),	TEST(bad_entries), TEST(at_work), TEST(ending), TEST(asking),
 	    TEST(asking_around), TEST(watched), TEST(many),	   TEST(moving),
 	};
 

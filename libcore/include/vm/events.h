@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * events.jsonl of a running guest (vm-events(5)): written by the watcher alone, followed by any number of
- * readers.  Bounded: at max_bytes the file becomes events.jsonl.1 and a new one begins; a reader that is
+ * events.jsonl of a running guest (vm-events(5)): begun by the watcher or, where there is none, by the start;
+ * written by the watcher; ended by whoever gives back what the guest held; followed by any number of readers.  Bounded: at max_bytes the file becomes events.jsonl.1 and a new one begins; a reader that is
  * late learns how many events it missed.  Needs libc alone.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <vm/deadline.h>
 #include <vm/err.h>
@@ -36,6 +37,11 @@ int vm_events_append(struct vm_events_writer *w, const char *line, size_t len, s
 int vm_events_append_own(struct vm_events_writer *w, const char *name, const char *data,
 			 struct vm_err *err);
 void vm_events_writer_close(struct vm_events_writer *w);
+/* What every run begins with: "started", with QEMU's pid. */
+int vm_events_append_started(struct vm_events_writer *w, pid_t pid, struct vm_err *err);
+/* The last line, "ended", unless it is there: QEMU is gone, and the file is about to be removed.  Readers that have
+ * it open still read it.  reason: a word as vm_status has it. */
+int vm_events_end(int run_fd, const char *reason, struct vm_err *err);
 
 /* ---- reading ---- */
 #define VM_EVENTS_BUFFER (2 * VM_EVENTS_LINE_MAX + 1) /* bytes of vm_events_reader.buf */

@@ -51,6 +51,12 @@ struct vm_run_id {
 int vm_guest_shutdown(struct vm_host *h, const char *ref, const struct vm_shutdown_modes *modes,
 		      bool if_needed, bool dry_run, struct vm_deadline dl,
 		      struct vm_run_id *ret_run, struct vm_err *err);
+/*
+ * Presses the power button once more: a guest that was not ready for it the first time did not hear it.  1 = not
+ * done: it is another run, or its state changed since since_ms (CLOCK_REALTIME), when it was asked.
+ */
+int vm_guest_press_again(struct vm_host *h, const char *ref, const struct vm_run_id *run,
+			 uint64_t since_ms, struct vm_deadline dl, struct vm_err *err);
 /* Waits until this run of the guest is over and all is given back. VM_PENDING: not before the deadline. */
 int vm_guest_wait_off(struct vm_host *h, const char *ref, const struct vm_run_id *run,
 		      struct vm_deadline dl, struct vm_err *err);
