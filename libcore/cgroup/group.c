@@ -56,13 +56,13 @@ static bool not_ours_to_do(int e)
 	return e == EACCES || e == EPERM || e == EROFS;
 }
 
-static int open_dir(int at, const char *name)
+int vm_cgroup_open_dir(int at, const char *name)
 {
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Opens a path below the mount point, link by link: there are none in a cgroup filesystem. */
-static int open_path(const struct vm_cgroup_hier *hier, const char *path)
+int vm_cgroup_open_path(const struct vm_cgroup_hier *hier, const char *path)
 {
 	const char *below = path + strspn(path, "/");
 
@@ -77,7 +77,7 @@ static int make_dir(const struct vm_cgroup_hier *hier, int parent, const char *n
 
 	if (mkdirat(parent, name, GROUP_MODE) < 0)
 		return vm_err_sys(err, "make the group %s in %s", name, hier->mount);
-	fd = open_dir(parent, name);
+	fd = vm_cgroup_open_dir(parent, name);
 	if (fd < 0)
 		return vm_err_sys(err, "open the group %s in %s", name, hier->mount);
 	if (vm_cgroup_ops(hier)->settle(hier, parent, fd, err) < 0)
@@ -98,49 +98,72 @@ static int enable(struct vm_cgroup *c, const struct vm_cgroup_hier *hier, int di
 	return 0;
 }
 
-/* The partition's directory; /machine alone is made.  1 = this user may not. */
-static int open_partition(struct vm_cgroup *c, const struct vm_cgroup_hier *hier,
-			  const char *partition, int *ret, struct vm_err *err)
+static int no_partition(const struct vm_cgroup_hier *hier, const char *partition,
+			struct vm_err *err)
 {
-	VM_AUTO_FREE char *copy = vm_xstrdup(partition);
-	VM_AUTO_FD int at = open_path(hier, "/");
+	vm_err_sys(err, "partition %s in %s", partition, hier->mount);
+	return vm_err_hint(err, "only /machine is made by itself; make this one in every hierarchy (mkdir %s%s "
+				"...) or change <resource><partition>",
+			   hier->mount, partition);
+}
+
+/* A group on the way to the guest's, made if that may be.  1 = this user may not. */
+static int open_step(const struct vm_cgroup_hier *hier, int at, const char *name, bool make,
+		     int *ret, struct vm_err *err)
+{
+	struct vm_err failed = VM_ERR_INIT;
+
+	*ret = vm_cgroup_open_dir(at, name);
+	if (*ret >= 0 || errno != ENOENT || !make)
+		return *ret < 0 && not_ours_to_do(errno) ? 1 : 0;
+	if (make_dir(hier, at, name, ret, &failed) == 0)
+		return 0;
+	if (failed.sys == EEXIST) { /* by a start beside us */
+		*ret = vm_cgroup_open_dir(at, name);
+		return 0;
+	}
+	*err = failed;
+	return not_ours_to_do(failed.sys) ? 1 : -1;
+}
+
+/*
+ * The directory above the guest's.  Of a partition /machine alone is made.  adopt: these groups are systemd's and left
+ * alone; what it has not made on a v1 hierarchy is made.  1 = this user may not.
+ */
+static int open_parent(struct vm_cgroup *c, const struct vm_cgroup_hier *hier, const char *path,
+		       bool adopt, int *ret, struct vm_err *err)
+{
+	VM_AUTO_FREE char *copy = vm_xstrdup(path);
+	VM_AUTO_FD int at = vm_cgroup_open_path(hier, "/");
 	char *name, *rest = copy;
 	bool first = true;
 
 	if (at < 0)
 		return vm_err_sys(err, "open %s", hier->mount);
 	while ((name = strsep(&rest, "/")) != NULL) {
-		int next;
+		int next, r;
 
 		if (*name == 0)
 			continue;
-		if (faccessat(at, "cgroup.procs", W_OK, AT_EACCESS) < 0 && not_ours_to_do(errno))
-			return 1;
-		if (enable(c, hier, at, err) < 0)
+		if (!adopt && enable(c, hier, at, err) < 0)
 			return -1;
-		next = open_dir(at, name);
-		if (next < 0 && errno == ENOENT && first && strcmp(name, "machine") == 0 &&
-		    make_dir(hier, at, name, &next, err) < 0 && err->sys != EEXIST)
-			return not_ours_to_do(err->sys) ? 1 : -1;
-		if (next < 0 && err->sys == EEXIST) /* made by a start beside us */
-			next = open_dir(at, name);
-		if (next < 0) {
-			vm_err_sys(err, "partition %s in %s", partition, hier->mount);
-			return vm_err_hint(err, "only /machine is made by itself; make this one in every hierarchy "
-						"(mkdir %s%s ...) or change <resource><partition>",
-					   hier->mount, partition);
-		}
+		r = open_step(hier, at, name,
+			      adopt ? !hier->v2 : first && strcmp(name, "machine") == 0, &next, err);
+		if (r != 0)
+			return r;
+		if (next < 0)
+			return no_partition(hier, path, err);
 		close(at);
 		at = next;
 		first = false;
 	}
-	if (enable(c, hier, at, err) < 0)
+	if (!adopt && enable(c, hier, at, err) < 0)
 		return -1;
 	*ret = vm_take_fd(&at);
 	return 0;
 }
 
-static uint64_t group_id(int fd)
+uint64_t vm_cgroup_group_id(int fd)
 {
 	struct stat st;
 
@@ -151,82 +174,177 @@ bool vm_cgroup_held(const struct vm_cgroup *c, size_t i, char *buf, size_t size)
 {
 	if (i >= c->host.n || !c->at[i].there)
 		return false;
-	snprintf(buf, size, "%s %" PRIu64 " %s", c->host.v[i].name, c->at[i].id, c->path);
+	snprintf(buf, size, "%s %s%" PRIu64 " %s", c->host.v[i].name,
+		 c->at[i].adopted ? "@" : "", c->at[i].id, c->path);
 	return true;
 }
 
-/* qemu/, helpers/ and watch/ of a main group that is there. */
-static int make_parts(struct vm_cgroup *c, size_t i, struct vm_err *err)
+/* One of qemu/, helpers/ and watch/; in a group that was given to us an earlier guest's may be left. */
+static int make_part(const struct vm_cgroup_hier *hier, struct vm_cgroup_at *at, enum vm_cgroup_part p,
+		     struct vm_err *err)
 {
-	const struct vm_cgroup_hier *hier = &c->host.v[i];
-	int *fd = c->at[i].fd;
+	const char *name = vm_cgroup_parts[p];
+	int main = at->fd[VM_CGROUP_MAIN];
+	int r;
 
-	if (enable(c, hier, fd[VM_CGROUP_MAIN], err) < 0)
+	if (make_dir(hier, main, name, &at->fd[p], err) == 0)
+		return 0;
+	if (!at->adopted || err->sys != EEXIST)
 		return -1;
-	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++)
-		if (make_dir(hier, fd[VM_CGROUP_MAIN], vm_cgroup_parts[p], &fd[p], err) < 0)
-			return -1;
+	*err = VM_ERR_INIT;
+	at->fd[p] = vm_cgroup_open_dir(main, name);
+	if (at->fd[p] < 0)
+		return vm_err_sys(err, "open the group %s in %s", name, hier->mount);
+	r = p == VM_CGROUP_WATCH ? 0 : vm_cgroup_ops(hier)->populated(at->fd[p], err);
+	if (r > 0)
+		return vm_err_set(err, VM_IN_USE, "processes run in the group %s in %s already", name,
+				  hier->mount);
+	return r;
+}
+
+static int move_pid(pid_t pid, void *arg)
+{
+	const int *procs = arg;
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	if (pid > 0 && write(*procs, text, (size_t)n) < 0 && errno != ESRCH)
+		return -1;
 	return 0;
 }
 
-/* 1 = this user may make none here. */
-static int make_one(struct vm_cgroup *c, size_t i, const char *partition, struct vm_undo *undo,
+int vm_cgroup_move_all(int from, int to, struct vm_err *err)
+{
+	VM_AUTO_FD int procs = openat(to, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	struct vm_err failed = VM_ERR_INIT;
+
+	if (procs < 0)
+		return vm_err_sys(err, "open cgroup.procs");
+	if (vm_cgroup_each_pid(from, move_pid, &procs, &failed) < 0) {
+		if (failed.kind == VM_OK)
+			return vm_err_sys(err, "move processes");
+		*err = failed;
+		return -1;
+	}
+	return 0;
+}
+
+static int make_parts(struct vm_cgroup *c, size_t i, struct vm_err *err)
+{
+	const struct vm_cgroup_hier *hier = &c->host.v[i];
+	struct vm_cgroup_at *at = &c->at[i];
+
+	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++)
+		if (make_part(hier, at, p, err) < 0)
+			return -1;
+	/* v2 gives no controllers to the parts while processes are beside them: those who brought the group. */
+	if (at->adopted && hier->v2 &&
+	    vm_cgroup_move_all(at->fd[VM_CGROUP_MAIN], at->fd[VM_CGROUP_WATCH], err) < 0)
+		return vm_err_wrap(err, "%s%s", hier->mount, c->path);
+	return enable(c, hier, at->fd[VM_CGROUP_MAIN], err);
+}
+
+static int push(struct vm_cgroup *c, size_t i, struct vm_undo *undo, struct vm_err *err)
+{
+	char held[4096];
+
+	if (vm_cgroup_held(c, i, held, sizeof(held)) && undo != NULL &&
+	    vm_undo_push(undo, VM_CGROUP_VERB, "%s", held) < 0)
+		return vm_err_sys(err, "write the journal");
+	return 0;
+}
+
+static int already_there(const struct vm_cgroup *c, const struct vm_cgroup_hier *hier, struct vm_err *err)
+{
+	vm_err_set(err, VM_IN_USE, "the group %s in %s exists already and is not this guest's", c->path,
+		   hier->mount);
+	return vm_err_hint(err, "if nobody needs it: rmdir %s%s", hier->mount, c->path);
+}
+
+/* The guest's own group, or with `adopt` the one that is there.  1 = this user may make none here. */
+static int make_one(struct vm_cgroup *c, size_t i, bool adopt, struct vm_undo *undo,
 		    struct vm_err *err)
 {
 	const struct vm_cgroup_hier *hier = &c->host.v[i];
 	const char *name = strrchr(c->path, '/') + 1;
+	VM_AUTO_FREE char *above = vm_xstrndup(c->path, (size_t)(name - c->path));
+	struct vm_cgroup_at *at = &c->at[i];
+	int *main = &at->fd[VM_CGROUP_MAIN];
 	VM_AUTO_FD int parent = -1;
-	struct stat st;
-	char held[4096];
-	int r = open_partition(c, hier, partition, &parent, err);
+	int r;
 
+	r = open_parent(c, hier, above, adopt, &parent, err);
 	if (r != 0)
 		return r;
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		vm_err_set(err, VM_IN_USE, "the group %s in %s exists already and is not this guest's",
-			   c->path, hier->mount);
-		return vm_err_hint(err, "if nobody needs it: rmdir %s%s", hier->mount, c->path);
+	*main = vm_cgroup_open_dir(parent, name);
+	if (*main < 0 && errno != ENOENT)
+		return vm_err_sys(err, "open the group %s in %s", c->path, hier->mount);
+	if (*main >= 0 && !adopt)
+		return already_there(c, hier, err);
+	if (*main < 0 && adopt && hier->v2)
+		return vm_err_sys(err, "the group %s in %s", c->path, hier->mount);
+	at->adopted = *main >= 0;
+	if (!at->adopted) {
+		if (undo != NULL && vm_undo_push(undo, VM_CGROUP_VERB, "%s 0 %s", hier->name, c->path) < 0)
+			return vm_err_sys(err, "write the journal");
+		if (make_dir(hier, parent, name, main, err) < 0)
+			return not_ours_to_do(err->sys) ? 1 : -1;
 	}
-	if (undo != NULL && vm_undo_push(undo, VM_CGROUP_VERB, "%s 0 %s", hier->name, c->path) < 0)
-		return vm_err_sys(err, "write the journal");
-	if (make_dir(hier, parent, name, &c->at[i].fd[VM_CGROUP_MAIN], err) < 0)
-		return not_ours_to_do(err->sys) ? 1 : -1;
-	c->at[i].id = group_id(c->at[i].fd[VM_CGROUP_MAIN]);
-	c->at[i].there = true;
-	vm_cgroup_held(c, i, held, sizeof(held));
-	if (undo != NULL && vm_undo_push(undo, VM_CGROUP_VERB, "%s", held) < 0)
-		return vm_err_sys(err, "write the journal");
-	return make_parts(c, i, err);
+	at->id = vm_cgroup_group_id(*main);
+	at->there = true;
+	return push(c, i, undo, err) < 0 ? -1 : make_parts(c, i, err);
+}
+
+static int choose_path(struct vm_cgroup *c, const struct vm_cgroup_want *want, struct vm_err *err)
+{
+	const char *partition = want->partition != NULL ? want->partition : "/machine";
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FREE char *dir = NULL;
+
+	if (want->base != NULL) {
+		if (want->base[0] != '/' || want->base[1] == 0)
+			return vm_err_set(err, VM_BAD_INPUT, "'%s' is no group that a guest may have",
+					  want->base);
+		c->path = vm_xstrdup(want->base);
+		return 0;
+	}
+	if (vm_cgroup_partition_path(&c->host, partition, &path, err) < 0)
+		return -1;
+	dir = vm_cgroup_guest_dir(&c->host, want->name, want->driver, want->tag);
+	c->path = vm_xasprintf("%s/%s", strcmp(path, "/") == 0 ? "" : path, dir);
+	return 0;
+}
+
+static void note_left_out(struct vm_cgroup *c, const char *names)
+{
+	VM_AUTO_FREE char *text = vm_xasprintf("no right to make a control group (%s)", names);
+
+	add_note(c, text);
 }
 
 int vm_cgroup_make(const struct vm_cgroup_want *want, struct vm_undo *undo, struct vm_cgroup *ret,
 		   struct vm_err *err)
 {
 	VM_AUTO(vm_cgroup_close) struct vm_cgroup c = vm_cgroup_init;
-	VM_AUTO_FREE char *partition = NULL;
-	VM_AUTO_FREE char *dir = NULL;
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf left_out = VM_STRBUF_INIT;
 	bool any = false;
 
-	if (vm_cgroup_host_open(-1, &c.host, err) < 0 ||
-	    vm_cgroup_partition_path(&c.host, want->partition != NULL ? want->partition : "/machine",
-				     &partition, err) < 0)
+	if (vm_cgroup_host_open(-1, &c.host, err) < 0 || choose_path(&c, want, err) < 0)
 		return -1;
-	dir = vm_cgroup_guest_dir(&c.host, want->name, want->driver, want->tag);
-	c.path = vm_xasprintf("%s/%s", strcmp(partition, "/") == 0 ? "" : partition, dir);
 	for (size_t i = 0; i < c.host.n; i++) {
-		int r = matters(&c.host.v[i]) ? make_one(&c, i, partition, undo, err) : 0;
+		const struct vm_cgroup_hier *hier = &c.host.v[i];
+		int r = matters(hier) ? make_one(&c, i, want->base != NULL, undo, err) : 0;
 
 		if (r < 0)
 			return -1;
 		if (r > 0) {
-			VM_AUTO_FREE char *text = vm_xasprintf("no group may be made in %s",
-							       c.host.v[i].mount);
-
+			vm_strbuf_printf(&left_out, "%s%s", left_out.len > 0 ? " " : "", hier->name);
 			*err = VM_ERR_INIT;
-			add_note(&c, text);
 		}
 		any |= c.at[i].there;
 	}
+	if (left_out.len > 0)
+		note_left_out(&c, left_out.text);
 	if (!any) {
 		free(c.path);
 		c.path = NULL;
@@ -270,32 +388,28 @@ char *vm_cgroup_dir_path(const struct vm_cgroup *c, size_t hier, enum vm_cgroup_
 }
 
 /* ---- found again ---- */
-struct held {
-	char hier[256];
-	uint64_t id;
-	const char *path;
-};
-
-static int parse_held(const char *text, struct held *ret, struct vm_err *err)
+int vm_cgroup_parse_held(const char *text, struct vm_cgroup_held *ret, struct vm_err *err)
 {
 	size_t len = strcspn(text, " ");
+	const char *at = text + len;
 	char *end = NULL;
 
-	if (len > 0 && len < sizeof(ret->hier) && text[len] == ' ' && text[len + 1] >= '0' &&
-	    text[len + 1] <= '9') {
+	ret->adopted = at[0] == ' ' && at[1] == '@';
+	at += ret->adopted ? 2 : *at == ' ';
+	if (len > 0 && len < sizeof(ret->hier) && *at >= '0' && *at <= '9') {
 		memcpy(ret->hier, text, len);
 		ret->hier[len] = 0;
-		ret->id = strtoull(text + len + 1, &end, 10);
+		ret->id = strtoull(at, &end, 10);
 		ret->path = end + 1;
 	}
 	/* Nothing but what we have written: a path that leads elsewhere is never removed. */
-	if (end == NULL || end[0] != ' ' || end[1] != '/' || strstr(end, "/../") != NULL ||
-	    strchr(end, '\n') != NULL)
+	if (end == NULL || end[0] != ' ' || end[1] != '/' || end[2] == 0 || strstr(end, "/../") != NULL ||
+	    strcmp(end + strlen(end) - 3, "/..") == 0 || strchr(end, '\n') != NULL)
 		return vm_err_set(err, VM_BAD_INPUT, "'%.200s' names no control group", text);
 	return 0;
 }
 
-static size_t find_hier(const struct vm_cgroup_host *h, const char *name)
+size_t vm_cgroup_find_hier(const struct vm_cgroup_host *h, const char *name)
 {
 	size_t i;
 
@@ -304,9 +418,9 @@ static size_t find_hier(const struct vm_cgroup_host *h, const char *name)
 	return i;
 }
 
-static int open_held(struct vm_cgroup *c, const struct held *held, struct vm_err *err)
+static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, struct vm_err *err)
 {
-	size_t i = find_hier(&c->host, held->hier);
+	size_t i = vm_cgroup_find_hier(&c->host, held->hier);
 	int *fd;
 
 	if (i == c->host.n || held->id == 0)
@@ -316,8 +430,8 @@ static int open_held(struct vm_cgroup *c, const struct held *held, struct vm_err
 	if (c->path == NULL)
 		c->path = vm_xstrdup(held->path);
 	fd = c->at[i].fd;
-	fd[VM_CGROUP_MAIN] = open_path(&c->host.v[i], held->path);
-	if (fd[VM_CGROUP_MAIN] < 0 || group_id(fd[VM_CGROUP_MAIN]) != held->id) {
+	fd[VM_CGROUP_MAIN] = vm_cgroup_open_path(&c->host.v[i], held->path);
+	if (fd[VM_CGROUP_MAIN] < 0 || vm_cgroup_group_id(fd[VM_CGROUP_MAIN]) != held->id) {
 		VM_AUTO_FREE char *text = vm_xasprintf("its group %s in %s is gone", held->path,
 						       c->host.v[i].mount);
 
@@ -326,8 +440,9 @@ static int open_held(struct vm_cgroup *c, const struct held *held, struct vm_err
 		return 0;
 	}
 	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++)
-		fd[p] = open_dir(fd[VM_CGROUP_MAIN], vm_cgroup_parts[p]);
+		fd[p] = vm_cgroup_open_dir(fd[VM_CGROUP_MAIN], vm_cgroup_parts[p]);
 	c->at[i].id = held->id;
+	c->at[i].adopted = held->adopted;
 	c->at[i].there = true;
 	return 0;
 }
@@ -339,186 +454,12 @@ int vm_cgroup_open(const char *const *held, size_t n, struct vm_cgroup *ret, str
 	if (n > 0 && vm_cgroup_host_open(-1, &c.host, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		struct held one;
+		struct vm_cgroup_held one;
 
-		if (parse_held(held[i], &one, err) < 0 || open_held(&c, &one, err) < 0)
+		if (vm_cgroup_parse_held(held[i], &one, err) < 0 || open_held(&c, &one, err) < 0)
 			return -1;
 	}
 	*ret = c;
 	c = vm_cgroup_init;
-	return 0;
-}
-
-/* ---- the end ---- */
-static int populated_but_watch(int parent, int child, const char *name, void *arg,
-			       struct vm_err *err)
-{
-	const struct vm_cgroup_hier *hier = arg;
-
-	(void)parent;
-	if (strcmp(name, vm_cgroup_parts[VM_CGROUP_WATCH]) == 0)
-		return 0;
-	return vm_cgroup_ops(hier)->populated(child, err);
-}
-
-int vm_cgroup_populated(const struct vm_cgroup *c, struct vm_err *err)
-{
-	for (size_t i = 0; i < c->host.n; i++) {
-		int r = !c->at[i].there ? 0
-					: vm_cgroup_each_child(c->at[i].fd[VM_CGROUP_MAIN],
-							       populated_but_watch,
-							       (void *)(uintptr_t)&c->host.v[i], err);
-
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
-struct kill {
-	const struct vm_cgroup_hier *hier;
-	struct vm_deadline deadline;
-};
-
-static int kill_but_watch(int parent, int child, const char *name, void *arg, struct vm_err *err)
-{
-	const struct kill *k = arg;
-
-	(void)parent;
-	if (strcmp(name, vm_cgroup_parts[VM_CGROUP_WATCH]) == 0)
-		return 0;
-	return vm_cgroup_ops(k->hier)->kill(child, k->deadline, err);
-}
-
-static int kill_one(const struct vm_cgroup_hier *hier, int main, struct vm_deadline deadline,
-		    struct vm_err *err)
-{
-	struct kill k = { hier, deadline };
-
-	return vm_cgroup_each_child(main, kill_but_watch, &k, err);
-}
-
-int vm_cgroup_kill(const struct vm_cgroup *c, struct vm_deadline deadline, struct vm_err *err)
-{
-	/* v2 first where there is one: its kill is one write. */
-	for (int v2 = 1; v2 >= 0; v2--)
-		for (size_t i = 0; i < c->host.n; i++)
-			if (c->at[i].there && c->host.v[i].v2 == v2 &&
-			    kill_one(&c->host.v[i], c->at[i].fd[VM_CGROUP_MAIN], deadline, err) < 0)
-				return vm_err_wrap(err, "kill what is in %s", c->path);
-	return 0;
-}
-
-/* Is what `path` names the group or below it? */
-static bool is_in(const char *path, const char *group)
-{
-	size_t len = strlen(group);
-
-	return strncmp(path, group, len) == 0 && (path[len] == 0 || path[len] == '/');
-}
-
-static int move_pid(pid_t pid, void *arg)
-{
-	const int *procs = arg;
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", (int)pid);
-
-	if (pid > 0 && write(*procs, text, (size_t)n) < 0 && errno != ESRCH)
-		return -1;
-	return 0;
-}
-
-/*
- * The watcher outlives its guest: it goes to where this process is, or (it is this process) to the group of
- * all that are nowhere else.
- */
-static int empty_watch(const struct vm_cgroup_hier *hier, int main, const char *path,
-		       struct vm_err *err)
-{
-	VM_AUTO_FD int watch = open_dir(main, vm_cgroup_parts[VM_CGROUP_WATCH]);
-	VM_AUTO_FD int to = -1;
-	VM_AUTO_FD int procs = -1;
-	int r;
-
-	if (watch < 0)
-		return 0;
-	r = vm_cgroup_ops(hier)->populated(watch, err);
-	if (r <= 0)
-		return r;
-	to = open_path(hier, hier->self != NULL && !is_in(hier->self, path) ? hier->self : "/");
-	if (to >= 0)
-		procs = openat(to, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-	if (procs < 0)
-		return vm_err_sys(err, "move the watcher out of %s%s", hier->mount, path);
-	r = vm_cgroup_each_pid(watch, move_pid, &procs, err);
-	if (r < 0 && err->kind == VM_OK)
-		return vm_err_sys(err, "move the watcher out of %s%s", hier->mount, path);
-	return r;
-}
-
-struct removal {
-	const struct vm_cgroup_hier *hier;
-	struct vm_deadline deadline;
-};
-
-static int remove_dir(int parent, int dir, const char *name, void *arg, struct vm_err *err)
-{
-	const struct removal *r = arg;
-
-	if (vm_cgroup_each_child(dir, remove_dir, arg, err) < 0)
-		return -1;
-	while (unlinkat(parent, name, AT_REMOVEDIR) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		if (errno != EBUSY)
-			return vm_err_sys(err, "remove the group %s", name);
-		if (vm_cgroup_ops(r->hier)->wait_empty(dir, r->deadline, err) < 0)
-			return vm_err_wrap(err, "remove the group %s", name);
-		if (vm_deadline_passed(r->deadline))
-			return vm_err_set(err, VM_TIMED_OUT, "the group %s stays busy", name);
-		/* Empty, yet the last process is not all gone. */
-		usleep(1000);
-	}
-	return 0;
-}
-
-int vm_cgroup_undo(const char *arg, struct vm_deadline deadline, struct vm_err *err)
-{
-	VM_AUTO(vm_cgroup_host_close) struct vm_cgroup_host h = VM_CGROUP_HOST_INIT;
-	VM_AUTO_FREE char *above = NULL;
-	VM_AUTO_FD int parent = -1;
-	VM_AUTO_FD int main = -1;
-	struct removal r = { .deadline = deadline };
-	struct held held;
-	size_t i;
-
-	if (parse_held(arg, &held, err) < 0 || vm_cgroup_host_open(-1, &h, err) < 0)
-		return -1;
-	i = find_hier(&h, held.hier);
-	if (i == h.n)
-		return 0; /* not mounted any more: nothing to be reached */
-	main = open_path(&h.v[i], held.path);
-	if (main < 0 && (errno == ENOENT || errno == ENODEV))
-		return 0;
-	if (main < 0)
-		return vm_err_sys(err, "open the group %s", held.path);
-	if (held.id != 0 && group_id(main) != held.id)
-		return 0;
-	r.hier = &h.v[i];
-	if (held.id != 0 && (kill_one(r.hier, main, deadline, err) < 0 ||
-			     empty_watch(r.hier, main, held.path, err) < 0))
-		return vm_err_wrap(err, "%s%s", r.hier->mount, held.path);
-	above = vm_xstrndup(held.path, (size_t)(strrchr(held.path, '/') - held.path));
-	parent = open_path(r.hier, above);
-	if (parent < 0)
-		return vm_err_sys(err, "open the group above %s", held.path);
-	if (held.id == 0)
-		r.deadline = vm_deadline_in(1);
-	if (remove_dir(parent, main, strrchr(held.path, '/') + 1, &r, err) < 0) {
-		/* Without an id it is ours only as long as nobody is in it. */
-		if (held.id != 0 || err->kind != VM_TIMED_OUT)
-			return vm_err_wrap(err, "%s%s", r.hier->mount, held.path);
-		*err = VM_ERR_INIT;
-	}
 	return 0;
 }

@@ -44,6 +44,25 @@ static inline const struct vm_cgroup_ops *vm_cgroup_ops(const struct vm_cgroup_h
 }
 
 /* ---- group.c ---- */
+/* "HIERARCHY ID PATH": a group of ours; with '@' before the id one that was given to us: only the parts in it
+ * are ours. */
+struct vm_cgroup_held {
+	char hier[256];
+	uint64_t id; /* 0 = not known: it may not exist */
+	bool adopted;
+	const char *path; /* in the parsed text */
+};
+int vm_cgroup_parse_held(const char *text, struct vm_cgroup_held *ret, struct vm_err *err);
+size_t vm_cgroup_find_hier(const struct vm_cgroup_host *h, const char *name); /* h->n = none */
+/* Opens a directory of a group; -1 with errno. */
+int vm_cgroup_open_dir(int at, const char *name);
+/* The same by its path below the mount point. */
+int vm_cgroup_open_path(const struct vm_cgroup_hier *hier, const char *path);
+/* Moves the processes of one group to another; those of its threads' groups stay. */
+int vm_cgroup_move_all(int from, int to, struct vm_err *err);
+uint64_t vm_cgroup_group_id(int fd); /* 0 = cannot be told */
+
+/* ---- tree.c ---- */
 #define VM_CGROUP_PIDS_MAX (4u << 20) /* bytes of cgroup.procs */
 /* Calls fn for each pid of dir/cgroup.procs; stops at a non-zero return, which it returns. */
 int vm_cgroup_each_pid(int dir, int (*fn)(pid_t pid, void *arg), void *arg, struct vm_err *err);

@@ -102,18 +102,3 @@ int vm_cgroup_partition_path(const struct vm_cgroup_host *h, const char *partiti
 	*ret = b.len > 0 ? vm_strbuf_take(&b) : vm_xstrdup("/");
 	return 0;
 }
-
-char *vm_cgroup_systemd_escape(const char *text)
-{
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
-
-	for (const char *c = text; *c != 0; c++) {
-		if (*c == '/')
-			vm_strbuf_putc(&b, '-');
-		else if (is_alnum(*c) || *c == ':' || *c == '_' || (*c == '.' && c != text))
-			vm_strbuf_putc(&b, *c);
-		else
-			vm_strbuf_printf(&b, "\\x%02x", (unsigned char)*c);
-	}
-	return vm_strbuf_take(&b);
-}

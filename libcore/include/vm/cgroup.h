@@ -96,9 +96,6 @@ char *vm_cgroup_escape(const struct vm_cgroup_host *h, const char *name);
  */
 int vm_cgroup_partition_path(const struct vm_cgroup_host *h, const char *partition, char **ret,
 			     struct vm_err *err);
-/* systemd's escaping for unit names: '/' is '-'; what is not [0-9A-Za-z:_.], and a leading '.', is \xhh.  Owned.
- * Source: systemd.unit(5). */
-char *vm_cgroup_systemd_escape(const char *text);
 
 /* ---- a guest's group ---- */
 enum vm_cgroup_part {
@@ -111,6 +108,7 @@ enum vm_cgroup_part {
 extern const char *const vm_cgroup_parts[]; /* names below the main group; MAIN: "." */
 struct vm_cgroup_at {
 	bool there;
+	bool adopted; /* it was there (vm_cgroup_want.base) and stays: only the parts are ours */
 	uint64_t id; /* inode of the main group: the kernel's id of it */
 	int fd[VM_CGROUP_PARTS];
 };
@@ -128,8 +126,8 @@ void vm_cgroup_close(struct vm_cgroup *c);
 struct vm_cgroup_want {
 	const char *name, *driver, *tag; /* vm_cgroup_guest_dir() */
 	const char *partition;		 /* <resource><partition>; NULL = /machine, made if absent */
-	/* Instead of a partition: an existing group on v2 (systemd's scope or service, delegated to us) that becomes the
-	 * main group itself; on other hierarchies the same path is made. */
+	/* Instead of a partition: a group that is there (systemd's scope or service, delegated to us, which it removes
+	 * itself) becomes the main group; where it is not there (v1), it is made.  Processes in it go to watch/. */
 	const char *base;
 };
 #define VM_CGROUP_VERB "cgroup" /* of the undo journal and of held entries: vm_cgroup_undo() */
