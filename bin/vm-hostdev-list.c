@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vm-hostdev-list: the host's devices, and which of them a guest can have.  Loads libc alone. */
+#include <vm/cleanup.h>
+#include <vm/cli.h>
+#include <vm/out.h>
+#include <vm/state.h>
+
+#include "guest/hostdev_view.h"
+
+struct options {
+	struct vm_common c;
+	bool table, tree;
+	struct vm_words kinds, states;
+	const char *guest, *driver, *sysroot;
+	bool group_given;
+	uint64_t group;
+};
+
+/* clang-format off */
+#define AT(member) .off = offsetof(struct options, member)
+static const struct vm_opt options[] = {
+	{ "kind", .kind = VM_OPT_LIST, AT(kinds), .arg = "KIND,...",
+	  .help = "devices of these kinds: pci, usb, scsi, mdev" },
+	{ "state", .kind = VM_OPT_LIST, AT(states), .arg = "STATE,...",
+	  .help = "in these states: host, ready, assigned, unplugging,\nstuck, blocked" },
+	{ "group", .kind = VM_OPT_U64, AT(group), .given = offsetof(struct options, group_given),
+	  .arg = "N", .help = "in this IOMMU group" },
+	{ "guest", .kind = VM_OPT_STR, AT(guest), .arg = "GUEST", .complete = "guest",
+	  .help = "given to this guest" },
+	{ "driver", .kind = VM_OPT_STR, AT(driver), .arg = "NAME", .help = "with this driver" },
+	{ "tree", .kind = VM_OPT_FLAG, AT(tree),
+	  .help = "by IOMMU group, with what keeps them from a guest, for\npeople" },
+	{ "table", .kind = VM_OPT_FLAG, AT(table), .help = "header and padding also in a pipe" },
+	{ "sysroot", .kind = VM_OPT_STR, AT(sysroot), .arg = "DIR", .complete = "dir",
+	  .help = "show the machine whose /sys and /proc are below DIR" },
+	{ 0 },
+};
+static const struct vm_operand_spec operands[] = { { 0 } };
+static int run(void *opaque, struct vm_err *err);
+static const struct vm_program program = {
+	.name = "vm-hostdev-list",
+	.usage = "[OPTION...]",
+	.summary = "List the host's devices: PCI, USB, SCSI and mediated ones.",
+	.options = options,
+	.operands = operands,
+	.size = sizeof(struct options),
+	.run = run,
+};
+static const struct vm_out_column columns[] = {
+	{ "device", "DEVICE" }, { "group", "GROUP" }, { "numa_node", "NUMA" }, { "driver", "DRIVER" },
+	{ "state", "STATE" }, { "reset", "RESET" }, { "guest", "GUEST" }, { "description", "DESCRIPTION" },
+};
+/* clang-format on */
+
+static int print(const struct options *o, const struct vm_hostdev_view *v,
+		 const struct vm_hostdev_filter *f, struct vm_err *err)
+{
+	struct vm_out *out = vm_out_open(stdout, o->c.quiet || o->tree ? VM_OUT_QUIET : VM_OUT_TABLE,
+					 "vm-hostdev-list/1", o->c.json, o->table);
+
+	if (o->tree && !o->c.json && !o->c.quiet)
+		vm_hostdev_tree(out, v, f);
+	vm_out_array(out, "devices", columns, VM_COUNT(columns));
+	for (size_t i = 0; i < v->n; i++)
+		if (vm_hostdev_passes(f, &v->v[i]))
+			vm_hostdev_row(out, o->c.json, &v->v[i]);
+	vm_out_array_end(out);
+	return vm_out_close(out, err);
+}
+
+static int run(void *opaque, struct vm_err *err)
+{
+	struct options *o = opaque;
+	VM_AUTO(vm_state_close) struct vm_state state = VM_STATE_INIT;
+	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	struct vm_hostdev_filter f = { .guest = o->guest, .driver = o->driver,
+				       .has_group = o->group_given, .group = o->group };
+
+	if (vm_hostdev_filter_words(&o->kinds, vm_hostdev_bus_words, "kind", &f.buses, err) < 0 ||
+	    vm_hostdev_filter_words(&o->states, vm_hostdev_state_words, "state", &f.states, err) < 0 ||
+	    vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
+	    vm_hostdev_view_read(o->sysroot != NULL ? NULL : &state, o->sysroot, VM_HOSTDEV_ALL, &view,
+				 err) < 0)
+		return -1;
+	return print(o, &view, &f, err);
+}
+
+int main(int argc, char **argv)
+{
+	return vm_cli_main(&program, argc, argv);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vm-hostdev-info: what a device is, who uses it, and why it can or cannot be given to a guest. */
+#include "hostdev_view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/out.h>
+
+#include "hostdev_print.h"
+
+static void show_pci(struct vm_out *out, const struct vm_pci *p)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%04x:%04x", p->subvendor, p->subdevice);
+	vm_out_str(out, "subsystem", p->subvendor != 0 ? text : NULL);
+	snprintf(text, sizeof(text), "%02x", p->revision);
+	vm_out_str(out, "revision", text);
+	vm_out_bool(out, "vfio", p->vfio);
+	vm_out_bool(out, "boot_vga", p->boot_vga);
+	vm_out_str(out, "pf", p->pf[0] != 0 ? p->pf : NULL);
+	vm_hostdev_number(out, "vf_index", p->vf_index);
+	vm_out_u64(out, "vfs", p->vfs);
+	vm_out_u64(out, "vfs_max", p->vfs_max);
+}
+
+static void show_usb(struct vm_out *out, const struct vm_usb *u)
+{
+	char node[40] = "/";
+
+	vm_out_str(out, "port", u->port);
+	vm_out_u64(out, "usb_bus", u->bus);
+	vm_out_u64(out, "usb_device", u->device);
+	vm_out_str(out, "serial", u->serial[0] != 0 ? u->serial : NULL);
+	vm_usb_node(u, node + 1);
+	vm_out_str(out, "node", node);
+}
+
+static void show_scsi(struct vm_out *out, const struct vm_scsi *d)
+{
+	VM_AUTO_FREE char *node = vm_xasprintf("/dev/%s", d->sg);
+	VM_AUTO_FREE char *block = vm_xasprintf("/dev/%s", d->block);
+
+	vm_out_str(out, "node", d->sg[0] != 0 ? node : NULL);
+	vm_out_str(out, "block", d->block[0] != 0 ? block : NULL);
+	vm_hostdev_number(out, "scsi_type", d->type);
+}
+
+static void show_mdev(struct vm_out *out, const struct vm_mdev *m)
+{
+	vm_out_str(out, "type", m->type[0] != 0 ? m->type : NULL);
+	vm_out_str(out, "device_api", m->api[0] != 0 ? m->api : NULL);
+	vm_out_str(out, "parent", m->parent[0] != 0 ? m->parent : NULL);
+}
+
+static const char *role_word(const struct vm_pci *p)
+{
+	static const char *const words[] = { "free", "bridge", "blocks" };
+
+	return words[vm_group_role(p)];
+}
+
+/* In plain a line a member, in JSON an array of objects. */
+static void show_members(struct vm_out *out, bool json, const struct vm_hostdev_view *v,
+			 const struct vm_hostdev_item *self)
+{
+	if (json)
+		vm_out_array(out, "group_members", NULL, 0);
+	for (size_t i = 0; i < v->n; i++) {
+		const struct vm_hostdev_item *m = &v->v[i];
+		const char *driver = vm_hostdev_driver(m);
+
+		if (m->bus != VM_HOSTDEV_PCI || self->bus != VM_HOSTDEV_PCI ||
+		    self->group == VM_NO_GROUP || m->group != self->group)
+			continue;
+		if (!json) {
+			VM_AUTO_FREE char *text = vm_xasprintf(
+				"%s %s %s %s", m->name, driver != NULL ? driver : "-", role_word(m->pci),
+				m->description);
+
+			vm_out_str(out, "group_member", text);
+			continue;
+		}
+		vm_out_row(out);
+		vm_out_str(out, "device", m->name);
+		vm_out_str(out, "driver", driver);
+		vm_out_str(out, "role", role_word(m->pci));
+		vm_out_str(out, "guest", m->guest);
+		vm_out_str(out, "description", m->description);
+		vm_out_row_end(out);
+	}
+	if (json)
+		vm_out_array_end(out);
+}
+
+static void show_openers(struct vm_out *out, bool json, const struct vm_openers *o)
+{
+	if (json)
+		vm_out_array(out, "processes", NULL, 0);
+	for (size_t i = 0; i < o->n; i++) {
+		if (!json) {
+			VM_AUTO_FREE char *text = vm_xasprintf("%d %s %s", (int)o->v[i].pid,
+							       o->v[i].comm, o->v[i].node);
+
+			vm_out_str(out, "process", text);
+			continue;
+		}
+		vm_out_row(out);
+		vm_out_i64(out, "pid", o->v[i].pid);
+		vm_out_str(out, "command", o->v[i].comm);
+		vm_out_str(out, "node", o->v[i].node);
+		vm_out_row_end(out);
+	}
+	if (json)
+		vm_out_array_end(out);
+}
+
+static void show_blocks(struct vm_out *out, bool json, const struct vm_hostdev_item *i)
+{
+	if (json)
+		vm_out_array(out, "problems", NULL, 0);
+	for (size_t n = 0; n < i->n_blocks; n++) {
+		const struct vm_hostdev_block *b = &i->blocks[n];
+
+		if (!json) {
+			VM_AUTO_FREE char *text = vm_xasprintf("%s%s%s", b->text,
+							       b->hint != NULL ? "; " : "",
+							       b->hint != NULL ? b->hint : "");
+
+			vm_out_str(out, "problem", text);
+			continue;
+		}
+		vm_out_row(out);
+		vm_out_str(out, "word", b->word);
+		vm_out_str(out, "text", b->text);
+		vm_out_str(out, "hint", b->hint);
+		vm_out_bool(out, "force", b->force);
+		vm_out_row_end(out);
+	}
+	if (json)
+		vm_out_array_end(out);
+}
+
+static void read_openers(const struct vm_hostdev_view *v, const struct vm_hostdev_item *i,
+			 struct vm_deadline deadline, struct vm_openers *ret)
+{
+	VM_AUTO_FREE struct vm_node *nodes = NULL;
+	VM_AUTO_FREE struct vm_node *group = NULL;
+	VM_AUTO_FREE char *path = i->path != NULL ? vm_xasprintf(".%s", i->path) : NULL;
+	VM_AUTO_FREE char *vfio = vm_xasprintf("sys/class/vfio/%d", i->group);
+	VM_AUTO_FD int dir = path != NULL ? vm_sys_dir(&v->sys, path) : -1;
+	VM_AUTO_FD int group_dir = i->group != VM_NO_GROUP ? vm_sys_dir(&v->sys, vfio) : -1;
+	size_t n, more;
+
+	*ret = (struct vm_openers){ 0 };
+	/* what is behind a bridge is not its own */
+	if (dir < 0 || (i->bus == VM_HOSTDEV_PCI && !vm_pci_is_endpoint(i->pci)))
+		return;
+	n = vm_nodes_below(dir, &nodes);
+	more = group_dir < 0 ? 0 : vm_nodes_below(group_dir, &group);
+	nodes = vm_xreallocarray(nodes, n + more + 1, sizeof(*nodes));
+	if (more > 0)
+		memcpy(nodes + n, group, more * sizeof(*nodes));
+	n += more;
+	vm_openers_read(&v->sys, nodes, n, deadline, ret);
+}
+
+void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view *v,
+		     const struct vm_hostdev_item *i, struct vm_deadline deadline)
+{
+	VM_AUTO(vm_openers_free) struct vm_openers openers = { 0 };
+
+	vm_out_str(out, "device", i->name);
+	vm_out_str(out, "kind", vm_hostdev_bus_words[i->bus]);
+	vm_out_str(out, "description", i->description);
+	vm_hostdev_ids(out, i);
+	vm_out_str(out, "driver", vm_hostdev_driver(i));
+	vm_out_str(out, "state", vm_hostdev_state_words[i->state]);
+	vm_out_bool(out, "assignable",
+		    i->n_blocks == 0 && i->guest == NULL && i->state != VM_HOSTDEV_IS_STUCK);
+	vm_out_str(out, "guest", i->guest);
+	vm_out_str(out, "alias", i->alias);
+	vm_hostdev_number(out, "group", i->group);
+	vm_hostdev_number(out, "numa_node", i->bus == VM_HOSTDEV_PCI ? i->pci->numa : -1);
+	vm_hostdev_resets(out, i);
+	switch (i->bus) {
+	case VM_HOSTDEV_PCI:
+		show_pci(out, i->pci);
+		break;
+	case VM_HOSTDEV_USB:
+		show_usb(out, i->usb);
+		break;
+	case VM_HOSTDEV_SCSI:
+		show_scsi(out, i->scsi);
+		break;
+	case VM_HOSTDEV_MDEV:
+		show_mdev(out, i->mdev);
+		break;
+	case VM_HOSTDEV_BUSES:
+		break;
+	}
+	vm_out_str(out, "path", i->path);
+	show_blocks(out, json, i);
+	show_members(out, json, v, i);
+	read_openers(v, i, deadline, &openers);
+	show_openers(out, json, &openers);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hostdev_view.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/state.h>
+#include <vm/strbuf.h>
+
+#include "state/hostdev.h"
+
+const char *const vm_hostdev_bus_words[] = { "pci", "usb", "scsi", "mdev", NULL };
+const char *const vm_hostdev_state_words[] = {
+	"host", "ready", "assigned", "unplugging", "stuck", "blocked", NULL,
+};
+
+static void item_free(struct vm_hostdev_item *i)
+{
+	for (size_t n = 0; n < i->n_blocks; n++) {
+		free(i->blocks[n].word);
+		free(i->blocks[n].text);
+		free(i->blocks[n].hint);
+	}
+	free(i->blocks);
+	free(i->key);
+	free(i->path);
+	free(i->description);
+	free(i->guest);
+	free(i->alias);
+}
+
+void vm_hostdev_view_free(struct vm_hostdev_view *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		item_free(&v->v[i]);
+	free(v->v);
+	vm_pcis_free(&v->pcis);
+	vm_usbs_free(&v->usbs);
+	vm_scsis_free(&v->scsis);
+	vm_mdevs_free(&v->mdevs);
+	vm_uses_free(&v->uses);
+	vm_sys_close(&v->sys);
+	*v = VM_HOSTDEV_VIEW_INIT;
+}
+
+/* Takes ownership of the three texts. */
+static void block(struct vm_hostdev_item *i, char *word, char *text, char *hint, bool force)
+{
+	i->blocks = vm_xreallocarray(i->blocks, i->n_blocks + 1, sizeof(*i->blocks));
+	i->blocks[i->n_blocks++] = (struct vm_hostdev_block){ word, text, hint, force };
+}
+
+/* ---- what there is ---- */
+
+static struct vm_hostdev_item *add(struct vm_hostdev_view *v, enum vm_hostdev_bus bus, char *key,
+				   const char *where, const char *name)
+{
+	VM_AUTO_FREE char *link = vm_xasprintf("sys/bus/%s/devices/%s", where, name);
+	VM_AUTO_FD int dir = vm_sys_dir(&v->sys, link);
+	struct vm_hostdev_item *i;
+
+	if (v->n % 32 == 0)
+		v->v = vm_xreallocarray(v->v, v->n + 32, sizeof(*v->v));
+	i = &v->v[v->n++];
+	*i = (struct vm_hostdev_item){ .bus = bus, .key = key, .name = key, .group = VM_NO_GROUP };
+	if (bus == VM_HOSTDEV_PCI)
+		i->name = key + strlen("pci:");
+	if (dir >= 0)
+		i->path = vm_sys_path(&v->sys, dir);
+	return i;
+}
+
+static void add_pcis(struct vm_hostdev_view *v)
+{
+	VM_AUTO(vm_pci_ids_free) struct vm_pci_ids *ids = NULL;
+
+	vm_pcis_read(&v->sys, &v->pcis);
+	if (v->pcis.n > 0)
+		ids = vm_pci_ids_load(&v->sys);
+	for (size_t n = 0; n < v->pcis.n; n++) {
+		const struct vm_pci *p = &v->pcis.v[n];
+		struct vm_hostdev_item *i =
+			add(v, VM_HOSTDEV_PCI, vm_xasprintf("pci:%s", p->name), "pci", p->name);
+
+		i->pci = p;
+		i->group = p->group;
+		i->description = vm_pci_describe(ids, p->vendor, p->device, p->class);
+	}
+}
+
+static void add_usbs(struct vm_hostdev_view *v)
+{
+	vm_usbs_read(&v->sys, &v->usbs);
+	for (size_t n = 0; n < v->usbs.n; n++) {
+		const struct vm_usb *u = &v->usbs.v[n];
+		struct vm_hostdev_item *i =
+			add(v, VM_HOSTDEV_USB, vm_xasprintf("usb:%s", u->port), "usb", u->port);
+
+		i->usb = u;
+		i->description = vm_xasprintf("%s%s%s", u->maker, u->maker[0] != 0 ? " " : "",
+					      u->model[0] != 0		 ? u->model
+					      : vm_usb_is_hub(u)	 ? "USB hub"
+									 : "USB device");
+	}
+}
+
+static void add_scsis(struct vm_hostdev_view *v)
+{
+	vm_scsis_read(&v->sys, &v->scsis);
+	for (size_t n = 0; n < v->scsis.n; n++) {
+		const struct vm_scsi *d = &v->scsis.v[n];
+		struct vm_hostdev_item *i =
+			add(v, VM_HOSTDEV_SCSI, vm_xasprintf("scsi:%s", d->name), "scsi", d->name);
+
+		i->scsi = d;
+		i->description = vm_xasprintf("%s%s%s", d->vendor, d->vendor[0] != 0 ? " " : "",
+					      d->model[0] != 0 ? d->model : "SCSI device");
+	}
+}
+
+static void add_mdevs(struct vm_hostdev_view *v)
+{
+	vm_mdevs_read(&v->sys, &v->mdevs);
+	for (size_t n = 0; n < v->mdevs.n; n++) {
+		const struct vm_mdev *m = &v->mdevs.v[n];
+		struct vm_hostdev_item *i =
+			add(v, VM_HOSTDEV_MDEV, vm_xasprintf("mdev:%s", m->uuid), "mdev", m->uuid);
+
+		i->mdev = m;
+		i->group = m->group;
+		i->description = vm_xasprintf("%s of %s", m->type_name[0] != 0 ? m->type_name : m->type,
+					      m->parent[0] != 0 ? m->parent : "?");
+	}
+}
+
+/* ---- who has it ---- */
+
+static void read_owner(const struct vm_state *state, struct vm_hostdev_item *i,
+		       enum vm_hostdev_phase *ret_phase)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	VM_AUTO_FREE char *user = vm_hostdev_claimed_by(state, i->key);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	*ret_phase = VM_HOSTDEV_NONE;
+	if (vm_hostdev_record_read(state, i->key, &r, &ignored) == 0)
+		*ret_phase = vm_hostdev_phase(&r);
+	if (user == NULL)
+		user = vm_xstrdup(vm_record_get(&r, VM_HOSTDEV_USER));
+	if (user != NULL)
+		i->guest = vm_xstrdup(vm_hostdev_guest(user));
+	i->alias = vm_xstrdup(vm_record_get(&r, VM_HOSTDEV_ALIAS));
+}
+
+/* ---- what keeps it from a guest ---- */
+
+static const struct vm_hostdev_item *find_pci(const struct vm_hostdev_view *v, const struct vm_pci *p)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i].bus == VM_HOSTDEV_PCI && v->v[i].pci == p)
+			return &v->v[i];
+	return NULL;
+}
+
+static void block_sibling(struct vm_hostdev_item *i, const struct vm_pci *other)
+{
+	block(i, vm_xasprintf("sibling:%s", other->name),
+	      vm_xasprintf("IOMMU group %d also holds %s (%s)", i->group, other->name, other->driver),
+	      vm_xasprintf("park it with --siblings, or take it from its driver: vm-hostdev-bind %s",
+			   other->name),
+	      false);
+}
+
+static void block_group(const struct vm_hostdev_view *v, struct vm_hostdev_item *i)
+{
+	for (size_t n = 0; n < v->pcis.n; n++) {
+		const struct vm_pci *other = &v->pcis.v[n];
+		const struct vm_hostdev_item *item;
+
+		if (other == i->pci || other->group != i->group)
+			continue;
+		item = find_pci(v, other);
+		if (vm_group_role(other) == VM_GROUP_BLOCKS)
+			block_sibling(i, other);
+		if (item != NULL && item->guest != NULL &&
+		    (i->guest == NULL || strcmp(item->guest, i->guest) != 0))
+			block(i, vm_xasprintf("guest:%s", item->guest),
+			      vm_xasprintf("%s of its IOMMU group %d belongs to guest '%s'", item->name,
+					   i->group, item->guest),
+			      NULL, false);
+	}
+}
+
+static void block_pci(const struct vm_hostdev_view *v, struct vm_hostdev_item *i)
+{
+	const struct vm_pci *p = i->pci;
+	struct vm_err err = VM_ERR_INIT;
+
+	if (!vm_pci_is_endpoint(p)) {
+		bool known = p->config.header <= VM_PCI_CARDBUS;
+
+		block(i, vm_xstrdup("bridge"),
+		      vm_xasprintf(known ? "it is a bridge, not an endpoint"
+					 : "its header type %u is unknown",
+				   p->config.header),
+		      NULL, false);
+		return;
+	}
+	/* These two carry the rest of the machine, whatever their header says. */
+	if (p->class >> 8 == 0x0600 || p->class >> 8 == 0x0601) {
+		block(i, vm_xstrdup("bridge"), vm_xstrdup("the machine itself hangs on it"), NULL, false);
+		return;
+	}
+	if (p->vfs > 0 && !p->vfio)
+		block(i, vm_xasprintf("vfs:%u", p->vfs),
+		      vm_xasprintf("it has %u virtual function%s, which end when its driver does", p->vfs,
+				   p->vfs == 1 ? "" : "s"),
+		      vm_xstrdup("assign one of these"),
+		      true);
+	if (vm_vfio_host_check(&v->sys, &v->vfio, &err) < 0)
+		block(i, vm_xstrdup(!v->vfio.iommu ? "no-iommu" : "no-vfio"), vm_xstrdup(err.msg),
+		      vm_xstrdup(err.hint), false);
+	else if (p->group == VM_NO_GROUP)
+		block(i, vm_xstrdup("no-group"), vm_xstrdup("it is in no IOMMU group"), NULL, false);
+	else if (p->noiommu)
+		block(i, vm_xstrdup("no-iommu-mode"),
+		      vm_xstrdup("its group is one of VFIO's no-IOMMU mode, which protects nothing"),
+		      NULL, false);
+	else
+		block_group(v, i);
+}
+
+static void block_other(struct vm_hostdev_item *i)
+{
+	switch (i->bus) {
+	case VM_HOSTDEV_USB:
+		if (vm_usb_is_hub(i->usb))
+			block(i, vm_xstrdup("hub"), vm_xstrdup("it is a hub"), NULL, false);
+		break;
+	case VM_HOSTDEV_SCSI:
+		if (i->scsi->sg[0] == 0)
+			block(i, vm_xstrdup("no-sg"), vm_xstrdup("it has no sg node"),
+			      vm_xstrdup("load the module sg"), false);
+		break;
+	case VM_HOSTDEV_MDEV:
+		if (i->group == VM_NO_GROUP)
+			block(i, vm_xstrdup("no-group"), vm_xstrdup("it is in no IOMMU group"), NULL,
+			      false);
+		break;
+	case VM_HOSTDEV_PCI:
+	case VM_HOSTDEV_BUSES:
+		break;
+	}
+}
+
+static char *use_text(const struct vm_use *u)
+{
+	switch (u->kind) {
+	case VM_USE_MOUNT:
+		return vm_xasprintf("its %s is mounted at %s", u->by, u->what);
+	case VM_USE_SWAP:
+		return vm_xasprintf("its %s is swapped to", u->by);
+	case VM_USE_VOLUME:
+		return vm_xasprintf("its %s is part of %s", u->by, u->what);
+	case VM_USE_ROUTE:
+		return vm_xasprintf("the host's packets are routed through its %s", u->by);
+	case VM_USE_BRIDGE:
+		return vm_xasprintf("its %s is a port of %s", u->by, u->what);
+	case VM_USE_CONSOLE:
+		return vm_xasprintf("it is the host's console (%s)", u->by);
+	case VM_USE_KINDS:
+		break;
+	}
+	return vm_xstrdup("it is in use");
+}
+
+static void block_uses(const struct vm_hostdev_view *v, struct vm_hostdev_item *i)
+{
+	const struct vm_use *u;
+	size_t at = 0;
+
+	/* a bridge carries what is behind it */
+	if (i->path == NULL || (i->bus == VM_HOSTDEV_PCI && !vm_pci_is_endpoint(i->pci)))
+		return;
+	while ((u = vm_uses_next(&v->uses, i->path, &at)) != NULL)
+		block(i, vm_xasprintf("%s:%s", vm_use_words[u->kind], u->what), use_text(u),
+		      vm_xstrdup("end that use, or assign it with --force"), true);
+}
+
+static enum vm_hostdev_state judge(const struct vm_hostdev_item *i, enum vm_hostdev_phase phase)
+{
+	if (phase == VM_HOSTDEV_STUCK)
+		return VM_HOSTDEV_IS_STUCK;
+	if (phase == VM_HOSTDEV_UNPLUGGING)
+		return VM_HOSTDEV_IS_UNPLUGGING;
+	if (i->guest != NULL)
+		return VM_HOSTDEV_IS_ASSIGNED;
+	if (i->n_blocks > 0)
+		return VM_HOSTDEV_IS_BLOCKED;
+	if ((i->bus == VM_HOSTDEV_PCI && i->pci->vfio) || i->bus == VM_HOSTDEV_MDEV)
+		return VM_HOSTDEV_IS_READY;
+	return VM_HOSTDEV_IS_HOST;
+}
+
+int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
+			 struct vm_hostdev_view *ret, struct vm_err *err)
+{
+	static void (*const adds[])(struct vm_hostdev_view *) = {
+		[VM_HOSTDEV_PCI] = add_pcis,
+		[VM_HOSTDEV_USB] = add_usbs,
+		[VM_HOSTDEV_SCSI] = add_scsis,
+		[VM_HOSTDEV_MDEV] = add_mdevs,
+	};
+	struct vm_hostdev_view v = VM_HOSTDEV_VIEW_INIT;
+	VM_AUTO_FREE enum vm_hostdev_phase *phases = NULL;
+
+	if (vm_sys_open(sysroot, &v.sys, err) < 0)
+		return -1;
+	vm_vfio_host_read(&v.sys, &v.vfio);
+	vm_uses_read(&v.sys, &v.uses);
+	for (unsigned bus = 0; bus < VM_HOSTDEV_BUSES; bus++)
+		if (buses >> bus & 1)
+			adds[bus](&v);
+	phases = vm_xcalloc(v.n + 1, sizeof(*phases));
+	for (size_t i = 0; state != NULL && i < v.n; i++)
+		read_owner(state, &v.v[i], &phases[i]);
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.v[i].bus == VM_HOSTDEV_PCI)
+			block_pci(&v, &v.v[i]);
+		else
+			block_other(&v.v[i]);
+		block_uses(&v, &v.v[i]);
+		v.v[i].state = judge(&v.v[i], phases[i]);
+	}
+	*ret = v;
+	return 0;
+}

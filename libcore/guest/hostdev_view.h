@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The host's devices with who has them and what keeps them from a guest.  Needs libc alone. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vm/record.h>
+
+#include "host/iommu.h"
+#include "host/mdev.h"
+#include "host/pci.h"
+#include "host/scsi.h"
+#include "host/usb.h"
+#include "host/uses.h"
+
+struct vm_state;
+
+enum vm_hostdev_bus { VM_HOSTDEV_PCI, VM_HOSTDEV_USB, VM_HOSTDEV_SCSI, VM_HOSTDEV_MDEV, VM_HOSTDEV_BUSES };
+/* "pci", "usb", "scsi", "mdev" */
+extern const char *const vm_hostdev_bus_words[];
+
+#define VM_HOSTDEV_ALL ((1u << VM_HOSTDEV_BUSES) - 1)
+
+/* CONTRACT: STATE of vm-hostdev-list. */
+enum vm_hostdev_state {
+	VM_HOSTDEV_IS_HOST, /* the host's, assignable */
+	VM_HOSTDEV_IS_READY, /* on VFIO, free */
+	VM_HOSTDEV_IS_ASSIGNED,
+	VM_HOSTDEV_IS_UNPLUGGING,
+	VM_HOSTDEV_IS_STUCK,
+	VM_HOSTDEV_IS_BLOCKED,
+	VM_HOSTDEV_STATES
+};
+extern const char *const vm_hostdev_state_words[];
+
+/* One reason why a device cannot be given to a guest. */
+struct vm_hostdev_block {
+	char *word; /* "no-iommu", "bridge", "sibling:0000:01:00.1", "guest:web1", "mounted:/srv" ... */
+	char *text; /* the same as a sentence */
+	char *hint; /* what to do; NULL = nothing helps */
+	bool force; /* the host uses it: --force overrides that */
+};
+struct vm_hostdev_item {
+	enum vm_hostdev_bus bus;
+	const char *name; /* DEVICE of CONTRACT: "0000:01:00.0", "usb:1-4.2"; owned by `key` */
+	char *key;	  /* of claims: "pci:0000:01:00.0", "usb:1-4.2" */
+	char *path;	  /* below /sys/devices, for uses; NULL = unknown */
+	union {
+		const struct vm_pci *pci;
+		const struct vm_usb *usb;
+		const struct vm_scsi *scsi;
+		const struct vm_mdev *mdev;
+	};
+	int group; /* IOMMU group, VM_NO_GROUP */
+	char *description;
+	enum vm_hostdev_state state;
+	char *guest, *alias; /* who has it; NULL */
+	struct vm_hostdev_block *blocks;
+	size_t n_blocks;
+};
+struct vm_hostdev_view {
+	struct vm_sys sys;
+	struct vm_vfio_host vfio;
+	struct vm_pcis pcis;
+	struct vm_usbs usbs;
+	struct vm_scsis scsis;
+	struct vm_mdevs mdevs;
+	struct vm_uses uses;
+	struct vm_hostdev_item *v; /* owned; by bus, then in the bus's order */
+	size_t n;
+};
+#define VM_HOSTDEV_VIEW_INIT ((struct vm_hostdev_view){ .sys = VM_SYS_INIT })
+/* state NULL: nobody is asked who has what.  sysroot: vm_sys_open().  buses: bits 1u << enum vm_hostdev_bus. */
+int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
+			 struct vm_hostdev_view *ret, struct vm_err *err);
+void vm_hostdev_view_free(struct vm_hostdev_view *v);
+/* The device that text names, in any form CONTRACT allows; VM_BAD_INPUT, VM_NOT_FOUND, VM_IN_USE (several USB devices). */
+int vm_hostdev_view_find(const struct vm_hostdev_view *v, const char *text,
+			 const struct vm_hostdev_item **ret, struct vm_err *err);
+
+/* What a device's name is of, without looking at the host. */
+struct vm_hostdev_name {
+	enum vm_hostdev_bus bus;
+	struct vm_pci_address pci;
+	char port[VM_USB_PORT];
+	char serial[128];
+	struct vm_usb_want usb; /* port and serial point into this structure */
+	struct vm_scsi_address scsi;
+	char mdev[37];
+};
+/* VM_BAD_INPUT lists the forms.  *ret must not be copied. */
+int vm_hostdev_name_parse(const char *text, struct vm_hostdev_name *ret, struct vm_err *err);
+
+/* ---- the programs ---- */
+struct vm_out;
+struct vm_hostdev_filter {
+	unsigned buses, states; /* bits; 0 = all */
+	const char *guest, *driver; /* NULL = any */
+	bool has_group;
+	uint64_t group;
+};
+struct vm_words;
+/* Bits of words out of a table; VM_USAGE: "no <what> is called ...". */
+int vm_hostdev_filter_words(const struct vm_words *given, const char *const *words, const char *what,
+			    unsigned *ret, struct vm_err *err);
+bool vm_hostdev_passes(const struct vm_hostdev_filter *f, const struct vm_hostdev_item *i);
+/* vm-hostdev-list: a row. */
+void vm_hostdev_row(struct vm_out *out, bool json, const struct vm_hostdev_item *i);
+/* vm-hostdev-list --tree: lines for people. */
+void vm_hostdev_tree(struct vm_out *out, const struct vm_hostdev_view *v,
+		     const struct vm_hostdev_filter *f);
+/* vm-hostdev-info: all there is. */
+void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view *v,
+		     const struct vm_hostdev_item *i, struct vm_deadline deadline);

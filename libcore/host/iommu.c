@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "iommu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/file.h>
+
+#define GROUPS	    "sys/kernel/iommu_groups"
+#define CONF_MAX    (1u << 20) /* bytes of one file of modprobe's configuration */
+#define MODULES_MAX (8u << 20)
+
+static bool there(const struct vm_sys *s, const char *dir, const char *name)
+{
+	VM_AUTO_FD int fd = vm_sys_dir(s, dir);
+
+	return fd >= 0 && vm_sys_exists(fd, name);
+}
+
+static char *read_text(int dir, const char *name, size_t cap)
+{
+	VM_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct vm_err ignored = VM_ERR_INIT;
+	char *text = NULL;
+
+	if (fd < 0 || vm_fd_read(fd, name, cap, &text, NULL, &ignored) < 0)
+		return NULL;
+	return text;
+}
+
+/* "install vfio-pci /bin/true" or "blacklist" with "install ... false": only an install line keeps modprobe from it. */
+static bool forbids(const char *text)
+{
+	for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+		line += strspn(line, " \t\n");
+		if (strncmp(line, "install", 7) != 0)
+			continue;
+		line += 7 + strspn(line + 7, " \t");
+		if (strncmp(line, "vfio-pci", 8) != 0 && strncmp(line, "vfio_pci", 8) != 0)
+			continue;
+		line += 8 + strspn(line + 8, " \t");
+		if (strncmp(line, "/bin/false", 10) == 0 || strncmp(line, "/bin/true", 9) == 0 ||
+		    strncmp(line, "/usr/bin/false", 14) == 0 ||
+		    strncmp(line, "/usr/bin/true", 13) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool module_blocked(const struct vm_sys *s)
+{
+	static const char *const dirs[] = { "etc/modprobe.d", "run/modprobe.d", "usr/lib/modprobe.d",
+					    "lib/modprobe.d" };
+
+	for (size_t i = 0; i < VM_COUNT(dirs); i++) {
+		VM_AUTO_FD int dir = vm_sys_dir(s, dirs[i]);
+		VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+
+		if (dir < 0)
+			continue;
+		vm_sys_names(dir, &names);
+		for (size_t n = 0; n < names.n; n++) {
+			VM_AUTO_FREE char *text = read_text(dir, names.v[n], CONF_MAX);
+
+			if (text != NULL && forbids(text))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Is the module among those of the running kernel? */
+static bool module_there(const struct vm_sys *s)
+{
+	static const char *const lists[] = { "modules.dep", "modules.builtin" };
+	struct utsname u;
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FD int dir = -1;
+
+	if (uname(&u) < 0)
+		return false;
+	path = vm_xasprintf("lib/modules/%s", u.release);
+	dir = vm_sys_dir(s, path);
+	for (size_t i = 0; dir >= 0 && i < VM_COUNT(lists); i++) {
+		VM_AUTO_FREE char *text = read_text(dir, lists[i], MODULES_MAX);
+
+		if (text != NULL && strstr(text, "/vfio-pci.ko") != NULL)
+			return true;
+	}
+	return false;
+}
+
+void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names groups = { 0 };
+	VM_AUTO_FD int dir = vm_sys_dir(s, GROUPS);
+	struct vm_vfio_host h = { 0 };
+
+	if (dir >= 0)
+		vm_sys_names(dir, &groups);
+	h.iommu = groups.n > 0;
+	h.container = there(s, "dev/vfio", "vfio");
+	h.iommufd = there(s, "dev", "iommu");
+	h.driver = there(s, "sys/bus/pci/drivers", "vfio-pci");
+	h.module = h.driver || (!s->recorded && module_there(s));
+	h.blocked = !h.driver && module_blocked(s);
+	*ret = h;
+}
+
+static bool command_line_has(const struct vm_sys *s, const char *word)
+{
+	VM_AUTO_FD int dir = vm_sys_dir(s, "proc");
+	VM_AUTO_FREE char *text = dir < 0 ? NULL : read_text(dir, "cmdline", 1u << 16);
+
+	return text != NULL && strstr(text, word) != NULL;
+}
+
+/* The firmware's table of its IOMMU is what tells "off" from "not there". */
+static const char *iommu_hint(const struct vm_sys *s)
+{
+	bool intel = there(s, "sys/firmware/acpi/tables", "DMAR");
+
+	if (intel && !command_line_has(s, "intel_iommu=on"))
+		return "boot the host with intel_iommu=on (and iommu=pt) on the kernel's command line";
+	if (intel || there(s, "sys/firmware/acpi/tables", "IVRS"))
+		return "the firmware has an IOMMU, but the kernel does not use it: see its boot messages "
+		       "(dmesg | grep -e DMAR -e AMD-Vi)";
+	return "enable the IOMMU in the firmware (VT-d, AMD-Vi, SMMU), and boot with intel_iommu=on on "
+	       "Intel";
+}
+
+int vm_vfio_host_check(const struct vm_sys *s, const struct vm_vfio_host *h, struct vm_err *err)
+{
+	if (!h->iommu) {
+		vm_err_set(err, VM_UNSUPPORTED, "this host has no IOMMU that is in use");
+		return vm_err_hint(err, "%s", iommu_hint(s));
+	}
+	if (h->blocked) {
+		vm_err_set(err, VM_UNSUPPORTED,
+			   "the driver vfio-pci is forbidden by modprobe's configuration");
+		return vm_err_hint(err, "remove the line 'install vfio-pci' from /etc/modprobe.d");
+	}
+	if (!h->driver && !h->module) {
+		vm_err_set(err, VM_UNSUPPORTED, "this kernel has no driver vfio-pci");
+		return vm_err_hint(err, "install the kernel's modules, or load vfio-pci by hand");
+	}
+	if (h->driver && !h->container && !h->iommufd) {
+		vm_err_set(err, VM_UNSUPPORTED, "there is no /dev/vfio/vfio");
+		return vm_err_hint(err, "load the module vfio");
+	}
+	return 0;
+}
+
+enum vm_group_role vm_group_role(const struct vm_pci *m)
+{
+	if (!vm_pci_is_endpoint(m))
+		return m->driver[0] == 0 || strcmp(m->driver, "pcieport") == 0 || m->vfio
+			       ? VM_GROUP_BRIDGE
+			       : VM_GROUP_BLOCKS;
+	if (m->driver[0] == 0 || m->vfio || strcmp(m->driver, "pci-stub") == 0)
+		return VM_GROUP_FREE;
+	return VM_GROUP_BLOCKS;
+}
+
+void vm_group_members(const struct vm_sys *s, int group, struct vm_sys_names *ret)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(GROUPS "/%d/devices", group);
+	VM_AUTO_FD int dir = group == VM_NO_GROUP ? -1 : vm_sys_dir(s, path);
+
+	vm_sys_names(dir, ret);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* IOMMU groups and VFIO: what the host can do, and whether a group can go to one guest.  Needs libc alone.
+ * Source: Linux Documentation/driver-api/vfio.rst; drivers/vfio/vfio_main.c for the drivers a viable group may have. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pci.h"
+
+struct vm_vfio_host {
+	bool iommu;	/* there are IOMMU groups */
+	bool container; /* /dev/vfio/vfio */
+	bool iommufd;	/* /dev/iommu */
+	bool driver;	/* vfio-pci is loaded */
+	bool module;	/* ... or can be */
+	bool blocked;	/* ... but modprobe's configuration forbids it */
+};
+void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret);
+/* Can PCI devices be assigned here at all?  VM_UNSUPPORTED says what is missing, with the hint what to do. */
+int vm_vfio_host_check(const struct vm_sys *s, const struct vm_vfio_host *h, struct vm_err *err);
+
+/* What a member of a group means for the others. */
+enum vm_group_role {
+	VM_GROUP_FREE,	  /* no driver, VFIO's, or pci-stub: it does not matter */
+	VM_GROUP_BRIDGE,  /* a bridge without driver or with pcieport: need not be bound */
+	VM_GROUP_BLOCKS,  /* an endpoint of the host's: the group is not viable */
+};
+enum vm_group_role vm_group_role(const struct vm_pci *member);
+/* Names of the members of a device's group, itself too (itself alone when it has none). */
+void vm_group_members(const struct vm_sys *s, int group, struct vm_sys_names *ret);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Mediated devices of the host.  Needs libc alone.
+ * Source: Linux Documentation/driver-api/vfio-mediated-device.rst. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sys.h"
+
+struct vm_mdev {
+	char uuid[37];
+	char parent[64];     /* device it is a part of: "0000:00:02.0" */
+	char type[64];	     /* "i915-GVTg_V5_4" */
+	char type_name[64];  /* what it calls itself; "" = nothing */
+	char api[32];	     /* "vfio-pci", "vfio-ccw", "vfio-ap" */
+	char driver[64];     /* "" = none */
+	int group;	     /* IOMMU group, -1 = none */
+};
+/* VM_NOT_FOUND: there is none of that uuid (lower case, as the kernel writes it). */
+int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, struct vm_err *err);
+struct vm_mdevs {
+	struct vm_mdev *v; /* owned */
+	size_t n;
+};
+void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret);
+void vm_mdevs_free(struct vm_mdevs *m);
+
+/* What a parent can make. */
+struct vm_mdev_type {
+	char id[64], name[64], api[32];
+	unsigned available; /* instances that can still be made */
+	char description[VM_SYS_TEXT];
+};
+/* Types of the parent whose directory is dir; *ret is owned; how many. */
+size_t vm_mdev_types(int dir, struct vm_mdev_type **ret);

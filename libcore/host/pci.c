@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pci.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+
+#define DEVICES "sys/bus/pci/devices"
+
+const char *const vm_pci_reset_words[] = {
+	"device_specific", "acpi", "flr", "af_flr", "pm", "bus", "cxl_bus", NULL,
+};
+
+/* Up to `digits` hexadecimal digits, at least one; what follows them must be `end`. */
+static const char *hex(const char *p, int digits, char end, unsigned long *ret)
+{
+	unsigned long v = 0;
+	int n;
+
+	for (n = 0; n < digits && isxdigit((unsigned char)*p); n++, p++)
+		v = v * 16 + (unsigned long)(isdigit((unsigned char)*p)
+						     ? *p - '0'
+						     : tolower((unsigned char)*p) - 'a' + 10);
+	if (n == 0 || *p != end)
+		return NULL;
+	*ret = v;
+	return end != 0 ? p + 1 : p;
+}
+
+bool vm_pci_parse(const char *text, struct vm_pci_address *ret)
+{
+	bool virsh = strncmp(text, "pci_", 4) == 0;
+	const char *p = virsh ? text + 4 : text;
+	char colon = virsh ? '_' : ':', dot = virsh ? '_' : '.';
+	unsigned long domain = 0, bus, slot, function;
+	const char *first = strchr(p, colon);
+
+	if (first == NULL)
+		return false;
+	if ((virsh || strchr(first + 1, colon) != NULL) && (p = hex(p, 8, colon, &domain)) == NULL)
+		return false;
+	if ((p = hex(p, 2, colon, &bus)) == NULL || (p = hex(p, 2, dot, &slot)) == NULL ||
+	    hex(p, 1, 0, &function) == NULL || slot > 0x1f || function > 7)
+		return false;
+	*ret = (struct vm_pci_address){ (uint32_t)domain, (uint8_t)bus, (uint8_t)slot,
+					(uint8_t)function };
+	return true;
+}
+
+void vm_pci_name(const struct vm_pci_address *a, char buf[VM_PCI_NAME])
+{
+	snprintf(buf, VM_PCI_NAME, "%04x:%02x:%02x.%u", (unsigned)a->domain, (unsigned)a->bus,
+		 (unsigned)a->slot, (unsigned)a->function);
+}
+
+int vm_pci_compare(const struct vm_pci_address *a, const struct vm_pci_address *b)
+{
+	if (a->domain != b->domain)
+		return a->domain < b->domain ? -1 : 1;
+	if (a->bus != b->bus)
+		return a->bus < b->bus ? -1 : 1;
+	if (a->slot != b->slot)
+		return a->slot < b->slot ? -1 : 1;
+	return a->function - b->function;
+}
+
+int vm_pci_open(const struct vm_sys *s, const char *name, int *ret_dir, struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s", name);
+	int dir = vm_sys_dir(s, path);
+
+	if (dir < 0 && errno == ENOENT)
+		return vm_err_set(err, VM_NOT_FOUND, "there is no PCI device %s", name);
+	if (dir < 0)
+		return vm_err_sys(err, "/%s", path);
+	*ret_dir = dir;
+	return 0;
+}
+
+bool vm_vfio_driver(const char *driver)
+{
+	/* Source: linux drivers/vfio/pci; a kernel from 6.1 on shows vfio-dev instead. */
+	static const char *const known[] = {
+		"vfio-pci",	 "mlx5_vfio_pci", "hisi-acc-vfio-pci", "pds-vfio-pci",
+		"virtio-vfio-pci", "nvgrace-gpu-vfio-pci", "qat_vfio_pci", "xe-vfio-pci",
+	};
+
+	for (size_t i = 0; i < VM_COUNT(known); i++)
+		if (strcmp(known[i], driver) == 0)
+			return true;
+	return false;
+}
+
+/* A driver of VFIO registers its device below vfio-dev; its name tells on older kernels. */
+static void read_vfio(int dir, struct vm_pci *p)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int below = p->driver[0] != 0 ? vm_sys_dir_at(dir, "vfio-dev") : -1;
+
+	if (below >= 0)
+		vm_sys_names(below, &names);
+	if (names.n > 0 && strlen(names.v[0]) < sizeof(p->vfio_cdev))
+		memcpy(p->vfio_cdev, names.v[0], strlen(names.v[0]) + 1);
+	p->vfio = names.n > 0 || vm_vfio_driver(p->driver);
+}
+
+static void read_group(int dir, struct vm_pci *p)
+{
+	char link[32], *end;
+	VM_AUTO_FD int group = -1;
+	long n;
+
+	p->group = VM_NO_GROUP;
+	if (!vm_sys_link(dir, "iommu_group", link, sizeof(link)) || !isdigit((unsigned char)link[0]))
+		return;
+	errno = 0;
+	n = strtol(link, &end, 10);
+	if (*end != 0 || errno != 0 || n > INT32_MAX)
+		return;
+	p->group = (int)n;
+	group = vm_sys_dir_at(dir, "iommu_group");
+	if (group >= 0 && vm_sys_text(group, "name", link, sizeof(link)))
+		p->noiommu = strcmp(link, "vfio-noiommu") == 0;
+}
+
+static void read_resets(int dir, struct vm_pci *p)
+{
+	char text[VM_SYS_TEXT], *word, *save = NULL;
+
+	p->can_reset = vm_sys_exists(dir, "reset");
+	if (vm_sys_text(dir, "reset_method", text, sizeof(text))) {
+		for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
+			for (unsigned i = 0; i < VM_RESETS; i++)
+				if (strcmp(word, vm_pci_reset_words[i]) == 0)
+					p->resets |= 1u << i;
+		return;
+	}
+	if (!p->has_config || !p->config.caps_known)
+		return;
+	/* every virtual function has to have it, says its specification */
+	if (p->config.flr || p->pf[0] != 0)
+		p->resets |= 1u << VM_RESET_FLR;
+	if (p->config.af_flr)
+		p->resets |= 1u << VM_RESET_AF_FLR;
+	if (p->config.pm_reset)
+		p->resets |= 1u << VM_RESET_PM;
+}
+
+static int vf_index(int dir, const char *name)
+{
+	VM_AUTO_FD int pf = vm_sys_dir_at(dir, "physfn");
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	char target[VM_PCI_NAME], *end;
+
+	if (pf < 0)
+		return -1;
+	vm_sys_names(pf, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		if (strncmp(names.v[i], "virtfn", 6) != 0 ||
+		    !vm_sys_link(pf, names.v[i], target, sizeof(target)) ||
+		    strcmp(target, name) != 0)
+			continue;
+		long n = strtol(names.v[i] + 6, &end, 10);
+
+		return *end == 0 && n >= 0 && n <= UINT16_MAX ? (int)n : -1;
+	}
+	return -1;
+}
+
+static void read_sriov(int dir, struct vm_pci *p)
+{
+	int64_t n;
+
+	p->vf_index = -1;
+	if (vm_sys_link(dir, "physfn", p->pf, sizeof(p->pf)))
+		p->vf_index = vf_index(dir, p->name);
+	if (vm_sys_i64(dir, "sriov_totalvfs", &n) && n > 0 && n <= UINT16_MAX)
+		p->vfs_max = (unsigned)n;
+	if (vm_sys_i64(dir, "sriov_numvfs", &n) && n > 0 && n <= UINT16_MAX)
+		p->vfs = (unsigned)n;
+}
+
+static void read_ids(int dir, struct vm_pci *p)
+{
+	uint8_t config[VM_PCI_CONFIG_MAX];
+	int n = vm_sys_bytes(dir, "config", config, sizeof(config));
+	const struct {
+		const char *file;
+		uint16_t *to;
+	} ids[] = {
+		{ "vendor", &p->vendor },
+		{ "device", &p->device },
+		{ "subsystem_vendor", &p->subvendor },
+		{ "subsystem_device", &p->subdevice },
+	};
+	uint64_t v;
+
+	for (size_t i = 0; i < VM_COUNT(ids); i++)
+		if (vm_sys_hex(dir, ids[i].file, &v) && v <= UINT16_MAX)
+			*ids[i].to = (uint16_t)v;
+	if (vm_sys_hex(dir, "class", &v) && v <= 0xffffff)
+		p->class = (uint32_t)v;
+	if (vm_sys_hex(dir, "revision", &v) && v <= UINT8_MAX)
+		p->revision = (uint8_t)v;
+	p->has_config = n >= 0 && vm_pci_config_parse(config, (size_t)n, &p->config) == 0;
+}
+
+static void read_all(int dir, struct vm_pci *p)
+{
+	int64_t n;
+
+	read_ids(dir, p);
+	if (!vm_sys_link(dir, "driver", p->driver, sizeof(p->driver)))
+		p->driver[0] = 0;
+	read_vfio(dir, p);
+	read_group(dir, p);
+	p->numa = vm_sys_i64(dir, "numa_node", &n) && n >= 0 && n < 65536 ? (int)n : -1;
+	p->boot_vga = vm_sys_i64(dir, "boot_vga", &n) && n == 1;
+	read_sriov(dir, p);
+	read_resets(dir, p);
+}
+
+int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_err *err)
+{
+	VM_AUTO_FD int dir = -1;
+	struct vm_pci p = { 0 };
+
+	if (!vm_pci_parse(name, &p.address))
+		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no PCI address", name);
+	vm_pci_name(&p.address, p.name);
+	if (vm_pci_open(s, p.name, &dir, err) < 0)
+		return -1;
+	read_all(dir, &p);
+	*ret = p;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return vm_pci_compare(&((const struct vm_pci *)a)->address,
+			      &((const struct vm_pci *)b)->address);
+}
+
+void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_dir(s, DEVICES);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	*ret = (struct vm_pcis){ 0 };
+	if (top < 0)
+		return;
+	vm_sys_names(top, &names);
+	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < names.n; i++)
+		if (vm_pci_read(s, names.v[i], &ret->v[ret->n], &ignored) == 0)
+			ret->n++;
+	qsort(ret->v, ret->n, sizeof(*ret->v), compare);
+}
+
+void vm_pcis_free(struct vm_pcis *p)
+{
+	free(p->v);
+	*p = (struct vm_pcis){ 0 };
+}
+
+const struct vm_pci *vm_pcis_find(const struct vm_pcis *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->v[i].name, name) == 0)
+			return &p->v[i];
+	return NULL;
+}
+
+bool vm_pci_on_root_bus(const struct vm_sys *s, const char *name)
+{
+	VM_AUTO_FD int dir = -1;
+	VM_AUTO_FREE char *path = NULL;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_pci_address parent;
+	char *slash;
+
+	if (vm_pci_open(s, name, &dir, &ignored) < 0 || (path = vm_sys_path(s, dir)) == NULL)
+		return true;
+	if ((slash = strrchr(path, '/')) != NULL)
+		*slash = 0;
+	slash = strrchr(path, '/');
+	return slash == NULL || !vm_pci_parse(slash + 1, &parent);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "scsi.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+
+#define DEVICES "sys/bus/scsi/devices"
+#define TARGETS "sys/kernel/config/target/vhost"
+
+bool vm_scsi_parse(const char *text, struct vm_scsi_address *ret)
+{
+	unsigned long long part[4];
+	const char *p = text;
+	char *end;
+
+	for (int i = 0; i < 4; i++) {
+		if (!isdigit((unsigned char)*p))
+			return false;
+		errno = 0;
+		part[i] = strtoull(p, &end, 10);
+		if (errno != 0 || *end != (i < 3 ? ':' : 0) || (i < 3 && part[i] > UINT32_MAX))
+			return false;
+		p = end + 1;
+	}
+	*ret = (struct vm_scsi_address){ (unsigned)part[0], (unsigned)part[1], (unsigned)part[2],
+					 part[3] };
+	return true;
+}
+
+static void first_below(int dir, const char *name, char *buf, size_t size)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int below = vm_sys_dir_at(dir, name);
+
+	buf[0] = 0;
+	if (below >= 0)
+		vm_sys_names(below, &names);
+	if (names.n > 0 && strlen(names.v[0]) < size)
+		memcpy(buf, names.v[0], strlen(names.v[0]) + 1);
+}
+
+int vm_scsi_read(const struct vm_sys *s, const char *name, struct vm_scsi *ret, struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FD int dir = -1;
+	struct vm_scsi d = { 0 };
+	int64_t type;
+
+	if (!vm_scsi_parse(name, &d.address) || strlen(name) >= sizeof(d.name))
+		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no SCSI address H:B:T:L", name);
+	path = vm_xasprintf(DEVICES "/%s", name);
+	dir = vm_sys_dir(s, path);
+	if (dir < 0)
+		return vm_err_set(err, VM_NOT_FOUND, "there is no SCSI device %s", name);
+	memcpy(d.name, name, strlen(name) + 1);
+	first_below(dir, "scsi_generic", d.sg, sizeof(d.sg));
+	first_below(dir, "block", d.block, sizeof(d.block));
+	if (!vm_sys_text(dir, "vendor", d.vendor, sizeof(d.vendor)))
+		d.vendor[0] = 0;
+	if (!vm_sys_text(dir, "model", d.model, sizeof(d.model)))
+		d.model[0] = 0;
+	if (!vm_sys_link(dir, "driver", d.driver, sizeof(d.driver)))
+		d.driver[0] = 0;
+	d.type = vm_sys_i64(dir, "type", &type) && type >= 0 && type < 32 ? (int)type : -1;
+	*ret = d;
+	return 0;
+}
+
+void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_dir(s, DEVICES);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	*ret = (struct vm_scsis){ 0 };
+	if (top < 0)
+		return;
+	vm_sys_names(top, &names);
+	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
+	/* hosts and targets are in that directory too */
+	for (size_t i = 0; i < names.n; i++)
+		if (isdigit((unsigned char)names.v[i][0]) &&
+		    vm_scsi_read(s, names.v[i], &ret->v[ret->n], &ignored) == 0)
+			ret->n++;
+}
+
+void vm_scsis_free(struct vm_scsis *p)
+{
+	free(p->v);
+	*p = (struct vm_scsis){ 0 };
+}
+
+bool vm_wwpn_valid(const char *text)
+{
+	size_t n;
+
+	if (strncmp(text, "naa.", 4) != 0)
+		return false;
+	for (n = 0; isxdigit((unsigned char)text[4 + n]); n++)
+		;
+	return n == 16 && text[4 + n] == 0;
+}
+
+int vm_vhost_scsi_check(const struct vm_sys *s, const char *wwpn, struct vm_err *err)
+{
+	VM_AUTO_FD int dev = vm_sys_dir(s, "dev");
+	VM_AUTO_FD int dir = vm_sys_dir(s, TARGETS);
+
+	if (!vm_wwpn_valid(wwpn))
+		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no wwpn: naa. and 16 hexadecimal digits",
+				  wwpn);
+	if (dev < 0 || !vm_sys_exists(dev, "vhost-scsi")) {
+		vm_err_set(err, VM_NOT_FOUND, "there is no /dev/vhost-scsi");
+		return vm_err_hint(err, "load the module vhost_scsi");
+	}
+	if (dir < 0 || !vm_sys_exists(dir, wwpn)) {
+		vm_err_set(err, VM_NOT_FOUND, "there is no vhost-scsi target %s", wwpn);
+		return vm_err_hint(err, "make it with targetcli: /vhost create %s", wwpn);
+	}
+	return 0;
+}

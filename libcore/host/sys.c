@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "sys.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+
+int vm_sys_open(const char *root, struct vm_sys *ret, struct vm_err *err)
+{
+	const char *path = root != NULL ? root : secure_getenv("VM_SYSROOT");
+	int fd;
+
+	if (path == NULL || *path == 0)
+		path = "/";
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return vm_err_sys(err, "%s", path);
+	*ret = (struct vm_sys){ .root = fd, .recorded = strcmp(path, "/") != 0 };
+	return 0;
+}
+
+void vm_sys_close(struct vm_sys *s)
+{
+	vm_cleanup_fd(&s->root);
+}
+
+/* A recorded tree is somebody's: its links do not lead out of it. */
+static int open_below(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		fd = openat(root, path, flags | O_CLOEXEC);
+	return (int)fd;
+}
+
+int vm_sys_dir(const struct vm_sys *s, const char *path)
+{
+	return open_below(s->root, path, O_RDONLY | O_DIRECTORY);
+}
+
+int vm_sys_dir_at(int at, const char *path)
+{
+	return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int vm_sys_bytes(int dir, const char *name, void *buf, size_t size)
+{
+	VM_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -1;
+	while (n != 0 && len < size) {
+		n = read(fd, (char *)buf + len, size - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		len += (size_t)n;
+	}
+	return (int)len;
+}
+
+bool vm_sys_text(int dir, const char *name, char *buf, size_t size)
+{
+	int n = vm_sys_bytes(dir, name, buf, size);
+	char *end;
+
+	if (n < 0)
+		return false;
+	end = memchr(buf, '\n', (size_t)n);
+	if (end == NULL && (size_t)n == size)
+		return false;
+	if (end == NULL)
+		end = buf + n;
+	while (end > buf && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = 0;
+	for (const char *p = buf; p < end; p++)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+			return false;
+	return true;
+}
+
+bool vm_sys_i64(int dir, const char *name, int64_t *ret)
+{
+	char text[32], *end;
+	long long v;
+
+	if (!vm_sys_text(dir, name, text, sizeof(text)) ||
+	    (text[0] != '-' && !isdigit((unsigned char)text[0])))
+		return false;
+	errno = 0;
+	v = strtoll(text, &end, 0);
+	if (*end != 0 || errno != 0)
+		return false;
+	*ret = v;
+	return true;
+}
+
+bool vm_sys_hex(int dir, const char *name, uint64_t *ret)
+{
+	char text[32], *end;
+	unsigned long long v;
+
+	if (!vm_sys_text(dir, name, text, sizeof(text)) || !isxdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	v = strtoull(text, &end, 16);
+	if (*end != 0 || errno != 0)
+		return false;
+	*ret = v;
+	return true;
+}
+
+bool vm_sys_link(int dir, const char *name, char *buf, size_t size)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+	const char *last;
+
+	if (n <= 0)
+		return false;
+	target[n] = 0;
+	last = strrchr(target, '/');
+	last = last != NULL ? last + 1 : target;
+	if (*last == 0 || strlen(last) >= size)
+		return false;
+	memcpy(buf, last, strlen(last) + 1);
+	return true;
+}
+
+bool vm_sys_exists(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static char *path_of_fd(int fd)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return NULL;
+	path[n] = 0;
+	return path[0] == '/' ? vm_xstrdup(path) : NULL;
+}
+
+char *vm_sys_path(const struct vm_sys *s, int dir)
+{
+	VM_AUTO_FREE char *root = path_of_fd(s->root);
+	VM_AUTO_FREE char *path = path_of_fd(dir);
+	size_t len;
+
+	if (root == NULL || path == NULL)
+		return NULL;
+	len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+	if (strncmp(path, root, len) != 0 || path[len] != '/')
+		return NULL;
+	return vm_xstrdup(path + len);
+}
+
+void vm_sys_names_free(struct vm_sys_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->v[i]);
+	free(names->v);
+	*names = (struct vm_sys_names){ 0 };
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+void vm_sys_names(int dir, struct vm_sys_names *ret)
+{
+	/* its own file position */
+	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	*ret = (struct vm_sys_names){ 0 };
+	if (d == NULL) {
+		vm_cleanup_fd(&fd);
+		return;
+	}
+	while (ret->n < VM_SYS_NAMES_MAX && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (ret->n % 64 == 0)
+			ret->v = vm_xreallocarray(ret->v, ret->n + 64, sizeof(*ret->v));
+		ret->v[ret->n++] = vm_xstrdup(e->d_name);
+	}
+	closedir(d);
+	if (ret->n > 1)
+		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "uses.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/file.h>
+
+#define TABLE_MAX   (16u << 20) /* bytes of mountinfo, swaps or a table of routes */
+#define STACK_DEPTH 16		/* volumes on volumes */
+#define USES_MAX    65536u
+
+const char *const vm_use_words[] = {
+	"mounted", "swap", "volume", "route", "bridge", "console", NULL,
+};
+
+static void add(struct vm_uses *u, enum vm_use_kind kind, const char *path, const char *what,
+		const char *by)
+{
+	if (u->n >= USES_MAX)
+		return;
+	if (u->n % 32 == 0)
+		u->v = vm_xreallocarray(u->v, u->n + 32, sizeof(*u->v));
+	u->v[u->n++] = (struct vm_use){ kind, vm_xstrdup(path), vm_xstrdup(what), vm_xstrdup(by) };
+}
+
+static char *read_table(const struct vm_sys *s, const char *where, const char *name)
+{
+	VM_AUTO_FD int dir = vm_sys_dir(s, where);
+	VM_AUTO_FD int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct vm_err ignored = VM_ERR_INIT;
+	char *text = NULL;
+
+	if (fd >= 0)
+		vm_fd_read(fd, name, TABLE_MAX, &text, NULL, &ignored);
+	return text;
+}
+
+/* A device of block, and those that it is made of. */
+static void add_block(const struct vm_sys *s, struct vm_uses *u, int dir, enum vm_use_kind kind,
+		      const char *what, int depth)
+{
+	VM_AUTO_FREE char *path = vm_sys_path(s, dir);
+	VM_AUTO_FD int slaves = vm_sys_dir_at(dir, "slaves");
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+
+	if (path == NULL || depth > STACK_DEPTH)
+		return;
+	add(u, kind, path, what, strrchr(path, '/') + 1);
+	if (slaves >= 0)
+		vm_sys_names(slaves, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		VM_AUTO_FD int below = vm_sys_dir_at(slaves, names.v[i]);
+
+		if (below >= 0)
+			add_block(s, u, below, kind, what, depth + 1);
+	}
+}
+
+static void add_number(const struct vm_sys *s, struct vm_uses *u, unsigned maj, unsigned min,
+		       enum vm_use_kind kind, const char *what)
+{
+	VM_AUTO_FREE char *name = vm_xasprintf("sys/dev/block/%u:%u", maj, min);
+	VM_AUTO_FD int dir = vm_sys_dir(s, name);
+
+	if (dir >= 0)
+		add_block(s, u, dir, kind, what, 0);
+}
+
+/* A node by its path, as mounts of file systems with several devices and swap have it. */
+static void add_path(const struct vm_sys *s, struct vm_uses *u, const char *path,
+		     enum vm_use_kind kind, const char *what)
+{
+	VM_AUTO_FREE char *class = NULL;
+	VM_AUTO_FD int dir = -1;
+	struct stat st;
+
+	if (strncmp(path, "/dev/", 5) != 0)
+		return;
+	if (!s->recorded && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
+		add_number(s, u, major(st.st_rdev), minor(st.st_rdev), kind, what);
+		return;
+	}
+	class = vm_xasprintf("sys/class/block/%s", strrchr(path, '/') + 1);
+	dir = vm_sys_dir(s, class);
+	if (dir >= 0)
+		add_block(s, u, dir, kind, what, 0);
+}
+
+/* Blanks, tabs, newlines and backslashes stand in the table as three octal digits behind a backslash. */
+static void decode(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p != 0; p++) {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+		    p[3] >= '0' && p[3] <= '7') {
+			*to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = 0;
+}
+
+/* Source: proc(5), mountinfo: 36 35 98:0 /mnt1 /mnt2 rw - ext3 /dev/root rw. */
+static void read_mounts(const struct vm_sys *s, struct vm_uses *u)
+{
+	VM_AUTO_FREE char *text = read_table(s, "proc/self", "mountinfo");
+	char *line, *save = NULL;
+
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		unsigned maj, min;
+		int where = -1, end = -1;
+		char *dash = strstr(line, " - ");
+
+		if (sscanf(line, "%*u %*u %u:%u %*s %n%*s%n", &maj, &min, &where, &end) != 2 ||
+		    where < 0 || end < 0 || dash == NULL)
+			continue;
+		line[end] = 0;
+		decode(line + where);
+		if (maj != 0) {
+			add_number(s, u, maj, min, VM_USE_MOUNT, line + where);
+			continue;
+		}
+		dash = strchr(dash + 3, ' ');
+		if (dash != NULL) {
+			dash[1 + strcspn(dash + 1, " ")] = 0;
+			add_path(s, u, dash + 1, VM_USE_MOUNT, line + where);
+		}
+	}
+}
+
+static void read_swaps(const struct vm_sys *s, struct vm_uses *u)
+{
+	VM_AUTO_FREE char *text = read_table(s, "proc", "swaps");
+	char *line, *save = NULL;
+
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " \t")] = 0;
+		add_path(s, u, line, VM_USE_SWAP, line);
+	}
+}
+
+/* Members of volumes that are not mounted are in use too. */
+static void read_volumes(const struct vm_sys *s, struct vm_uses *u)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_dir(s, "sys/class/block");
+
+	if (top >= 0)
+		vm_sys_names(top, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/block/%s", names.v[i]);
+		VM_AUTO_FD int dir = vm_sys_dir(s, class);
+		VM_AUTO_FD int holders = dir < 0 ? -1 : vm_sys_dir_at(dir, "holders");
+		VM_AUTO(vm_sys_names_free) struct vm_sys_names above = { 0 };
+
+		if (holders < 0)
+			continue;
+		vm_sys_names(holders, &above);
+		for (size_t h = 0; h < above.n; h++)
+			add_block(s, u, dir, VM_USE_VOLUME, above.v[h], 0);
+	}
+}
+
+static void add_link(const struct vm_sys *s, struct vm_uses *u, const char *name,
+		     enum vm_use_kind kind, const char *what)
+{
+	VM_AUTO_FREE char *class = NULL;
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FD int dir = -1;
+
+	if (strchr(name, '/') != NULL)
+		return;
+	class = vm_xasprintf("sys/class/net/%s", name);
+	dir = vm_sys_dir(s, class);
+	path = dir < 0 ? NULL : vm_sys_path(s, dir);
+	if (path == NULL)
+		return;
+	for (size_t i = 0; i < u->n; i++)
+		if (u->v[i].kind == kind && strcmp(u->v[i].path, path) == 0)
+			return;
+	add(u, kind, path, what, name);
+}
+
+static void read_routes(const struct vm_sys *s, struct vm_uses *u)
+{
+	VM_AUTO_FREE char *text = read_table(s, "proc/net", "route");
+	VM_AUTO_FREE char *six = read_table(s, "proc/net", "ipv6_route");
+	char *line, *save = NULL, *name;
+
+	line = text ? strtok_r(text, "\n", &save) : NULL; /* the heading */
+	while (line != NULL && (line = strtok_r(NULL, "\n", &save)) != NULL) {
+		line[strcspn(line, " \t")] = 0;
+		add_link(s, u, line, VM_USE_ROUTE, line);
+	}
+	for (line = six ? strtok_r(six, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		/* every interface that is up has routes for link-local and multicast addresses */
+		if (strncmp(line, "fe8", 3) == 0 || strncmp(line, "ff", 2) == 0)
+			continue;
+		name = strrchr(line, ' ');
+		if (name != NULL && strcmp(name + 1, "lo") != 0)
+			add_link(s, u, name + 1, VM_USE_ROUTE, name + 1);
+	}
+}
+
+static void read_bridges(const struct vm_sys *s, struct vm_uses *u)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_dir(s, "sys/class/net");
+
+	if (top >= 0)
+		vm_sys_names(top, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/net/%s", names.v[i]);
+		VM_AUTO_FD int dir = vm_sys_dir(s, class);
+		char master[64];
+
+		if (dir >= 0 && vm_sys_link(dir, "master", master, sizeof(master)))
+			add_link(s, u, names.v[i], VM_USE_BRIDGE, master);
+	}
+}
+
+/* Terminals of the kernel's messages, and the frame buffer of the firmware's screen. */
+static void read_consoles(const struct vm_sys *s, struct vm_uses *u)
+{
+	VM_AUTO_FD int tty = vm_sys_dir(s, "sys/class/tty/console");
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names screens = { 0 };
+	VM_AUTO_FD int graphics = vm_sys_dir(s, "sys/class/graphics");
+	char text[VM_SYS_TEXT], *word, *save = NULL;
+
+	if (tty < 0 || !vm_sys_text(tty, "active", text, sizeof(text)))
+		text[0] = 0;
+	for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/tty/%s", word);
+		VM_AUTO_FD int dir = strchr(word, '/') ? -1 : vm_sys_dir(s, class);
+		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir);
+
+		if (path != NULL)
+			add(u, VM_USE_CONSOLE, path, word, word);
+	}
+	if (graphics >= 0)
+		vm_sys_names(graphics, &screens);
+	for (size_t i = 0; i < screens.n; i++) {
+		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/graphics/%s", screens.v[i]);
+		VM_AUTO_FD int dir = vm_sys_dir(s, class);
+		VM_AUTO_FD int device = dir < 0 ? -1 : vm_sys_dir_at(dir, "device");
+		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir);
+		int64_t vga;
+
+		if (path != NULL && device >= 0 && vm_sys_i64(device, "boot_vga", &vga) && vga == 1)
+			add(u, VM_USE_CONSOLE, path, screens.v[i], screens.v[i]);
+	}
+}
+
+void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret)
+{
+	*ret = (struct vm_uses){ 0 };
+	read_mounts(s, ret);
+	read_swaps(s, ret);
+	read_volumes(s, ret);
+	read_routes(s, ret);
+	read_bridges(s, ret);
+	read_consoles(s, ret);
+}
+
+void vm_uses_free(struct vm_uses *u)
+{
+	for (size_t i = 0; i < u->n; i++) {
+		free(u->v[i].path);
+		free(u->v[i].what);
+		free(u->v[i].by);
+	}
+	free(u->v);
+	*u = (struct vm_uses){ 0 };
+}
+
+const struct vm_use *vm_uses_next(const struct vm_uses *u, const char *path, size_t *at)
+{
+	size_t len = strlen(path);
+
+	while (*at < u->n) {
+		const struct vm_use *use = &u->v[(*at)++];
+
+		if (strncmp(use->path, path, len) == 0 && (use->path[len] == '/' || use->path[len] == 0))
+			return use;
+	}
+	return NULL;
+}

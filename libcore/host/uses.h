@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What the host itself does with its devices: file systems, swap, volumes, routes, bridges, consoles, and processes
+ * that have a node open.  Taking such a device away hurts the host.  Needs libc alone.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <vm/deadline.h>
+
+#include "sys.h"
+
+enum vm_use_kind {
+	VM_USE_MOUNT,	/* holds a mounted file system */
+	VM_USE_SWAP,	/* is swapped to */
+	VM_USE_VOLUME,	/* part of an LVM, RAID or dm device */
+	VM_USE_ROUTE,	/* packets of the host are routed through it */
+	VM_USE_BRIDGE,	/* port of a bridge, bond or the like */
+	VM_USE_CONSOLE, /* the kernel's console */
+	VM_USE_KINDS
+};
+/* "mounted", "swap", "volume", "route", "bridge", "console" */
+extern const char *const vm_use_words[];
+
+struct vm_uses {
+	struct vm_use {
+		enum vm_use_kind kind;
+		char *path; /* of the device below /sys/devices that is used */
+		char *what; /* mount point, volume, interface, console */
+		char *by;   /* "sda1", "eth0" */
+	} *v;		    /* owned */
+	size_t n;
+};
+/* All uses of the host's devices. */
+void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret);
+void vm_uses_free(struct vm_uses *u);
+/* The next use at or after *at of the device with this sysfs path or of something below it; NULL: no more. */
+const struct vm_use *vm_uses_next(const struct vm_uses *u, const char *path, size_t *at);
+
+/* Nodes below a device, and the processes that have one of them open. */
+struct vm_node {
+	bool block;
+	dev_t dev;
+	char name[64]; /* "snd/pcmC0D0p", below /dev */
+};
+struct vm_openers {
+	struct vm_opener {
+		pid_t pid;
+		char comm[32];
+		char node[64]; /* "/dev/..." of the first one found */
+	} *v;		       /* owned */
+	size_t n;
+};
+/* Nodes of everything below a directory of sysfs; *ret is owned; how many. */
+size_t vm_nodes_below(int dir, struct vm_node **ret);
+/* Looks at all processes until the deadline; those of others need privileges. */
+void vm_openers_read(const struct vm_sys *s, const struct vm_node *nodes, size_t n,
+		     struct vm_deadline deadline, struct vm_openers *ret);
+void vm_openers_free(struct vm_openers *o);

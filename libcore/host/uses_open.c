@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who has a node of a device open. */
+#include "uses.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/process.h>
+
+#define WALK_DEPTH 12
+#define NODES_MAX  4096u
+#define ENTRIES_MAX 65536u
+
+struct walk {
+	struct vm_node *v;
+	size_t n, entries;
+};
+
+/* The node's name stands in the uevent, or its directory's does. */
+static void node_name(int dir, const char *name, char buf[64])
+{
+	char text[1024], *at;
+	int n = vm_sys_bytes(dir, "uevent", text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	at = strstr(text, "DEVNAME=");
+	if (at != NULL) {
+		at += 8;
+		at[strcspn(at, "\n")] = 0;
+		name = at;
+	}
+	snprintf(buf, 64, "%s", name);
+}
+
+static void add_node(struct walk *w, int dir, const char *name)
+{
+	char text[32], link[32];
+	unsigned maj, min;
+
+	if (w->n >= NODES_MAX || !vm_sys_text(dir, "dev", text, sizeof(text)) ||
+	    sscanf(text, "%u:%u", &maj, &min) != 2)
+		return;
+	if (w->n % 32 == 0)
+		w->v = vm_xreallocarray(w->v, w->n + 32, sizeof(*w->v));
+	w->v[w->n] = (struct vm_node){
+		.block = vm_sys_link(dir, "subsystem", link, sizeof(link)) && strcmp(link, "block") == 0,
+		.dev = makedev(maj, min),
+	};
+	node_name(dir, name, w->v[w->n++].name);
+}
+
+/* Functions of a device behind a bridge are devices of their own. */
+static void walk(struct walk *w, int dir, const char *name, int depth)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (d == NULL) {
+		vm_cleanup_fd(&copy);
+		return;
+	}
+	add_node(w, dir, name);
+	while ((e = readdir(d)) != NULL && w->entries++ < ENTRIES_MAX) {
+		VM_AUTO_FD int below = -1;
+
+		if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN) ||
+		    depth >= WALK_DEPTH || strcmp(e->d_name, "power") == 0 ||
+		    strcmp(e->d_name, "msi_irqs") == 0)
+			continue;
+		below = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (below >= 0)
+			walk(w, below, e->d_name, depth + 1);
+	}
+	closedir(d);
+}
+
+size_t vm_nodes_below(int dir, struct vm_node **ret)
+{
+	struct walk w = { 0 };
+
+	walk(&w, dir, "?", 0);
+	*ret = w.v;
+	return w.n;
+}
+
+static const struct vm_node *match(const struct vm_node *nodes, size_t n, const struct statx *st)
+{
+	for (size_t i = 0; i < n; i++)
+		if (makedev(st->stx_rdev_major, st->stx_rdev_minor) == nodes[i].dev &&
+		    (nodes[i].block ? S_ISBLK(st->stx_mode) : S_ISCHR(st->stx_mode)))
+			return &nodes[i];
+	return NULL;
+}
+
+static void look_at(int proc, const char *pid, const struct vm_node *nodes, size_t n,
+		    struct vm_openers *ret)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf("%s/fd", pid);
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names fds = { 0 };
+	VM_AUTO_FD int dir = vm_sys_dir_at(proc, path);
+	struct statx st;
+
+	if (dir < 0)
+		return;
+	vm_sys_names(dir, &fds);
+	for (size_t i = 0; i < fds.n; i++) {
+		const struct vm_node *node;
+		struct vm_opener *o;
+
+		/* a file on a server that does not answer must not hold us up */
+		if (statx(dir, fds.v[i], AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
+		    (node = match(nodes, n, &st)) == NULL)
+			continue;
+		ret->v = vm_xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+		o = &ret->v[ret->n++];
+		*o = (struct vm_opener){ .pid = (pid_t)atol(pid) };
+		vm_proc_comm(o->pid, o->comm, sizeof(o->comm));
+		snprintf(o->node, sizeof(o->node), "/dev/%.58s", node->name);
+		return;
+	}
+}
+
+void vm_openers_read(const struct vm_sys *s, const struct vm_node *nodes, size_t n,
+		     struct vm_deadline deadline, struct vm_openers *ret)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names pids = { 0 };
+	VM_AUTO_FD int proc = vm_sys_dir(s, "proc");
+
+	*ret = (struct vm_openers){ 0 };
+	/* numbers of a recorded machine's devices are others' here */
+	if (proc < 0 || n == 0 || s->recorded)
+		return;
+	vm_sys_names(proc, &pids);
+	for (size_t i = 0; i < pids.n && !vm_deadline_passed(deadline); i++)
+		if (isdigit((unsigned char)pids.v[i][0]))
+			look_at(proc, pids.v[i], nodes, n, ret);
+}
+
+void vm_openers_free(struct vm_openers *o)
+{
+	free(o->v);
+	*o = (struct vm_openers){ 0 };
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Records of host devices that we changed or gave to a guest: /run/vm/hostdev/KEY, KEY as in claims
+ * ("pci:0000:01:00.0", "usb:1-4.2", "scsi:0:0:1:0", "mdev:UUID").  Written before the first change, removed after
+ * the last, so that whoever finds one knows how the device was.  A device that the host drives has none.
+ * Needs libc alone.
+ */
+#include <vm/err.h>
+#include <vm/record.h>
+
+struct vm_state;
+
+#define VM_RECORD_HOSTDEV	  "vm-hostdev"
+#define VM_RECORD_HOSTDEV_VERSION 1
+#define VM_HOSTDEV_DEVICE   "device"   /* "0000:01:00.0" */
+#define VM_HOSTDEV_PHASE    "phase"    /* word of enum vm_hostdev_phase */
+#define VM_HOSTDEV_USER	    "user"     /* "qemu/web1"; absent: bound by hand, free for any guest */
+#define VM_HOSTDEV_ALIAS    "alias"    /* name in QEMU */
+#define VM_HOSTDEV_DRIVER   "driver"   /* it had; absent: none */
+#define VM_HOSTDEV_OVERRIDE "override" /* driver_override it had; absent: none */
+#define VM_HOSTDEV_GROUP    "group"    /* IOMMU group */
+#define VM_HOSTDEV_BOUND    "bound"    /* "yes": we bound it and give it back */
+#define VM_HOSTDEV_TOOL	    "tool"     /* process that is at work on it: vm_record_set_procid() */
+#define VM_HOSTDEV_WHY	    "why"      /* stuck: what happened */
+
+enum vm_hostdev_phase {
+	VM_HOSTDEV_NONE,      /* no record */
+	VM_HOSTDEV_BINDING,   /* a tool is taking it from the host's driver */
+	VM_HOSTDEV_READY,     /* on VFIO, given to nobody */
+	VM_HOSTDEV_TAKEN,     /* a guest's */
+	VM_HOSTDEV_UNPLUGGING, /* the guest was asked to let go */
+	VM_HOSTDEV_RELEASING, /* a tool is giving it back to the host's driver */
+	VM_HOSTDEV_STUCK,     /* the kernel did not come back */
+	VM_HOSTDEV_PHASES
+};
+extern const char *const vm_hostdev_phase_words[];
+
+/* VM_NOT_FOUND: there is none. */
+int vm_hostdev_record_read(const struct vm_state *s, const char *key, struct vm_record *ret,
+			   struct vm_err *err);
+int vm_hostdev_record_write(const struct vm_state *s, const char *key, const struct vm_record *r,
+			    struct vm_err *err);
+/* Absent is success. */
+int vm_hostdev_record_remove(const struct vm_state *s, const char *key, struct vm_err *err);
+enum vm_hostdev_phase vm_hostdev_phase(const struct vm_record *r);
+/* The guest's name of "qemu/web1". */
+const char *vm_hostdev_guest(const char *user);
+/* The first user of a key by its claim; NULL: none; owned. */
+char *vm_hostdev_claimed_by(const struct vm_state *s, const char *key);

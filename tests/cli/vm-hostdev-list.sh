@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vm-hostdev-list and vm-hostdev-info on a machine that is described in tests/data/hosts: CONTRACT's forms, what keeps
+# a device from a guest and what to do about it, and that they only look.
+. "$(dirname "$0")/../tap.sh"
+needs vm-hostdev-list vm-hostdev-info
+
+host=$T/host
+"$VM_BUILD/tests/fake-sysfs" "$host" <"$VM_TEST_DATA/hosts/pci"
+list() { vm-hostdev-list --sysroot="$host" "$@"; }
+info() { vm-hostdev-info --sysroot="$host" "$@"; }
+
+golden help vm-hostdev-list --help
+golden plain list
+golden json list --json
+golden table list --table
+golden tree list --tree
+golden kinds list --kind=usb,scsi,mdev
+golden states list --state=ready,host
+golden group list --group=5
+golden driver list --driver=i915
+golden bad-state list --state=free
+golden bad-kind list --kind=pcie
+golden operand list 0000:01:00.0
+golden quiet list --quiet
+golden no-sysroot vm-hostdev-list --sysroot="/nonexistent"
+
+golden info-help vm-hostdev-info --help
+golden info-host info 0000:00:01.0
+golden info-mounted info pci_0000_01_00_0
+golden info-sibling info 0001:01:00.1
+golden info-viable info 0005:90:01.1
+golden info-bridge info 0001:00:00.0
+golden info-vf info 06:12.2
+golden info-no-group info 03:00.0
+golden info-json info 0001:01:00.0 --json
+golden info-usb-port info usb:1-1
+golden info-usb-place info usb:001:005
+golden info-usb-id info usb:18d1:4e22
+golden info-usb-serial info usb:046d:c52b:B2 --json
+golden info-usb-several info usb:046d:c52b
+golden info-usb-none info usb:046d:beef
+golden info-scsi info scsi:0:0:0:0
+golden info-scsi-no-sg info scsi:0:0:1:0
+golden info-mdev info mdev:53764D0E-85A0-42B4-AF5C-2046B460B1DC
+golden info-none info 0000:99:00.0
+golden info-bad info 0000:01:20.0
+golden info-bad-json info --json usb:1
+golden info-get info 0000:00:01.0 --get=driver,group,state
+
+# ---- hosts that cannot ----
+rm -r "$host/sys/kernel/iommu_groups"
+golden no-iommu info 0000:00:01.0 --get=state
+golden no-iommu-why info 0000:00:01.0
+list --state=host >"$T/out"
+is "$(grep -c '^0' "$T/out")" 0 "without IOMMU no PCI device is assignable"
+
+# ---- who has it ----
+mkdir "$T/two"
+"$VM_BUILD/tests/fake-sysfs" "$T/two" <"$VM_TEST_DATA/hosts/pci"
+mkdir -p "$VM_ROOT/run/vm/claims" "$VM_ROOT/run/vm/hostdev" "$VM_ROOT/run/vm/qemu"
+printf 'vm-claim 1\nuser=qemu/web1\nmode=exclusive\nwhat=\n' >"$VM_ROOT/run/vm/claims/pci:0005:90:01.0"
+printf 'vm-hostdev 1\ndevice=0005:90:01.0\nphase=taken\nuser=qemu/web1\nalias=hostdev0\n' \
+	>"$VM_ROOT/run/vm/hostdev/pci:0005:90:01.0"
+printf 'vm-hostdev 1\ndevice=0000:06:12.2\nphase=stuck\n' >"$VM_ROOT/run/vm/hostdev/pci:0000:06:12.2"
+before=$(find "$VM_ROOT" "$T/two" | sort | xargs -d '\n' stat -c '%n %Y %s' | md5sum)
+golden assigned env VM_SYSROOT="$T/two" vm-hostdev-list --state=assigned,stuck
+golden assigned-guest env VM_SYSROOT="$T/two" vm-hostdev-list --guest=web1 --json
+golden assigned-sibling env VM_SYSROOT="$T/two" vm-hostdev-info 0005:90:01.1
+is "$(find "$VM_ROOT" "$T/two" | sort | xargs -d '\n' stat -c '%n %Y %s' | md5sum)" "$before" "looking changes nothing"
+
+vm-hostdev-list >/dev/full 2>"$T/full"
+is "$?" 14 "a full disk under stdout"
+for program in vm-hostdev-list vm-hostdev-info; do
+	libraries=$(ldd "$VM_BUILD/bin/$program" | sed -n 's/^[[:space:]]*\([^ ]*\) =>.*/\1/p' | grep -vE '^lib(a|t|ub)san|^lib(m|gcc_s|dl|pthread|rt|stdc..)\.so')
+	is "$libraries" "libc.so.6" "$program loads libc alone"
+done
+done_testing
