@@ -13,11 +13,12 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
+#include <vm/lock.h>
 #include <vm/log.h>
 
 #include "state/facts.h"
 
-#define BUSY_MS 1 /* whoever is at work on a guest leaves it in order */
+#define WATCHER_MS 2000u /* it knows better how a run ended, and may be about to say so */
 
 static void did(const struct vm_repair *r, const char *object, const char *what)
 {
@@ -45,16 +46,17 @@ static int other_than_lock(int dirfd, const char *name, void *arg)
 	return strcmp(name, VM_RUN_LOCK) != 0;
 }
 
-/* What reconciling will do; NULL = nothing, "" = nothing worth telling.  own_lock: the caller holds
- * `lock`. */
-static const char *run_fault(int run, bool own_lock)
+/* What reconciling will do; NULL = nothing, "" = nothing worth telling, or not known: *ret_busy, somebody is at
+ * work on it.  own_lock: the caller holds `lock`. */
+static const char *run_fault(int run, bool own_lock, bool *ret_busy)
 {
 	VM_AUTO(vm_run_facts_free) struct vm_run_facts f = VM_RUN_FACTS_INIT;
 	struct vm_err ignored;
 
 	vm_run_facts_read(run, own_lock, &f);
-	if (f.busy || (!own_lock && vm_run_lock_held(run, VM_RUN_LOCK) == 1))
-		return NULL;
+	*ret_busy = f.busy || (!own_lock && vm_run_lock_held(run, VM_RUN_LOCK) == 1);
+	if (*ret_busy)
+		return "";
 	if (f.abandoned)
 		return "undid a start that was interrupted";
 	if (f.alive == VM_ALIVE_HELD) {
@@ -71,19 +73,32 @@ static const char *run_fault(int run, bool own_lock)
 	return "cleared away what an interrupted command left";
 }
 
+/* The watcher of a run that has ended takes the lock in a moment. */
+static void let_watcher(int run, struct vm_deadline deadline)
+{
+	VM_AUTO_FD int lock = -1;
+	struct vm_err ignored;
+
+	deadline = vm_deadline_min(deadline, vm_deadline_in(WATCHER_MS));
+	if (vm_run_lock_held(run, VM_RUN_LOCK) != 1 &&
+	    vm_run_lock_held(run, VM_RUN_WATCH_LOCK) == 1)
+		(void)vm_lock_take(run, VM_RUN_WATCH_LOCK, deadline, &lock, &ignored);
+}
+
 /* *ret_fault as run_fault() under the lock. */
 static int repair_locked(const struct vm_repair *r, const char *name, const char **ret_fault,
 			 struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 	struct vm_deadline deadline = vm_deadline_in(r->timeout_ms);
+	bool busy;
 	int done;
 
 	if (vm_guest_open(r->state, name, VM_GUEST_LOCKED | VM_GUEST_NEW | VM_GUEST_AS_IS, deadline,
 			  &g, err) < 0)
 		return -1;
 	if (g.run >= 0)
-		*ret_fault = run_fault(g.run, true);
+		*ret_fault = run_fault(g.run, true, &busy);
 	done = vm_guest_reconcile(&g, deadline, err);
 	if (done == 0)
 		*ret_fault = NULL;
@@ -95,15 +110,18 @@ void vm_repair_guest(const struct vm_repair *r, const char *name)
 	struct vm_err err = VM_ERR_INIT;
 	VM_AUTO_FD int run = -1;
 	const char *fault;
+	bool busy;
 
 	if (r->state->run < 0)
 		return;
 	run = openat(r->state->run, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (run < 0)
 		return;
-	fault = run_fault(run, false);
+	fault = run_fault(run, false, &busy);
 	if (!fault)
 		return;
+	if (busy && !r->dry_run)
+		let_watcher(run, vm_deadline_in(r->timeout_ms));
 	if (!r->dry_run && repair_locked(r, name, &fault, &err) < 0)
 		r->failed(name, &err, r->arg);
 	else if (fault && *fault)
@@ -129,8 +147,7 @@ int vm_repair_guests(const struct vm_repair *r, struct vm_err *err)
 
 /* ---- links and marks ---- */
 
-/* Runs fn with the guest's lock, unless somebody is at work on it. fn: 1 = done, 0 = no need any
- * more. */
+/* Runs fn with the guest's lock. fn looks again: 1 = done, 0 = no need any more. */
 static void with_lock(const struct vm_repair *r, const char *name,
 		      int (*fn)(const struct vm_guest *g, const uint8_t uuid[16]),
 		      const uint8_t uuid[16], const char *what)
@@ -141,9 +158,8 @@ static void with_lock(const struct vm_repair *r, const char *name,
 
 	if (!r->dry_run) {
 		if (vm_guest_open(r->state, name, VM_GUEST_LOCKED | VM_GUEST_NEW | VM_GUEST_AS_IS,
-				  vm_deadline_in(BUSY_MS), &g, &err) < 0) {
-			if (err.kind != VM_TIMED_OUT)
-				r->failed(name, &err, r->arg);
+				  vm_deadline_in(r->timeout_ms), &g, &err) < 0) {
+			r->failed(name, &err, r->arg);
 			return;
 		}
 		done = fn(&g, uuid);
@@ -240,6 +256,22 @@ static int gather_uuids(struct gather *g, struct vm_err *err)
 	return vm_facts_run(s, &g->stale, vm_deadline_in(60000), take_fact, &g->known, &ran, err);
 }
 
+/* Its definition has this UUID, by its index; other: if that cannot be read. */
+static bool has_uuid(const struct vm_guest *g, const uint8_t uuid[16], bool other)
+{
+	VM_AUTO(vm_record_free) struct vm_record index = VM_RECORD_INIT;
+	struct vm_err ignored;
+	const char *text;
+	uint8_t has[16];
+
+	if (!vm_definition_exists(g->state, g->name))
+		return false;
+	if (vm_index_read(g->state, g->name, &index, &ignored) != 0)
+		return other;
+	text = vm_record_get(&index, "uuid");
+	return text && vm_uuid_parse(text, has) == 0 ? memcmp(has, uuid, 16) == 0 : other;
+}
+
 static int drop_link(const struct vm_guest *g, const uint8_t uuid[16])
 {
 	VM_AUTO_FD int dir = vm_etc_sub_open(g->state, "by-uuid");
@@ -247,7 +279,7 @@ static int drop_link(const struct vm_guest *g, const uint8_t uuid[16])
 
 	vm_uuid_format(uuid, link);
 	if (dir < 0 || vm_uuid_link_read(g->state, uuid, holder) != 0 ||
-	    strcmp(holder, g->name) != 0)
+	    strcmp(holder, g->name) != 0 || has_uuid(g, uuid, false))
 		return 0;
 	return unlinkat(dir, link, 0) < 0 ? -1 : 1;
 }
@@ -259,7 +291,7 @@ static int make_link(const struct vm_guest *g, const uint8_t uuid[16])
 
 	vm_definition_name(g->name, target + 3);
 	vm_uuid_format(uuid, link);
-	if (!vm_definition_exists(g->state, g->name))
+	if (!has_uuid(g, uuid, true))
 		return 0;
 	if (vm_own_dir_make(g->state, g->state->etc, "by-uuid", &dir) < 0)
 		return -1;

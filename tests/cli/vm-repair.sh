@@ -63,12 +63,22 @@ ok "is gone" test ! -e "$run/nobody"
 # somebody is at work on it
 mkdir "$run/web1"
 : >"$run/web1/events.jsonl"
-perl -e 'open F, "+>", $ARGV[0]; $l = pack("ssx4qqix4", 1, 0, 0, 0, 0); fcntl(F, 37, $l) or die $!; sleep 20' "$run/web1/lock" &
+perl -e 'open F, "+>", $ARGV[0]; $l = pack("ssx4qqix4", 1, 0, 0, 0, 0); fcntl(F, 37, $l) or die $!; open G, ">", $ARGV[1]; sleep 60' "$run/web1/lock" "$T/held" &
 holder=$!
 at_exit "kill $holder 2>/dev/null"
-sleep 0.3
-golden busy vm-repair web1
+wait_for 10 "the lock is held" test -e "$T/held"
+define web2 7
+golden busy vm-repair --timeout=0.3 web1 web2
+ok "its files are left alone" test -e "$run/web1/events.jsonl"
+golden busy-dry vm-repair --dry-run web1
+vm-repair web1 >"$T/waited" &
+waiter=$!
+wait_for 10 "it waits" sh -c "grep -q '^State:.S' /proc/$waiter/status"
 kill "$holder"
+wait "$waiter"
+is "$? $(cat "$T/waited")" "0 web1	cleared away what an interrupted command left" "it waits for the other command"
+rm -rf "$run/web2" "$etc/web2.xml" "$(link 7)" "$lib/web2"
+kill "$holder" 2>/dev/null
 wait "$holder" 2>/dev/null
 golden not-busy vm-repair web1
 # an edit by hand
