@@ -95,6 +95,10 @@ int vm_cgroup_partition_path(const struct vm_cgroup_host *h, const char *partiti
 				  partition);
 	if (strlen(partition) > PARTITION_MAX)
 		return vm_err_set(err, VM_BAD_INPUT, "partition '%.40s...' is too long", partition);
+	for (const char *at = partition; *at != 0; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return vm_err_set(err, VM_BAD_INPUT,
+					  "partition '%.100s' has a control character in it", partition);
 	rest = copy = vm_xstrdup(partition);
 	while ((name = strsep(&rest, "/")) != NULL)
 		if (*name != 0 && add_component(h, name, b.len == 0, &b, err) < 0)

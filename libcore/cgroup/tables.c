@@ -252,10 +252,23 @@ int vm_cgroup_parse_pid(const char *text, const struct vm_cgroup_hier *hier, cha
 	return 0;
 }
 
+/* Has it a component ".."?  The kernel tells so of groups above the root of a cgroup namespace. */
+static bool leads_up(const char *path)
+{
+	for (; *path != 0; path += strcspn(path, "/")) {
+		path += strspn(path, "/");
+		if (strncmp(path, "..", 2) == 0 && (path[2] == '/' || path[2] == 0))
+			return true;
+	}
+	return false;
+}
+
 char *vm_cgroup_seen(const char *root, const char *path)
 {
 	size_t len = strlen(root);
 
+	if (leads_up(path) || leads_up(root))
+		return NULL;
 	if (strcmp(root, "/") == 0)
 		return vm_xstrdup(path);
 	if (strncmp(path, root, len) != 0 || (path[len] != 0 && path[len] != '/'))

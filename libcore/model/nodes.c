@@ -14,8 +14,7 @@
 #define WRITE (VM_NODE_READ | VM_NODE_WRITE)
 
 /* Source: Linux Documentation/admin-guide/devices.txt. */
-#define MAJOR_PTY  136u
-#define MAJOR_ALSA 116u
+#define MAJOR_PTY 136u
 
 const char *const vm_nodes_static[] = {
 	"/dev/null",	"/dev/full", "/dev/zero", "/dev/random",
@@ -141,24 +140,10 @@ static void from_rngs(const struct vm_domain *d, const struct vm_conf *conf, str
 	}
 }
 
-static void from_audios(const struct vm_domain *d, const struct vm_conf *conf,
-			struct vm_nodes *nodes)
-{
-	(void)conf;
-	for (uint32_t i = 0; i < d->audios.n; i++) {
-		const struct vm_audio *a = d->audios.v[i];
-
-		if (a->kind == VM_AUDIO_ALSA)
-			vm_nodes_add_major(nodes, MAJOR_ALSA, WRITE, who(&a->dev, "audio"));
-		if (a->kind == VM_AUDIO_OSS)
-			vm_nodes_add(nodes, "/dev/dsp", WRITE, true, who(&a->dev, "audio"));
-	}
-}
-
 /* Whatever else QEMU is to open is one more row. */
 static void (*const contributors[])(const struct vm_domain *d, const struct vm_conf *conf,
 				    struct vm_nodes *nodes) = {
-	from_static, from_disks, from_firmware, from_chars, from_rngs, from_audios,
+	from_static, from_disks, from_firmware, from_chars, from_rngs,
 };
 
 void vm_domain_nodes(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *ret)

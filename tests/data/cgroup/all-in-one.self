@@ -1,0 +1,1 @@
+6:blkio,devices,memory,cpuacct,cpu,cpuset:/x

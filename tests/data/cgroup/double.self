@@ -1,0 +1,3 @@
+3:memory:/
+2:freezer:/
+1:cpuset:/

@@ -1,0 +1,2 @@
+2:memory:/a:b
+1:devices:/

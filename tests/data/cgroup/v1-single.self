@@ -1,0 +1,11 @@
+10:hugetlb:/user/a
+9:net_prio:/user/a
+8:blkio:/user/a
+7:net_cls:/user/a
+6:freezer:/user/a
+5:devices:/user/a
+4:memory:/user/a
+3:cpuacct:/user/a
+2:cpu:/user/a
+1:cpuset:/user/a
+0:name=openrc:/

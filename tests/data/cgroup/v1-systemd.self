@@ -1,0 +1,10 @@
+9:hugetlb:/
+8:perf_event:/
+7:blkio:/
+6:net_cls,net_prio:/
+5:freezer:/
+4:devices:/user.slice
+3:memory:/user.slice/user-0.slice
+2:cpu,cpuacct:/user.slice
+1:cpuset:/
+0:name=systemd:/user.slice/user-0.slice/session-1.scope
