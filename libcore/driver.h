@@ -16,6 +16,7 @@
 #include <vm/err.h>
 
 struct vm_guest;   /* guest.h */
+struct vm_undo_verb;
 struct vm_domain;  /* model.h */
 struct vm_xml;
 struct vm_record;
@@ -73,6 +74,8 @@ struct vm_driver {
 			 struct vm_err *err);
 	/* A vm_guest_reap_fn (state.h): gives back what an ended or interrupted run left (idempotent). */
 	int (*reap)(struct vm_guest *g, bool dead, struct vm_deadline dl, struct vm_err *err);
+	/* Verbs of the journals that reap replays; the context is the struct vm_guest. */
+	const struct vm_undo_verb *undo_verbs;
 };
 
 /* What a hypervisor tells of a running guest.  It stands apart from what can be done to one, so that a program

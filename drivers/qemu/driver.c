@@ -13,4 +13,5 @@ const struct vm_driver vm_qemu_driver = {
 	.reset = vm_qemu_reset,
 	.reboot = vm_qemu_reboot,
 	.reap = vm_qemu_reap,
+	.undo_verbs = vm_qemu_undo_verbs,
 };

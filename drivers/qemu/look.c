@@ -187,17 +187,26 @@ static int ask(struct vm_qmp *q, unsigned what, struct vm_deadline deadline, str
 	return 0;
 }
 
+int vm_qemu_look_on(struct vm_qmp *q, unsigned what, struct vm_deadline deadline,
+		    struct vm_look *ret, struct vm_err *err)
+{
+	VM_AUTO(vm_look_free) struct vm_look l = VM_LOOK_INIT;
+
+	if (ask(q, what, deadline, &l, err) < 0)
+		return -1;
+	*ret = l;
+	l = VM_LOOK_INIT;
+	return 0;
+}
+
 int vm_qemu_look(struct vm_guest *g, unsigned what, struct vm_deadline deadline, struct vm_look *ret,
 		 struct vm_err *err)
 {
-	VM_AUTO(vm_look_free) struct vm_look l = VM_LOOK_INIT;
 	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
 
 	if (vm_qemu_monitor_open(g, deadline, &q, err) < 0)
 		return -1;
-	if (ask(q, what, deadline, &l, err) < 0)
+	if (vm_qemu_look_on(q, what, deadline, ret, err) < 0)
 		return vm_qmp_refused(q) ? -1 : vm_qemu_silent(g, err);
-	*ret = l;
-	l = VM_LOOK_INIT;
 	return 0;
 }

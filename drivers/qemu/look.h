@@ -3,6 +3,10 @@
 #include <vm/look.h>
 #include <vm/state.h>
 
-/* observer->look: asks all of it in one round trip. */
+struct vm_qmp;
+/* Asks all of it in one round trip, on a monitor that is open. */
+int vm_qemu_look_on(struct vm_qmp *q, unsigned what, struct vm_deadline deadline,
+		    struct vm_look *ret, struct vm_err *err);
+/* observer->look */
 int vm_qemu_look(struct vm_guest *g, unsigned what, struct vm_deadline deadline, struct vm_look *ret,
 		 struct vm_err *err);

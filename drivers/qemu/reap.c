@@ -15,6 +15,7 @@
 #include <vm/state.h>
 
 #include "guest/hooks.h"
+#include "guest/tune.h"
 #include "host/tap.h"
 
 /* How long processes of a guest that is dead may take to go. */
@@ -90,7 +91,12 @@ static int undo_cgroup(void *ctx, const char *arg, struct vm_err *err)
 const struct vm_undo_verb vm_qemu_undo_verbs[] = {
 	{ VM_CGROUP_VERB, undo_cgroup },
 	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
-	{ "socket", undo_socket }, { "tap", undo_tap },	  { NULL, NULL },
+	{ "socket", undo_socket }, { "tap", undo_tap },
+	{ VM_TUNE_VERB_FILE, vm_tune_undo_file },
+	{ VM_TUNE_VERB_THREADS, vm_tune_undo_threads },
+	{ VM_TUNE_VERB_AFFINITY, vm_tune_undo_affinity },
+	{ VM_TUNE_VERB_LIVE, vm_tune_undo_live },
+	{ NULL, NULL },
 };
 
 /* Undoes one "VERB ARGUMENT"; a verb of a newer version is an error, what it names is not let go. */

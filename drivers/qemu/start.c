@@ -224,6 +224,7 @@ static const struct step {
 	{ "make its NVRAM", vm_start_nvram, true },
 	{ "make its network interfaces", vm_start_network, true },
 	{ "make its cgroup", vm_start_cgroup, true },
+	{ "set its limits", vm_start_limits, true },
 	{ "start helper programs", NULL, true },
 	{ "make its /dev", NULL, true },
 	{ "make its sockets", vm_start_sockets, true },

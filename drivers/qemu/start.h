@@ -72,6 +72,9 @@ int vm_start_network(struct vm_start *s, struct vm_err *err);
 int vm_start_sockets(struct vm_start *s, struct vm_err *err);
 /* start_cgroup.c: group and device rules. */
 int vm_start_cgroup(struct vm_start *s, struct vm_err *err);
+/* start_tune.c: limits of the groups before QEMU runs; its threads before its vCPUs do. */
+int vm_start_limits(struct vm_start *s, struct vm_err *err);
+int vm_start_threads(struct vm_start *s, struct vm_err *err);
 /* start_qemu.c */
 int vm_start_launch(struct vm_start *s, struct vm_err *err);
 int vm_start_ready(struct vm_start *s, struct vm_err *err);

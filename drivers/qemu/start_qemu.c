@@ -376,13 +376,16 @@ static bool has_pty(const struct vm_domain *d)
 	return false;
 }
 
-/* All in one go: QEMU reads it when it is ready, and nobody waits for anybody in between. */
+/* All in one go: QEMU reads it when it is ready, and nobody waits for anybody in between, unless single threads
+ * are to be tuned before the vCPUs run. */
 static int send_all(struct vm_start *s, struct replies *r, struct vm_err *err)
 {
 	if (vm_qmp_send(s->qmp, &r->capabilities, err, "qmp_capabilities", NULL) < 0 ||
 	    send_actions(s, &r->actions, err) < 0 || send_settings(s, &r->settings, err) < 0)
 		return -1;
 	if (has_pty(s->d) && vm_qmp_send(s->qmp, &r->chardevs, err, "query-chardev", NULL) < 0)
+		return -1;
+	if (vm_start_threads(s, err) < 0)
 		return -1;
 	if (!s->o->paused && vm_qmp_send(s->qmp, &r->cont, err, "cont", NULL) < 0)
 		return -1;

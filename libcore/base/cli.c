@@ -287,7 +287,7 @@ static int run(const struct vm_program *p, struct vm_cli_parsed *parsed, struct 
 		report(p, c->json, &late);
 		status = (int)late.kind;
 	}
-	if (p->changes && !c->dry_run && status != VM_USAGE)
+	if (p->changes && !c->dry_run && !c->only_looked && status != VM_USAGE)
 		audit(p, c, vm_interrupted ? 128 + vm_interrupted : status, vm_now_ms() - start);
 	return status;
 }

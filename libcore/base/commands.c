@@ -16,7 +16,12 @@ const struct vm_command vm_commands[] = {
 	{ "backup-begin", "vm-backup", NULL, NULL },
 	{ "backup-dumpxml", "vm-backup", NULL, NULL },
 	{ "blkdeviotune", "vm-throttle", NULL, NULL },
-	{ "blkiotune", "vm-cgroup", NULL, NULL },
+	{ "blkiotune", "vm-cgroup", NULL,
+	  "domain=@|weight=@weight=|device-weights=@device_weight="
+	  "|device-read-iops-sec=@device_read_iops_sec="
+	  "|device-write-iops-sec=@device_write_iops_sec="
+	  "|device-read-bytes-sec=@device_read_bytes_sec="
+	  "|device-write-bytes-sec=@device_write_bytes_sec=|config|live|current" },
 	{ "blockcommit", "vm-block-commit", NULL, NULL },
 	{ "blockcopy", "vm-block-copy", NULL, NULL },
 	{ "blockjob", "vm-job", NULL, NULL },
@@ -122,7 +127,8 @@ const struct vm_command vm_commands[] = {
 	  "|xpath:=!pipe the document into xmllint --xpath"
 	  "|wrap!pipe the document into xmllint --xpath" },
 	{ "edit", "vm-edit", NULL, "domain=@|skip-validate!documents are always validated" },
-	{ "emulatorpin", "vm-pin", NULL, NULL },
+	{ "emulatorpin", "vm-pin", "--emulator",
+	  "domain=@|cpulist=|config|live|current" },
 	{ "event", "vm-events", "--once",
 	  "domain=@|event=|all>|loop>~--follow|timeout=|list>~--list|timestamp" },
 	{ "find-storage-pool-sources", "vm-pool-sources", NULL, NULL },
@@ -155,7 +161,8 @@ const struct vm_command vm_commands[] = {
 	{ "iothreadadd", "vm-iothread", NULL, NULL },
 	{ "iothreaddel", "vm-iothread", NULL, NULL },
 	{ "iothreadinfo", "vm-info", "iothreads", "domain=@|config|live|current>" },
-	{ "iothreadpin", "vm-pin", NULL, NULL },
+	{ "iothreadpin", "vm-pin", NULL,
+	  "domain=@|iothread=|cpulist=|config|live|current" },
 	{ "iothreadset", "vm-iothread", NULL, NULL },
 	{ "list", "vm-list", NULL,
 	  "inactive|all|transient|persistent|with-snapshot|without-snapshot"
@@ -169,7 +176,10 @@ const struct vm_command vm_commands[] = {
 	{ "managedsave-edit", "vm-save-image", NULL, NULL },
 	{ "managedsave-remove", "vm-save-image", NULL, NULL },
 	{ "maxvcpus", "vm-host-info", NULL, NULL },
-	{ "memtune", "vm-cgroup", NULL, NULL },
+	{ "memtune", "vm-cgroup", NULL,
+	  "domain=@|hard-limit=@hard_limit=|soft-limit=@soft_limit="
+	  "|swap-hard-limit=@swap_hard_limit=|min-guarantee=!no hypervisor here has it"
+	  "|config|live|current" },
 	{ "metadata", "vm-metadata", NULL, NULL },
 	{ "migrate", "vm-migrate", NULL, NULL },
 	{ "migrate-compcache", "vm-migrate-tune", NULL, NULL },
@@ -220,7 +230,8 @@ const struct vm_command vm_commands[] = {
 	{ "nodememstats", "vm-host-stats", NULL, NULL },
 	{ "nodesevinfo", "vm-host-info", NULL, NULL },
 	{ "nodesuspend", "vm-host-suspend", NULL, NULL },
-	{ "numatune", "vm-cgroup", NULL, NULL },
+	{ "numatune", "vm-cgroup", NULL,
+	  "domain=@|mode=@numa_mode=|nodeset=@numa_nodeset=|config|live|current" },
 	{ "nwfilter-binding-create", "vm-filter-binding-create", NULL, NULL },
 	{ "nwfilter-binding-delete", "vm-filter-binding-delete", NULL, NULL },
 	{ "nwfilter-binding-dumpxml", "vm-filter-binding-dumpxml", NULL, NULL },
@@ -268,7 +279,9 @@ const struct vm_command vm_commands[] = {
 	{ "save-image-define", "vm-save-image", NULL, NULL },
 	{ "save-image-dumpxml", "vm-save-image", NULL, NULL },
 	{ "save-image-edit", "vm-save-image", NULL, NULL },
-	{ "schedinfo", "vm-cgroup", NULL, NULL },
+	{ "schedinfo", "vm-cgroup", NULL,
+	  "domain=@|weight:=@cpu_shares=|cap:=!no hypervisor here has it; set vcpu_quota"
+	  "|current|config|live|set=@*" },
 	{ "screenshot", "vm-screenshot", NULL, NULL },
 	{ "secret-define", "vm-secret-define", NULL, NULL },
 	{ "secret-dumpxml", "vm-secret-dumpxml", NULL, NULL },
@@ -314,7 +327,8 @@ const struct vm_command vm_commands[] = {
 	  "domain=@|maximum>~--get=vcpus_max|active>~--get=vcpus|live|config|current>"
 	  "|guest!ask the guest itself: vm-info GUEST agent" },
 	{ "vcpuinfo", "vm-info", "vcpus", "domain=@|pretty>" },
-	{ "vcpupin", "vm-pin", NULL, NULL },
+	{ "vcpupin", "vm-pin", NULL,
+	  "domain=@|vcpu=|cpulist=|config|live|current" },
 	{ "version", "vm-host-info", NULL, NULL },
 	{ "vncdisplay", "vm-info", "graphics", "domain=@" },
 	{ "vol-clone", "vm-vol-clone", NULL, NULL },

@@ -33,6 +33,7 @@ const struct vm_conf_key vm_conf_keys[] = {
 	      "device nodes every guest may use, separated by commas (empty: the built-in list)") },
 	{ KEY(acl_backend, VM_OPT_ENUM, "auto", "which cgroup version enforces device rules"),
 	  .words = backends },
+	{ KEY(convert_shares, VM_OPT_FLAG, "no", "map <shares> to cgroup v2's weights") },
 	{ KEY(private_dev, VM_OPT_FLAG, "yes", "give every guest a /dev of its own") },
 	{ KEY(hooks_path, VM_OPT_STR, VM_SYSCONFDIR "/vm/hooks", "where hook programs are") },
 	{ KEY(hook_timeout_ms, VM_OPT_SECONDS, "60", "seconds a hook may take"), .alias = "hook_timeout" },

@@ -26,7 +26,7 @@ struct translation {
 	const struct vm_command *c;
 	struct option options[OPTIONS_MAX];
 	size_t n;
-	struct vm_words before, operands; /* owned */
+	struct vm_words before, operands, behind; /* owned */
 	bool alone;			  /* without the options of `with` */
 };
 
@@ -34,6 +34,7 @@ static void translation_free(struct translation *t)
 {
 	vm_words_free(&t->before);
 	vm_words_free(&t->operands);
+	vm_words_free(&t->behind);
 }
 
 static void read_table(struct translation *t)
@@ -55,6 +56,10 @@ static void read_table(struct translation *t)
 		if (*q == '@') {
 			o->operand = true;
 			o->rest = q[1] == '*';
+			if (!o->rest && end > q + 1) {
+				o->to = q + 1;
+				o->to_len = (size_t)(end - q - 1);
+			}
 		} else if (*q == '>' || *q == '!') {
 			o->refused = *q == '!';
 			o->alone = q[1] == '~';
@@ -96,7 +101,9 @@ static int take(struct translation *t, struct option *o, const char *value, stru
 			   (int)o->len, o->name);
 		return vm_err_hint(err, "%.*s", (int)o->to_len, o->to);
 	}
-	if (o->operand)
+	if (o->operand && o->to)
+		vm_words_add(&t->behind, vm_xasprintf("%.*s%s", (int)o->to_len, o->to, value));
+	else if (o->operand)
 		vm_words_add(&t->operands, vm_xstrdup(value));
 	else if (o->to && !o->to_len)
 		return 0;
@@ -213,6 +220,7 @@ int vm_command_translate(const struct vm_command *c, char *const *argv, struct v
 	if (t.operands.n)
 		vm_words_add(&words, vm_xstrdup("--"));
 	move(&t.operands, &words);
+	move(&t.behind, &words);
 	for (; !c->options && *argv; argv++)
 		vm_words_add(&words, vm_xstrdup(*argv));
 	add_fixed(c->with, false, &words);

@@ -102,5 +102,7 @@ int vm_tune_read_raw(const struct vm_tune_place *p, char **ret, struct vm_err *e
  */
 int vm_tune_compose(const struct vm_tune_place *p, const struct vm_tune_value *v, bool convert,
 		    const struct vm_tune_value *hard, char **ret, struct vm_err *err);
+/* What is to be written to bring back what there is now.  Owned. */
+int vm_tune_restore_text(const struct vm_tune_place *p, char **ret, struct vm_err *err);
 /* VM_HYPERVISOR: the kernel, or the group above, refuses; VM_UNSUPPORTED: no such file. */
 int vm_tune_write(const struct vm_tune_place *p, const char *text, struct vm_err *err);

@@ -353,7 +353,8 @@ int vm_tune_compose(const struct vm_tune_place *p, const struct vm_tune_value *v
 			   "%s/%s: %" PRIu64 " is out of range: %" PRIu64 " to %" PRIu64, p->path,
 			   p->file->name, n, p->file->min, p->file->max);
 		return p->t->kind == VM_TUNE_SHARES && p->v2
-			       ? vm_err_hint(err, "--convert-shares maps 2..262144 to 1..10000")
+			       ? vm_err_hint(err, "--convert-shares, or convert_shares of vm.conf(5), maps "
+						  "2..262144 to 1..10000")
 			       : -1;
 	}
 	if (p->t->kind == VM_TUNE_SWAP && p->v2)
@@ -377,15 +378,35 @@ int vm_tune_compose(const struct vm_tune_place *p, const struct vm_tune_value *v
 	return 0;
 }
 
+int vm_tune_restore_text(const struct vm_tune_place *p, char **ret, struct vm_err *err)
+{
+	VM_AUTO_FREE char *text = NULL;
+	const char *line;
+
+	if (read_file(p, p->file->name, &text, err) < 0)
+		return -1;
+	if (p->t->per_device) {
+		struct vm_tune_value v;
+
+		if (read_device(p, text, &v, err) < 0)
+			return -1;
+		*ret = compose_device(p, &v);
+		return 0;
+	}
+	line = strncmp(text, "default ", 8) == 0 ? text + 8 : text;
+	*ret = vm_xstrndup(line, strcspn(line, "\n"));
+	return 0;
+}
+
 /* One line of a file of this group ("" = the group above), without its newline; "?" = not to be had. */
 static void look(const struct vm_tune_place *p, bool above, const char *name, char *buf, size_t size)
 {
+	VM_AUTO_FD int dir = openat(p->dir, above ? ".." : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	VM_AUTO_FREE char *text = NULL;
-	VM_AUTO_FREE char *file = vm_xasprintf("%s%s", above ? "../" : "", name);
 	struct vm_err ignored = VM_ERR_INIT;
 
 	snprintf(buf, size, "?");
-	if (vm_file_read(p->dir, file, KFILE_MAX, &text, NULL, NULL, &ignored) == 0)
+	if (dir >= 0 && vm_file_read(dir, name, KFILE_MAX, &text, NULL, NULL, &ignored) == 0)
 		snprintf(buf, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
@@ -433,13 +454,15 @@ static int explain(const struct vm_tune_place *p, const char *text, int error, s
 int vm_tune_write(const struct vm_tune_place *p, const char *text, struct vm_err *err)
 {
 	VM_AUTO_FD int fd = openat(p->dir, p->file->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	size_t len = strlen(text);
+	/* Nothing at all is not written; a line's end is, and empties a list. */
+	const char *line = *text ? text : "\n";
+	size_t len = strlen(line);
 	ssize_t n;
 
 	if (fd < 0)
 		return explain(p, text, errno, err);
 	do
-		n = write(fd, text, len);
+		n = write(fd, line, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return explain(p, text, errno, err);

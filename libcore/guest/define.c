@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <vm/define.h>
 
+#include <assert.h>
 #include <driver.h>
 #include <model/domain.h>
 #include <state/libvirt.h>
@@ -234,7 +235,37 @@ static int define(const struct vm_define *o, struct vm_guest *g, const struct vm
 	if (!changed)
 		return 1;
 	vm_log_step("write %s/%s.xml", o->state->etc_path, g->name);
-	return o->dry_run ? 0 : store(o, g, d, whole, err);
+	if (o->dry_run)
+		return 0;
+	if (o->before) {
+		size_t len;
+		const char *text = vm_xml_text(whole, &len);
+
+		if (o->before(o->before_arg, text, len, err) < 0)
+			return -1;
+	}
+	return store(o, g, d, whole, err);
+}
+
+int vm_guest_define_open(const struct vm_define *o, struct vm_guest *g, const struct vm_xml *doc,
+			 struct vm_defined *ret, struct vm_err *err)
+{
+	VM_AUTO(vm_domain_freep) struct vm_domain *given = NULL;
+	struct vm_defined defined = {0};
+	int r;
+
+	if (vm_domain_parse(doc, false, &given, err) < 0)
+		return -1;
+	assert(o->dry_run || g->lock >= 0);
+	if (strcmp(given->name, g->name) != 0)
+		return vm_err_set(err, VM_BAD_INPUT, "the document is that of a guest '%s'",
+				  given->name);
+	r = define(o, g, doc, given, &defined, err);
+	if (r < 0)
+		return -1;
+	defined.name = vm_xstrdup(given->name);
+	*ret = defined;
+	return r;
 }
 
 int vm_guest_define(const struct vm_define *o, const struct vm_xml *doc, struct vm_defined *ret,

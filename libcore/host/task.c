@@ -2,6 +2,8 @@
 #include "task.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -13,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/strbuf.h>
 
@@ -136,6 +139,78 @@ char *vm_task_affinity(pid_t tid)
 		vm_strbuf_printf(&b, to > from ? "%s%zu-%zu" : "%s%zu", b.len ? "," : "", from, to);
 	}
 	return vm_strbuf_take(&b);
+}
+
+#define CPUS_MAX 8192
+
+static bool parse_cpus(const char *text, cpu_set_t *set, size_t size)
+{
+	while (*text) {
+		char *end;
+		unsigned long from, to;
+
+		if (!isdigit((unsigned char)*text))
+			return false;
+		from = to = strtoul(text, &end, 10);
+		if (*end == '-' && isdigit((unsigned char)end[1]))
+			to = strtoul(end + 1, &end, 10);
+		if (from > to || to >= CPUS_MAX || (*end && *end != ',') || (*end && !end[1]))
+			return false;
+		for (; from <= to; from++)
+			CPU_SET_S(from, size, set);
+		text = end + (*end == ',');
+	}
+	return true;
+}
+
+int vm_task_affinity_set(pid_t tid, const char *cpus)
+{
+	size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
+	VM_AUTO_FREE cpu_set_t *set = CPU_ALLOC(CPUS_MAX);
+
+	if (!set)
+		return -1;
+	if (!cpus || strcmp(cpus, "all") == 0) {
+		memset(set, 0xff, size);
+	} else {
+		memset(set, 0, size);
+		if (!*cpus || !parse_cpus(cpus, set, size)) {
+			errno = EINVAL;
+			return -1;
+		}
+	}
+	return sched_setaffinity(tid, size, set);
+}
+
+bool vm_task_is_of(pid_t pid, pid_t tid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)pid, (int)tid);
+	return tid > 0 && stat(path, &st) == 0;
+}
+
+int vm_task_threads(pid_t pid, pid_t **ret)
+{
+	char path[64];
+	struct dirent *e;
+	pid_t *v = NULL;
+	int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	if (!d)
+		return -1;
+	while (n < VM_TASK_THREADS_MAX && (e = readdir(d)))
+		if (isdigit((unsigned char)e->d_name[0])) {
+			v = vm_xreallocarray(v, (size_t)n + 1, sizeof(*v));
+			v[n++] = (pid_t)atoi(e->d_name);
+		}
+	closedir(d);
+	*ret = v;
+	return n;
 }
 
 char *vm_task_user(pid_t pid)

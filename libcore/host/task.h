@@ -22,6 +22,14 @@ bool vm_process_times(pid_t pid, uint64_t *ret_user_ms, uint64_t *ret_system_ms)
 bool vm_task_schedstat(pid_t pid, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret_wait_ns);
 /* CPUs it may run on, "0-3,6"; NULL: gone.  Owned. */
 char *vm_task_affinity(pid_t tid);
+/* Lets a thread run on these CPUs only ("0-3,6"; NULL or "all": on every one that it may). 0, or -1 with errno (EINVAL: no
+ * list, or none of them is there). */
+int vm_task_affinity_set(pid_t tid, const char *cpus);
+/* Is tid a thread of process pid? */
+bool vm_task_is_of(pid_t pid, pid_t tid);
+/* The threads of a process (owned); how many, or -1 with errno. */
+#define VM_TASK_THREADS_MAX 65536
+int vm_task_threads(pid_t pid, pid_t **ret);
 /* Real user id and its name ("vm-qemu", or the number); NULL: gone.  Owned. */
 char *vm_task_user(pid_t pid);
 /* Filters and capabilities a process confined itself with; false: gone. */

@@ -274,7 +274,7 @@ static const char *skip_space(const char *p)
 }
 
 /* "0-3,^2,8": numbers and ranges, ^ takes one out again. */
-static bool parse_cpuset(const char *text, struct mt_cpuset *ret)
+bool mt_cpuset_parse(const char *text, struct mt_cpuset *ret)
 {
 	VM_AUTO_FREE uint64_t *bits = vm_xcalloc(CPUSET_BITS / 64, sizeof(*bits));
 	const char *p = skip_space(text);
@@ -355,7 +355,7 @@ enum vm_kind mt_value_parse(const struct mt_row *row, const char *text, const ch
 			return refuse(&why, VM_BAD_INPUT, "'%.60s' is not a MAC address", text);
 		return VM_OK;
 	case MT_CPUSET:
-		if (!parse_cpuset(text, datum))
+		if (!mt_cpuset_parse(text, datum))
 			return refuse(&why, VM_BAD_INPUT, "'%.60s' is not a set of CPUs", text);
 		return VM_OK;
 	case MT_ONE:
@@ -382,7 +382,7 @@ static char *format_size(const struct mt_row *row, uint64_t v, const char **ret_
 	return vm_xasprintf("%" PRIu64, v / factor);
 }
 
-static char *format_cpuset(const struct mt_cpuset *set)
+char *mt_cpuset_text(const struct mt_cpuset *set)
 {
 	struct vm_strbuf b = VM_STRBUF_INIT;
 
@@ -437,7 +437,7 @@ char *mt_value_format(const struct mt_row *row, const void *datum, const char **
 			vm_strbuf_printf(&b, i > 0 ? ":%02x" : "%02x", u[i]);
 		return vm_strbuf_take(&b);
 	case MT_CPUSET:
-		return format_cpuset(datum);
+		return mt_cpuset_text(datum);
 	case MT_ONE:
 	case MT_MANY:
 	case MT_CASE:

@@ -109,6 +109,18 @@ static void translations(void **state)
 		{ "dumpxml web1 //a", "!virsh's dumpxml does not take '//a'", VM_USAGE },
 		{ "create f.xml --paused", "vm-create --paused -- f.xml", VM_OK },
 		{ "shutdown web1 acpi", "vm-shutdown --mode=acpi -- web1", VM_OK },
+		{ "memtune web1", "vm-cgroup -- web1", VM_OK },
+		{ "memtune --hard-limit 1G web1 --live --swap-hard-limit=-1",
+		  "vm-cgroup --live -- web1 hard_limit=1G swap_hard_limit=-1", VM_OK },
+		{ "memtune web1 1024 512", "vm-cgroup -- web1 hard_limit=1024 soft_limit=512", VM_OK },
+		{ "schedinfo web1 --set cpu_shares=5 vcpu_quota=9000 --config",
+		  "vm-cgroup --config -- web1 cpu_shares=5 vcpu_quota=9000", VM_OK },
+		{ "blkiotune web1 --device-weights /dev/sda,100,/dev/sdb,200",
+		  "vm-cgroup -- web1 device_weight=/dev/sda,100,/dev/sdb,200", VM_OK },
+		{ "numatune web1 --nodeset 0-1 --mode 0", "vm-cgroup -- web1 numa_nodeset=0-1 numa_mode=0", VM_OK },
+		{ "vcpupin web1 0 0-3 --live", "vm-pin --vcpu=0 --cpulist=0-3 --live -- web1", VM_OK },
+		{ "emulatorpin web1 0", "vm-pin --emulator --cpulist=0 -- web1", VM_OK },
+		{ "iothreadpin web1 --iothread 1 --cpulist 2", "vm-pin --iothread=1 --cpulist=2 -- web1", VM_OK },
 		/* without a table of its own: as it is */
 		{ "net-start default --x=y", "vm-net-start default --x=y", VM_OK },
 	};

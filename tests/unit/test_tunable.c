@@ -260,7 +260,7 @@ static void converted(void **state)
 	put("cpu.weight", "100\n");
 	open_place(&r, &p);
 	assert_int_equal(vm_tune_compose(&p, &v, false, NULL, &text, &err), -1);
-	assert_string_equal(err.hint, "--convert-shares maps 2..262144 to 1..10000");
+	assert_non_null(strstr(err.hint, "--convert-shares"));
 	assert_int_equal(vm_tune_compose(&p, &v, true, NULL, &text, &err), 0);
 	assert_string_equal(text, "10000");
 	unuse();

@@ -57,6 +57,7 @@ struct vm_common {
 	uint64_t timeout_ms; /* default 10,000 */
 	bool timeout_given;
 	bool dry_run, json, quiet, verbose;
+	bool only_looked; /* set by run(): this time nothing was to be changed, and syslog gets no line */
 	struct vm_words operands;    /* as typed; "--domain"/"--file" put where they belong */
 	struct vm_deadline deadline; /* of the whole command: now + timeout_ms */
 };

@@ -26,6 +26,7 @@ struct vm_command {
 	 *   name=       with a value, passed on as --name=VALUE
 	 *   name:=      with a value, only by its name (others also by their place)
 	 *   name=@      with a value that is an operand of the tool; @* takes all that are left
+	 *   name=@TEXT  with a value that is an operand behind TEXT, after those without
 	 *   name>TEXT   a flag that becomes TEXT (nothing, if it goes without saying)
 	 *   name>~TEXT  the same, and the options of `with` are left out
 	 *   name=>TEXT  with a value that is put behind TEXT

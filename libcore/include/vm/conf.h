@@ -11,7 +11,7 @@ struct vm_conf {
 	char *group;		       /* who may look into /run/vm */
 	char *cgroup_device_acl;       /* paths, comma-separated; NULL = built-in list */
 	int acl_backend;	       /* auto v1 v2 both none */
-	bool private_dev;
+	bool private_dev, convert_shares;
 	char *hooks_path;
 	uint64_t stop_timeout_ms, hook_timeout_ms;
 	uint64_t parallel;

@@ -7,6 +7,7 @@
 #include <vm/err.h>
 #include <vm/state.h>
 
+struct vm_guest;
 struct vm_planner;
 struct vm_xml;
 
@@ -25,6 +26,9 @@ struct vm_define {
 	/* The definition must still be this, or it is VM_IN_USE: it was changed meanwhile. NULL = any. */
 	const char *expected;
 	size_t expected_len;
+	/* Called right before the text is stored, with the lock held; not if nothing changes. -1: it is not. */
+	int (*before)(void *arg, const char *text, size_t len, struct vm_err *err);
+	void *before_arg;
 };
 struct vm_defined {
 	char *name; /* owned */
@@ -39,6 +43,9 @@ void vm_defined_free(struct vm_defined *d);
  */
 int vm_guest_define(const struct vm_define *o, const struct vm_xml *doc, struct vm_defined *ret,
 		    struct vm_err *err);
+/* The same for a guest that the caller has open, and locked unless dry_run; the document must be its. */
+int vm_guest_define_open(const struct vm_define *o, struct vm_guest *g, const struct vm_xml *doc,
+			 struct vm_defined *ret, struct vm_err *err);
 
 struct vm_undefine {
 	bool managed_save, snapshots,

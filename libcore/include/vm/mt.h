@@ -68,6 +68,11 @@ struct mt_cpuset {
 	uint64_t *bits; /* owned */
 	uint32_t nbits;
 };
+/* "0-3,^2,8": numbers and ranges, ^ takes one out again; spaces are as good as none.  False: no set, or
+ * an empty one; else *ret, which must be initialised, is replaced. */
+bool mt_cpuset_parse(const char *text, struct mt_cpuset *ret);
+/* "0-1,3,8"; owned. */
+char *mt_cpuset_text(const struct mt_cpuset *set);
 struct mt_list {
 	void **v; /* owned pointers to owned objects */
 	uint32_t n;
