@@ -68,6 +68,28 @@ static int load(const struct options *o, bool *ret_live, struct vm_xml **ret, st
 	return vm_domain_complete(doc, NULL, planner, ret, &d, err);
 }
 
+static int update_cpu(const struct options *o, bool live, struct vm_xml **doc, struct vm_err *err)
+{
+	VM_AUTO(vm_state_close) struct vm_state s = VM_STATE_INIT;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	const struct vm_planner *planner;
+	struct vm_xml *updated = NULL;
+
+	if (vm_state_open(o->common.connect, VM_STATE_READ, &s, err) < 0 ||
+	    vm_planner_find(s.driver, &planner, err) < 0 ||
+	    vm_domain_parse(*doc, live, &d, err) < 0)
+		return -1;
+	if (planner->update_cpu == NULL)
+		return vm_driver_lacks(planner->name, "description of the host's CPU", err);
+	if (planner->update_cpu(&s, d, *doc, o->common.deadline, &updated, err) < 0)
+		return -1;
+	if (updated != NULL) {
+		vm_xml_free(*doc);
+		*doc = updated;
+	}
+	return 0;
+}
+
 /* What is to be printed, when it is not simply the text as it stands. */
 static int rewrite(const struct options *o, bool live, struct vm_xml **doc, struct vm_strbuf *text,
 		   struct vm_err *err)
@@ -78,9 +100,6 @@ static int rewrite(const struct options *o, bool live, struct vm_xml **doc, stru
 
 	if (vm_domain_parse(*doc, live && !o->migratable, &d, err) < 0)
 		return -1;
-	if (o->update_cpu && d->cpu != NULL && d->cpu->mode == VM_CPU_HOST_MODEL)
-		return vm_err_set(err, VM_UNSUPPORTED,
-				  "the host's CPU cannot be written out as a model yet");
 	if (live && o->migratable) {
 		mt_format(&vm_domain_type, d, 0, o->security_info ? MT_FORMAT_SECRETS : 0, text);
 		return 0;
@@ -112,7 +131,8 @@ static int run(void *options_, struct vm_err *err)
 						  : "GUEST or --file=FILE is missing");
 	if (o->live && o->inactive)
 		return vm_err_set(err, VM_USAGE, "--live and --inactive contradict each other");
-	if (load(o, &live, &doc, err) < 0 || rewrite(o, live, &doc, &text, err) < 0)
+	if (load(o, &live, &doc, err) < 0 ||
+	    (o->update_cpu && update_cpu(o, live, &doc, err) < 0) || rewrite(o, live, &doc, &text, err) < 0)
 		return -1;
 	if (text.len == 0) {
 		size_t len;

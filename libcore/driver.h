@@ -24,6 +24,7 @@ struct vm_strbuf;
 struct vm_out;
 struct vm_look;
 struct vm_stats;
+struct vm_state;
 struct vm_stats_asked; /* a driver's own */
 
 struct vm_start_options {
@@ -130,6 +131,11 @@ struct vm_planner {
 	int (*export_native)(const struct vm_domain *d, const char *format,
 			     const struct vm_guest_paths *paths, struct vm_strbuf *out,
 			     struct vm_err *err);
+	/* *ret: the document with a CPU that is a copy of the host's written out as this host would provide it;
+	 * NULL if it has no such. */
+	int (*update_cpu)(const struct vm_state *s, const struct vm_domain *d,
+			  const struct vm_xml *doc, struct vm_deadline deadline,
+			  struct vm_xml **ret, struct vm_err *err);
 	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
 };
 

@@ -27,6 +27,12 @@ void vm_qemu_caps_file(const char *emulator, char buf[32]);
 int vm_qemu_caps_dir(const struct vm_state *s, bool make);
 /* Takes the record over (also on failure). */
 int vm_qemu_caps_from_record(struct vm_record *r, struct vm_qemu_caps **ret, struct vm_err *err);
+struct vm_qmp;
+/* Runs the emulator with that -machine and no guest; `ask` talks to it.  Failures as vm_qemu_caps_get() tells them. */
+int vm_qemu_caps_session(const char *emulator, const char *machine, struct vm_deadline deadline,
+			 int (*ask)(struct vm_qmp *q, struct vm_deadline deadline, void *arg,
+				    struct vm_err *err),
+			 void *arg, struct vm_err *err);
 /* Runs the emulator. */
 int vm_qemu_caps_probe(const char *emulator, struct vm_deadline deadline, struct vm_record *ret,
 		       struct vm_err *err);

@@ -30,7 +30,7 @@
 
 /* One run of the emulator. */
 struct probe {
-	const char *emulator;
+	const char *emulator, *machine;
 	pid_t pid;
 	int pidfd, err_fd;
 	struct vm_qmp *q;
@@ -347,7 +347,7 @@ static int launch(struct probe *p, struct vm_err *err)
 {
 	const char *const argv[] = {p->emulator,
 				    "-machine",
-				    "none,accel=tcg:kvm",
+				    p->machine,
 				    "-nodefaults",
 				    "-no-user-config",
 				    "-S",
@@ -480,12 +480,30 @@ static int run_all(struct probe *p, struct vm_err *err)
 	}
 }
 
+int vm_qemu_caps_session(const char *emulator, const char *machine, struct vm_deadline deadline,
+			 int (*ask_it)(struct vm_qmp *q, struct vm_deadline deadline, void *arg,
+				       struct vm_err *err),
+			 void *arg, struct vm_err *err)
+{
+	VM_AUTO(probe_close)
+	struct probe p = {.emulator = emulator, .machine = machine, .pid = -1, .pidfd = -1,
+			  .err_fd = -1, .deadline = deadline, .r = VM_RECORD_INIT};
+
+	if (launch(&p, err) < 0)
+		return vm_err_wrap(err, "emulator %s", emulator);
+	if (vm_qmp_send(p.q, NULL, err, "qmp_capabilities", NULL) < 0 ||
+	    ask_it(p.q, deadline, arg, err) < 0)
+		return explain(&p, err);
+	return 0;
+}
+
 int vm_qemu_caps_probe(const char *emulator, struct vm_deadline deadline, struct vm_record *ret,
 		       struct vm_err *err)
 {
 	VM_AUTO(probe_close)
 	struct probe p = {
-	    .emulator = emulator, .pid = -1, .pidfd = -1, .err_fd = -1, .r = VM_RECORD_INIT};
+	    .emulator = emulator, .machine = "none,accel=tcg:kvm", .pid = -1, .pidfd = -1,
+	    .err_fd = -1, .r = VM_RECORD_INIT};
 	char identity[512];
 
 	p.deadline = deadline;

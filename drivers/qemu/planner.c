@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* This driver's row in the table of what drivers make of documents. */
+#include "hostcpu.h"
 #include "lifecycle.h"
 #include "qemu.h"
 
@@ -8,5 +9,6 @@ const struct vm_planner vm_qemu_planner = {
 	.complete = vm_qemu_complete,
 	.validate = vm_qemu_validate,
 	.export_native = vm_qemu_export,
+	.update_cpu = vm_qemu_update_cpu,
 	.start = vm_qemu_start,
 };

@@ -20,6 +20,7 @@
 #include <vm/xml.h>
 
 #include "agent.h"
+#include "hostcpu.h"
 #include "caps.h"
 #include "host/tap.h"
 #include "lifecycle.h"
@@ -67,6 +68,25 @@ static int set_alias(enum vm_device_family family, struct vm_device *dev, void *
 	return 0;
 }
 
+/* What host-model is here and now becomes part of this run: its live document says it. */
+static int write_out_cpu(struct vm_start *s, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+
+	if (vm_qemu_update_cpu(s->g->state, s->d, s->doc, s->deadline, &doc, err) < 0)
+		return -1;
+	if (doc == NULL)
+		return 0;
+	if (vm_domain_parse(doc, false, &d, err) < 0)
+		return -1;
+	vm_domain_free(s->d);
+	s->d = vm_take_ptr(&d);
+	vm_xml_free(s->doc);
+	s->doc = vm_take_ptr(&doc);
+	return 0;
+}
+
 static int step_document(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *own = NULL;
@@ -84,6 +104,8 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 	}
 	/* Facts that a definition edited by hand lacks are filled for this run; define keeps them. */
 	if (vm_domain_complete(doc, NULL, &vm_qemu_planner, &s->doc, &s->d, err) < 0)
+		return -1;
+	if (write_out_cpu(s, err) < 0)
 		return -1;
 	s->as_written = strcmp(vm_xml_text(doc, NULL), vm_xml_text(s->doc, NULL)) == 0;
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));

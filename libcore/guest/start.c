@@ -4,6 +4,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/log.h>
 #include <vm/model.h>
 #include <vm/strbuf.h>
 #include <vm/xml.h>
@@ -66,8 +67,30 @@ int vm_guest_create(struct vm_host *h, const struct vm_start_options *o, char **
 	return 0;
 }
 
-int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *out,
-			 struct vm_err *err)
+/* A CPU that copies the host's, as a start would write it out; left alone where there is no hypervisor to ask. */
+static int update_cpu(const struct vm_host *h, const struct vm_planner *planner,
+		      struct vm_deadline dl, const struct vm_xml *doc, struct vm_domain **d,
+		      struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *updated = NULL;
+	struct vm_domain *parsed = NULL;
+	struct vm_err why = VM_ERR_INIT;
+
+	if (planner->update_cpu == NULL)
+		return 0;
+	if (planner->update_cpu(&h->state, *d, doc, dl, &updated, &why) < 0)
+		vm_log_step("%s", why.msg);
+	if (updated == NULL)
+		return 0;
+	if (vm_domain_parse(updated, false, &parsed, err) < 0)
+		return -1;
+	vm_domain_free(*d);
+	*d = parsed;
+	return 0;
+}
+
+int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_deadline dl,
+			 struct vm_strbuf *out, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL, *complete = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
@@ -84,7 +107,8 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *o
 		return -1;
 	file = vm_xasprintf("%s/%s.xml", h->state.etc_path, name);
 	if (vm_xml_parse(text, len, file, &doc, err) < 0 ||
-	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0)
+	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0 ||
+	    update_cpu(h, planner, dl, complete, &d, err) < 0)
 		return -1;
 	run = vm_xasprintf("%s/%s", h->state.run_path, name);
 	lib = vm_xasprintf("%s/%s", h->state.lib_path, name);

@@ -30,7 +30,7 @@ static int print_one(void *opaque, const char *operand, struct vm_err *err)
 	struct start *s = opaque;
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf text = VM_STRBUF_INIT;
 
-	if (vm_guest_print_start(s->host, operand, &text, err) < 0)
+	if (vm_guest_print_start(s->host, operand, s->common.deadline, &text, err) < 0)
 		return -1;
 	fputs(text.text, stdout);
 	return 0;

@@ -37,8 +37,8 @@ int vm_guest_start(struct vm_host *h, const char *ref, const struct vm_start_opt
 int vm_guest_create(struct vm_host *h, const struct vm_start_options *o, char **ret_name,
 		    struct vm_err *err);
 /* The command line a start would run. Nothing needs to exist. */
-int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_strbuf *out,
-			 struct vm_err *err);
+int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_deadline dl,
+			 struct vm_strbuf *out, struct vm_err *err);
 /*
  * Asks it to shut down: by the modes in turn, by default the agent if one listens, then the
  * power button.  VM_NOT_RUNNING: it is off (with if_needed: 1).  *ret_run (may be NULL) is what
