@@ -44,7 +44,8 @@ int vm_start_hook_start(struct vm_start *s, struct vm_err *err)
 {
 	if (!s->hooks)
 		return 0;
-	if (vm_start_hold(s, "hook", "stopped", err) < 0)
+	/* Its interfaces have got names by now. */
+	if (vm_start_early_xml(s, err) < 0 || vm_start_hold(s, "hook", "stopped", err) < 0)
 		return -1;
 	return ask_live(s, "start", err);
 }

@@ -393,7 +393,7 @@ static int check_interface(struct check *c, const struct vm_interface *n)
 	if (n->tap != NULL || n->vhost != NULL)
 		return REFUSE(c, n, "backend", "a backend's paths are not supported yet");
 	if (n->script != NULL || n->downscript != NULL)
-		return REFUSE(c, n, "script", "<script> is not supported yet");
+		return REFUSE(c, n, "script", "<script> is not run; a hook can do at 'start' what it does (vm-hooks(5))");
 	if (n->rx_frames != 0)
 		return REFUSE(c, n, "coalesce", "<coalesce> is not supported yet");
 	if (n->isolated == VM_SWITCH_ON)

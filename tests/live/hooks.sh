@@ -83,5 +83,19 @@ chmod 755 "$hooks/qemu"
 status_is 0 vm-start --timeout=1 g
 rm "$hooks/qemu"
 status_is 0 vm-destroy g
+
+# ---- at "start" the interfaces are there, under the names in the document ----
+rm -rf "$hooks"
+hook "$hooks/qemu" '[ "$2" = start ] || exit 0
+tap=$(sed -n "s/.*<target dev=.\(vnet[0-9]*\).*/\1/p")
+ip -o link show dev "$tap" | cut -d: -f 2 >>'"$log"
+: >"$log"
+guest_xml n "<interface type='ethernet'><model type='virtio'/></interface>" >"$T/n.xml"
+status_is 0 vm-create -q "$T/n.xml"
+like "$(said)" '^ vnet[0-9]+$' "the hook finds the tap"
+vm-destroy -q n
+sed "s|<interface type='ethernet'>|&<script path='/etc/up'/>|" "$T/n.xml" >"$T/script.xml"
+status_is 3 vm-create "$T/script.xml"
+err_like "<script> is not run; a hook can do at 'start' what it does"
 leftovers
 done_testing
