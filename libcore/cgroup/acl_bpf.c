@@ -335,7 +335,7 @@ static int read_map(int fd, struct vm_acl *acl, struct vm_err *err)
 {
 	struct vm_acl_key key, *last = NULL;
 	union bpf_attr attr;
-	uint32_t value;
+	uint32_t value = 0; /* the kernel writes it, which compilers do not see */
 
 	for (;;) {
 		memset(&attr, 0, sizeof(attr));

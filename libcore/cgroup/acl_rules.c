@@ -326,7 +326,8 @@ static int from_value(const char *value, struct vm_acl *acl, struct vm_err *err)
 
 	for (int i = 0; i < 3 && by != NULL; i++) {
 		by = strchr(by, ' ');
-		by += by != NULL;
+		if (by != NULL)
+			by++;
 	}
 	if (by == NULL || parse_rule(value, (size_t)(by - 1 - value), &r) < 0 || r.type == 'a')
 		return vm_err_set(err, VM_BAD_INPUT, "'%.100s' is no device rule", value);

@@ -235,7 +235,7 @@ static int make_parts(struct vm_cgroup *c, size_t i, struct vm_err *err)
 	struct vm_cgroup_at *at = &c->at[i];
 
 	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++)
-		if (make_part(hier, at, p, err) < 0)
+		if (make_part(hier, at, (enum vm_cgroup_part)p, err) < 0)
 			return -1;
 	/* v2 gives no controllers to the parts while processes are beside them: those who brought the group. */
 	if (at->adopted && hier->v2 &&
