@@ -75,17 +75,12 @@ static int shutdown_one(void *opaque, const char *operand, struct vm_err *err)
 /* Puts the names of all that run in the operands' place. */
 static int take_all(const struct vm_state *state, struct vm_words *operands, struct vm_err *err)
 {
-	const struct vm_entries_want want = { 0 };
-	struct vm_entries entries;
-	const char **names;
+	char **names;
+	size_t n;
 
-	if (vm_entries_read(state, &want, &entries, err) < 0)
+	if (vm_active_names(state, &names, &n, err) < 0)
 		return -1;
-	names = vm_xcalloc(entries.n + 1, sizeof(*names));
-	for (size_t i = 0; i < entries.n; i++)
-		names[i] = vm_xstrdup(entries.v[i].name);
-	*operands = (struct vm_words){ .v = names, .n = entries.n };
-	vm_entries_free(&entries);
+	*operands = (struct vm_words){ .v = (const char **)names, .n = n };
 	return 0;
 }
 

@@ -5,23 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static inline void vm_cleanup_free(void *p)
-{
-	int saved = errno;
-
-	free(*(void **)p);
-	errno = saved;
-}
-
-static inline void vm_cleanup_fd(int *fd)
-{
-	int saved = errno;
-
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-	errno = saved;
-}
+void vm_cleanup_free(void *p); /* a pointer to the pointer */
+void vm_cleanup_fd(int *fd);
 
 /* VM_AUTO(fn) T x: calls fn(&x) when x goes out of scope. */
 #define VM_AUTO(fn) __attribute__((cleanup(fn)))

@@ -288,6 +288,8 @@ struct vm_entries_want {
 int vm_entries_read(const struct vm_state *s, const struct vm_entries_want *want,
 		    struct vm_entries *ret, struct vm_err *err);
 void vm_entries_free(struct vm_entries *e);
+/* Only the names of the active guests, sorted, NULL-terminated; both owned. */
+int vm_active_names(const struct vm_state *s, char ***ret, size_t *ret_n, struct vm_err *err);
 
 /* ---- claims: who uses a host device or a disk image (/run/vm/claims) ---- */
 enum vm_claim_mode {
