@@ -126,7 +126,6 @@ static void duplicates(void **state)
 /* What a define that was killed leaves: a link without definition. */
 static void dangling(void **state)
 {
-	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 	VM_AUTO_FREE char *link = full(LINK_1);
 	char target[64];
 	ssize_t n;

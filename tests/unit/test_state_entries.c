@@ -61,7 +61,6 @@ static struct vm_entry *find(const char *name)
 static void what_is_there(void **state)
 {
 	const char *const two[] = {"run", "web2", "run"};
-	VM_AUTO_FREE char *stray = vm_xasprintf("%s/etc/vm/qemu/.tmp-abc.xml", place_root);
 	pid_t a, b;
 
 	(void)state;

@@ -120,7 +120,6 @@ static void open_fails(const char *connect, enum vm_kind kind, const char *part)
 
 static void places_refused(void **state)
 {
-	VM_AUTO_FREE char *run = vm_xasprintf("%s/run", place_root);
 	VM_AUTO_FREE char *vm = vm_xasprintf("%s/run/vm", place_root);
 	VM_AUTO_FREE char *away = vm_xasprintf("%s/run/away", place_root);
 
