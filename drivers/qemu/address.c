@@ -54,6 +54,44 @@ static void place_drive(struct vm_disk *disk, uint64_t n)
 	}
 }
 
+#define SCSI_UNITS 7u /* of a controller, as for disks */
+
+static bool drive_taken(const struct vm_domain *d, uint64_t controller, uint64_t unit)
+{
+	const struct mt_list *const lists[] = {&d->disks, &d->hostdevs};
+
+	for (size_t l = 0; l < VM_COUNT(lists); l++)
+		for (uint32_t i = 0; i < lists[l]->n; i++) {
+			const struct vm_device *dev = lists[l]->v[i];
+			const struct vm_address *a = dev->address;
+
+			if (l == 0 && ((const struct vm_disk *)(const void *)dev)->bus != VM_BUS_SCSI)
+				continue;
+			if (vm_device_has_address(dev, VM_ADDRESS_DRIVE) && a->controller == controller &&
+			    a->bus == 0 && a->target == 0 && a->unit == unit)
+				return true;
+		}
+	return false;
+}
+
+/* A SCSI host device gets the first unit that is free. */
+static int assign_hostdev_drives(struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		struct vm_hostdev *h = d->hostdevs.v[i];
+		uint64_t n = 0;
+
+		if (h->type != VM_HOSTDEV_TYPE_SCSI || h->dev.address_type != VM_ADDRESS_NONE)
+			continue;
+		while (n < SCSI_UNITS * 256 && drive_taken(d, n / SCSI_UNITS, n % SCSI_UNITS))
+			n++;
+		if (n == SCSI_UNITS * 256)
+			return mt_error(ctx, h, NULL, VM_BAD_INPUT, err, "no SCSI unit is free for it");
+		assign_drive(&h->dev, n / SCSI_UNITS, 0, n % SCSI_UNITS);
+	}
+	return 0;
+}
+
 int vm_qemu_assign_drives(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err)
 {
 	const struct mt_ctx ctx = {.doc = doc, .root = d};
@@ -71,7 +109,7 @@ int vm_qemu_assign_drives(struct vm_domain *d, const struct vm_xml *doc, struct 
 					disk->target);
 		place_drive(disk, (uint64_t)n);
 	}
-	return 0;
+	return assign_hostdev_drives(d, &ctx, err);
 }
 
 /* ---- virtio-serial ---- */
@@ -285,6 +323,8 @@ bool vm_device_on_usb(enum vm_device_family family, const struct vm_device *dev)
 		return ((const struct vm_interface *)obj)->model == VM_NET_USB_NET;
 	case VM_FAMILY_CONTROLLER:
 		return ((const struct vm_controller *)obj)->kind == VM_CONTROLLER_CCID;
+	case VM_FAMILY_HOSTDEV:
+		return ((const struct vm_hostdev *)obj)->type == VM_HOSTDEV_TYPE_USB;
 	case VM_FAMILY_PARALLEL:
 	case VM_FAMILY_CONSOLE:
 	case VM_FAMILY_CHANNEL:
@@ -392,7 +432,8 @@ static int usb_round(struct usb_ports *u, struct vm_disk *const *disks,
 		     struct vm_err *err)
 {
 	static const enum vm_device_family after[] = {VM_FAMILY_CONTROLLER, VM_FAMILY_INPUT,
-						      VM_FAMILY_SERIAL, VM_FAMILY_INTERFACE};
+						      VM_FAMILY_SERIAL, VM_FAMILY_INTERFACE,
+						      VM_FAMILY_HOSTDEV};
 
 	for (size_t i = 0; disks[i] != NULL; i++)
 		if (vm_device_on_usb(VM_FAMILY_DISK, &disks[i]->dev) &&

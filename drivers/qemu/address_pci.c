@@ -175,6 +175,15 @@ static unsigned memballoon_needs(const struct layout *l, const struct vm_memball
 	}
 }
 
+/* What the device itself is does not matter: QEMU plugs a conventional one into an Express port too. */
+static unsigned hostdev_needs(const struct layout *l, const struct vm_hostdev *h)
+{
+	if (!vm_hostdev_on_pci(h))
+		return 0;
+	return h->model == VM_HOSTDEV_MODEL_VIRTIO_TRANSITIONAL ? VM_SLOT_PCI | VM_SLOT_AUTO
+								: l->express;
+}
+
 /* 0: it is no PCI device. */
 static unsigned needs(const struct layout *l, enum vm_device_family family,
 		      const struct vm_device *dev)
@@ -210,6 +219,8 @@ static unsigned needs(const struct layout *l, enum vm_device_family family,
 		return ((const struct vm_char *)obj)->target_type == VM_SERIAL_PCI
 			   ? VM_SLOT_PCI | VM_SLOT_AUTO
 			   : 0;
+	case VM_FAMILY_HOSTDEV:
+		return hostdev_needs(l, obj);
 	case VM_FAMILY_PARALLEL:
 	case VM_FAMILY_CONSOLE:
 	case VM_FAMILY_CHANNEL:
@@ -553,7 +564,7 @@ static int place_disks(struct layout *l, struct vm_err *err)
 static int place_all(struct layout *l, struct vm_err *err)
 {
 	static const enum vm_device_family after[] = {
-	    VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,
+	    VM_FAMILY_HOSTDEV,	  VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,
 	    VM_FAMILY_WATCHDOG,	  VM_FAMILY_VIDEO, /* the primary one is placed */
 	    VM_FAMILY_INPUT,	  VM_FAMILY_SERIAL,
 	};

@@ -96,6 +96,20 @@ static char *video_alias(const struct vm_domain *d, const struct vm_video *v)
 	return vm_xasprintf("video%u", n);
 }
 
+/* Those with a name of the admin's choice do not count. */
+static char *hostdev_alias(const struct vm_domain *d, const void *obj)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < d->hostdevs.n && d->hostdevs.v[i] != obj; i++) {
+		const struct vm_device *dev = d->hostdevs.v[i];
+
+		if (dev->alias == NULL || strncmp(dev->alias, "ua-", 3) != 0)
+			n++;
+	}
+	return vm_xasprintf("hostdev%u", n);
+}
+
 char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 		    const struct vm_device *dev)
 {
@@ -117,6 +131,8 @@ char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 		return disk_alias(d, obj);
 	if (family == VM_FAMILY_VIDEO)
 		return video_alias(d, obj);
+	if (family == VM_FAMILY_HOSTDEV)
+		return hostdev_alias(d, obj);
 	return vm_xasprintf("%s%u", stems[family], position(vm_domain_list(d, family), dev));
 }
 

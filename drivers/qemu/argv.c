@@ -110,6 +110,7 @@ static void plan(struct vm_plan *p, const char *emulator)
 	vm_plan_graphics(p);
 	vm_plan_videos(p);
 	vm_plan_watchdogs(p);
+	vm_plan_hostdevs(p);
 	vm_plan_memballoon(p);
 	vm_plan_rngs(p);
 	vmcoreinfo(p);
@@ -137,7 +138,7 @@ int vm_qemu_argv(const struct vm_domain *d, const struct vm_xml *doc, const stru
 	plan(&p, env->emulator != NULL ? env->emulator
 		 : d->emulator != NULL ? d->emulator
 				       : VM_QEMU_EMULATOR);
-	r = vm_plan_check(&p, err);
+	r = vm_plan_hostdevs_check(&p, err) < 0 ? -1 : vm_plan_check(&p, err);
 	free(p.nvram);
 	free(p.disks);
 	if (r < 0) {

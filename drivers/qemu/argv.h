@@ -27,6 +27,7 @@ enum vm_fd_role {
 	VM_FD_TAP,    /* tap of an interface, queue `index` */
 	VM_FD_VHOST,  /* vhost-net of an interface, queue `index` */
 	VM_FD_FILE,   /* takes a character device's output for the file `path`; index: 1 = append */
+	VM_FD_VHOST_SCSI, /* vhost-scsi of a host device */
 	VM_FD_LISTEN, /* listening UNIX socket at `path` (a character device that is a server) */
 	VM_FD_ROLES
 };
@@ -60,6 +61,9 @@ struct vm_qemu_env {
 	bool
 	    no_vhost_net; /* the host has no vhost-net: virtio interfaces go without, as they may */
 	bool pipe_files; /* files of character devices are descriptors: somebody bounds them */
+	/* Nodes of SCSI host devices ("/dev/sg1"), by their place in the document's list; NULL: none was looked
+	 * for, an entry NULL: there is none. */
+	const char *const *hostdev_nodes;
 	int64_t now_s; /* seconds since the epoch for a clock relative to now; 0 = ask the clock */
 	const char *run_path; /* the guest's runtime directory: sockets whose place the document leaves
 			       * open */

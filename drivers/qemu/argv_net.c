@@ -114,6 +114,9 @@ static void virtio(struct vm_qobj *o, const struct vm_interface *n)
 				  ? VM_VIRTIO_MODEL_NON_TRANSITIONAL
 				  : VM_VIRTIO_MODEL_VIRTIO);
 	vm_plan_virtio(o, &n->virtio);
+	/* its partner is plugged in once the guest says that it knows about teams */
+	if (n->teaming != NULL)
+		vm_qobj_bool(o, "failover", true);
 	if (n->txmode != VM_TXMODE_ABSENT)
 		vm_qobj_str(o, "tx", n->txmode == VM_TXMODE_IOTHREAD ? "bh" : "timer");
 	vm_qobj_switch(o, "ioeventfd", n->ioeventfd);
@@ -134,7 +137,7 @@ static void virtio(struct vm_qobj *o, const struct vm_interface *n)
 	vm_qobj_switch(o, "hash", n->rss_hash_report);
 }
 
-static void rom(struct vm_qobj *o, const struct vm_rom *rom)
+void vm_plan_rom(struct vm_qobj *o, const struct vm_rom *rom)
 {
 	if (rom == NULL)
 		return;
@@ -167,7 +170,7 @@ void vm_plan_interfaces(struct vm_plan *p)
 		if (boot != 0)
 			vm_qobj_u64(&o, "bootindex", boot);
 		vm_plan_address(p, &o, &n->dev);
-		rom(&o, n->dev.rom);
+		vm_plan_rom(&o, n->dev.rom);
 		vm_qobj_emit(&o, p->a, "-device");
 	}
 }

@@ -182,6 +182,30 @@ static void add_machine_controllers(struct vm_domain *d)
 	need_controller(d, VM_CONTROLLER_PCI, 0, q35 ? VM_PCIE_ROOT : VM_PCI_ROOT);
 }
 
+/* Controllers up to the highest that a SCSI host device names; a new one is like the one before it. */
+static int add_hostdev_controllers(struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	int model = VM_SCSI_VIRTIO;
+
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+
+		if (h->type != VM_HOSTDEV_TYPE_SCSI || h->dev.address_type != VM_ADDRESS_DRIVE ||
+		    h->dev.address == NULL)
+			continue;
+		if (h->dev.address->controller >= CONTROLLERS_MAX)
+			return mt_error(ctx, h, "address", VM_BAD_INPUT, err,
+					"a controller's index is below %u", CONTROLLERS_MAX);
+		for (uint64_t n = 0; n <= h->dev.address->controller; n++) {
+			const struct vm_controller *c = need_controller(d, VM_CONTROLLER_SCSI, n, model);
+
+			if (c->model != VM_MODEL_ABSENT && c->model != VM_SCSI_AUTO)
+				model = c->model;
+		}
+	}
+	return 0;
+}
+
 static int add_disk_controllers(struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	static const struct {
@@ -415,7 +439,7 @@ int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_er
 	add_machine_controllers(d);
 	if (vm_qemu_assign_drives(d, doc, err) < 0)
 		return -1;
-	if (add_disk_controllers(d, &ctx, err) < 0)
+	if (add_disk_controllers(d, &ctx, err) < 0 || add_hostdev_controllers(d, &ctx, err) < 0)
 		return -1;
 	add_vioserial_controllers(d);
 	default_scsi_models(d);

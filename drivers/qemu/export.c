@@ -6,6 +6,7 @@
 #include <vm/strbuf.h>
 
 #include "argv.h"
+#include "hostdev.h"
 #include "driver.h"
 #include "qemu.h"
 
@@ -55,12 +56,15 @@ int vm_qemu_export(const struct vm_domain *d, const char *format,
 	} formats[] = {{"qemu-argv", vm_argv_shell},
 		       {"qemu-argv+json", json_argv},
 		       {"qemu-argv+env", json_env}};
-	const struct vm_qemu_env env = {.run_path = paths->run, .lib_path = paths->lib};
+	VM_AUTO(vm_hostdev_nodes_free) struct vm_hostdev_nodes nodes = { 0 };
+	struct vm_qemu_env env = {.run_path = paths->run, .lib_path = paths->lib};
 	VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
 
 	for (size_t i = 0; i < VM_COUNT(formats); i++) {
 		if (strcmp(format, formats[i].format) != 0)
 			continue;
+		vm_hostdev_nodes_read(d, &nodes);
+		env.hostdev_nodes = (const char *const *)nodes.v;
 		if (vm_qemu_argv(d, NULL, &env, &a, err) < 0)
 			return -1;
 		formats[i].write(&a, out);

@@ -56,6 +56,15 @@ void vm_plan_watchdogs(struct vm_plan *p);
 void vm_plan_memballoon(struct vm_plan *p);
 void vm_plan_rngs(struct vm_plan *p);
 void vm_plan_panics(struct vm_plan *p);
+/* argv_hostdev.c */
+void vm_plan_hostdevs(struct vm_plan *p);
+/* One device's properties, as -device and device_add take them. */
+void vm_plan_hostdev(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev *h,
+		     const char *alias);
+/* What cannot be said to QEMU as long as the host was not looked at. */
+int vm_plan_hostdevs_check(const struct vm_plan *p, struct vm_err *err);
+/* <rom>: romfile, rombar. */
+void vm_plan_rom(struct vm_qobj *o, const struct vm_rom *rom);
 
 /* VM_UNSUPPORTED if the binary that the capabilities are of lacks a machine, CPU, device or object. */
 int vm_plan_check(const struct vm_plan *p, struct vm_err *err);

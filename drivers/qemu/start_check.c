@@ -132,6 +132,8 @@ int vm_start_check(struct vm_start *s, struct vm_err *err)
 {
 	const struct vm_domain *d = s->d;
 
+	if (d->hostdevs.n > 0)
+		return vm_err_set(err, VM_UNSUPPORTED, "giving host devices to a guest is not supported yet");
 	if (check_os(d->os, s->o->reset_nvram, err) < 0)
 		return -1;
 	for (uint32_t i = 0; i < d->disks.n; i++)

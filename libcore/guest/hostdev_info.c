@@ -148,8 +148,8 @@ static void show_blocks(struct vm_out *out, bool json, const struct vm_hostdev_i
 static void read_openers(const struct vm_hostdev_view *v, const struct vm_hostdev_item *i,
 			 struct vm_deadline deadline, struct vm_openers *ret)
 {
-	VM_AUTO_FREE struct vm_node *nodes = NULL;
-	VM_AUTO_FREE struct vm_node *group = NULL;
+	VM_AUTO_FREE struct vm_dev_node *nodes = NULL;
+	VM_AUTO_FREE struct vm_dev_node *group = NULL;
 	VM_AUTO_FREE char *path = i->path != NULL ? vm_xasprintf(".%s", i->path) : NULL;
 	VM_AUTO_FREE char *vfio = vm_xasprintf("sys/class/vfio/%d", i->group);
 	VM_AUTO_FD int dir = path != NULL ? vm_sys_dir(&v->sys, path) : -1;

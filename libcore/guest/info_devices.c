@@ -12,10 +12,12 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/out.h>
+#include <vm/record.h>
 
 #include "driver.h"
 #include "info_sections.h"
 #include "model/domain.h"
+#include "state/hostdev.h"
 
 struct image_size {
 	bool known, capacity_known;
@@ -162,12 +164,56 @@ const struct vm_info_section vm_info_interfaces = {
 	.n_columns = VM_COUNT(interface_columns), .show = show_interfaces,
 };
 
-/* The model has no host devices yet, so no guest can have any. */
+/* NULL: it has none (yet). */
+static char *guest_address(const struct vm_device *dev)
+{
+	const struct vm_address *a = dev->address;
+
+	if (vm_device_has_address(dev, VM_ADDRESS_PCI))
+		return vm_xasprintf("%04x:%02x:%02x.%x", (unsigned)a->domain, (unsigned)a->bus,
+				    (unsigned)a->slot, (unsigned)a->function);
+	if (vm_device_has_address(dev, VM_ADDRESS_USB))
+		return vm_xasprintf("usb:%u:%s", (unsigned)a->bus, a->usb_port);
+	if (vm_device_has_address(dev, VM_ADDRESS_DRIVE))
+		return vm_xasprintf("%u:%u:%u:%llu", (unsigned)a->controller, (unsigned)a->bus,
+				    (unsigned)a->target, (unsigned long long)a->unit);
+	return NULL;
+}
+
+/* What a running guest has of it; NULL: this is a definition. */
+static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h, const char *device)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	VM_AUTO_FREE char *key = vm_xasprintf("%s%s", h->type == VM_HOSTDEV_TYPE_PCI ? "pci:" : "", device);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (!i->live)
+		return NULL;
+	if (vm_hostdev_parked(h))
+		return "parked";
+	if (h->missing == VM_SWITCH_ON)
+		return "missing";
+	if (vm_hostdev_record_read(i->state, key, &r, &ignored) == 0 &&
+	    vm_hostdev_phase(&r) == VM_HOSTDEV_UNPLUGGING)
+		return "unplugging";
+	return "assigned";
+}
+
 static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 {
-	(void)i;
-	(void)out;
 	(void)err;
+	for (uint32_t n = 0; n < i->domain->hostdevs.n; n++) {
+		const struct vm_hostdev *h = i->domain->hostdevs.v[n];
+		VM_AUTO_FREE char *device = vm_hostdev_source_text(h);
+		VM_AUTO_FREE char *address = guest_address(&h->dev);
+
+		vm_out_row(out);
+		vm_out_str(out, "alias", h->dev.alias);
+		vm_out_str(out, "state", hostdev_state(i, h, device));
+		vm_out_str(out, "guest_address", address);
+		vm_out_str(out, "device", device);
+		vm_out_row_end(out);
+	}
 	return 0;
 }
 static const struct vm_out_column hostdev_columns[] = {
@@ -175,7 +221,7 @@ static const struct vm_out_column hostdev_columns[] = {
 	{ "device", "DEVICE" },
 };
 const struct vm_info_section vm_info_hostdevs = {
-	.name = "hostdevs", .columns = hostdev_columns, .n_columns = VM_COUNT(hostdev_columns),
+	.name = "hostdevs", .xml = true, .columns = hostdev_columns, .n_columns = VM_COUNT(hostdev_columns),
 	.show = show_hostdevs,
 };
 

@@ -9,7 +9,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
-#define DEVICES	  "sys/bus/mdev/devices"
+#define DEVICES	  (VM_MDEV_PLACE + 1)
 #define TYPES_MAX 1024u
 
 static void text(int dir, const char *name, char *buf, size_t size)
@@ -57,7 +57,7 @@ int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, 
 
 	if (!uuid_valid(uuid))
 		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no UUID of a mediated device", uuid);
-	path = vm_xasprintf(DEVICES "/%s", uuid);
+	path = vm_xasprintf("%s/%s", DEVICES, uuid);
 	dir = vm_sys_dir(s, path);
 	if (dir < 0) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no mediated device %s", uuid);

@@ -7,6 +7,9 @@
 
 #include "sys.h"
 
+/* Absolute path of the directory whose entries are the UUIDs. */
+#define VM_MDEV_PLACE "/sys/bus/mdev/devices"
+
 struct vm_mdev {
 	char uuid[37];
 	char parent[64];     /* device it is a part of: "0000:00:02.0" */

@@ -11,6 +11,8 @@ struct vm_scsi_address {
 	unsigned host, bus, target;
 	uint64_t unit;
 };
+#define VM_SCSI_NODES "/dev" /* absolute directory of sg nodes */
+
 /* "H:B:T:L", decimal. */
 bool vm_scsi_parse(const char *text, struct vm_scsi_address *ret);
 

@@ -40,7 +40,7 @@ void vm_uses_free(struct vm_uses *u);
 const struct vm_use *vm_uses_next(const struct vm_uses *u, const char *path, size_t *at);
 
 /* Nodes below a device, and the processes that have one of them open. */
-struct vm_node {
+struct vm_dev_node {
 	bool block;
 	dev_t dev;
 	char name[64]; /* "snd/pcmC0D0p", below /dev */
@@ -54,8 +54,8 @@ struct vm_openers {
 	size_t n;
 };
 /* Nodes of everything below a directory of sysfs; *ret is owned; how many. */
-size_t vm_nodes_below(int dir, struct vm_node **ret);
+size_t vm_nodes_below(int dir, struct vm_dev_node **ret);
 /* Looks at all processes until the deadline; those of others need privileges. */
-void vm_openers_read(const struct vm_sys *s, const struct vm_node *nodes, size_t n,
+void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, size_t n,
 		     struct vm_deadline deadline, struct vm_openers *ret);
 void vm_openers_free(struct vm_openers *o);

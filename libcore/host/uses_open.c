@@ -21,7 +21,7 @@
 #define ENTRIES_MAX 65536u
 
 struct walk {
-	struct vm_node *v;
+	struct vm_dev_node *v;
 	size_t n, entries;
 };
 
@@ -51,7 +51,7 @@ static void add_node(struct walk *w, int dir, const char *name)
 		return;
 	if (w->n % 32 == 0)
 		w->v = vm_xreallocarray(w->v, w->n + 32, sizeof(*w->v));
-	w->v[w->n] = (struct vm_node){
+	w->v[w->n] = (struct vm_dev_node){
 		.block = vm_sys_link(dir, "subsystem", link, sizeof(link)) && strcmp(link, "block") == 0,
 		.dev = makedev(maj, min),
 	};
@@ -84,7 +84,7 @@ static void walk(struct walk *w, int dir, const char *name, int depth)
 	closedir(d);
 }
 
-size_t vm_nodes_below(int dir, struct vm_node **ret)
+size_t vm_nodes_below(int dir, struct vm_dev_node **ret)
 {
 	struct walk w = { 0 };
 
@@ -93,7 +93,7 @@ size_t vm_nodes_below(int dir, struct vm_node **ret)
 	return w.n;
 }
 
-static const struct vm_node *match(const struct vm_node *nodes, size_t n, const struct statx *st)
+static const struct vm_dev_node *match(const struct vm_dev_node *nodes, size_t n, const struct statx *st)
 {
 	for (size_t i = 0; i < n; i++)
 		if (makedev(st->stx_rdev_major, st->stx_rdev_minor) == nodes[i].dev &&
@@ -102,7 +102,7 @@ static const struct vm_node *match(const struct vm_node *nodes, size_t n, const 
 	return NULL;
 }
 
-static void look_at(int proc, const char *pid, const struct vm_node *nodes, size_t n,
+static void look_at(int proc, const char *pid, const struct vm_dev_node *nodes, size_t n,
 		    struct vm_openers *ret)
 {
 	VM_AUTO_FREE char *path = vm_xasprintf("%s/fd", pid);
@@ -114,7 +114,7 @@ static void look_at(int proc, const char *pid, const struct vm_node *nodes, size
 		return;
 	vm_sys_names(dir, &fds);
 	for (size_t i = 0; i < fds.n; i++) {
-		const struct vm_node *node;
+		const struct vm_dev_node *node;
 		struct vm_opener *o;
 
 		/* a file on a server that does not answer must not hold us up */
@@ -130,7 +130,7 @@ static void look_at(int proc, const char *pid, const struct vm_node *nodes, size
 	}
 }
 
-void vm_openers_read(const struct vm_sys *s, const struct vm_node *nodes, size_t n,
+void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, size_t n,
 		     struct vm_deadline deadline, struct vm_openers *ret)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names pids = { 0 };

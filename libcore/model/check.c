@@ -137,6 +137,28 @@ static uint64_t serial_addresses(const struct vm_char *c)
 	return PCI | USB | ISA;
 }
 
+static uint64_t hostdev_addresses(const struct vm_hostdev *h)
+{
+	switch ((enum vm_hostdev_type)h->type) {
+	case VM_HOSTDEV_TYPE_PCI:
+		return PCI | VM_ONE(VM_ADDRESS_UNASSIGNED);
+	case VM_HOSTDEV_TYPE_SCSI_HOST:
+	case VM_HOSTDEV_TYPE_MDEV:
+		return PCI;
+	case VM_HOSTDEV_TYPE_USB:
+		return USB;
+	case VM_HOSTDEV_TYPE_SCSI:
+		return VM_ONE(VM_ADDRESS_DRIVE);
+	case VM_HOSTDEV_TYPE_ABSENT:
+	case VM_HOSTDEV_TYPE_STORAGE:
+	case VM_HOSTDEV_TYPE_MISC:
+	case VM_HOSTDEV_TYPE_NET:
+	case VM_HOSTDEV_TYPES:
+		break;
+	}
+	return 0;
+}
+
 /* Types of address that a device can have, as bits; its own check has looked at disks. */
 static uint64_t allowed_addresses(enum vm_device_family family, const struct vm_device *dev)
 {
@@ -183,6 +205,8 @@ static uint64_t allowed_addresses(enum vm_device_family family, const struct vm_
 		default:
 			return 0;
 		}
+	case VM_FAMILY_HOSTDEV:
+		return hostdev_addresses((const struct vm_hostdev *)dev);
 	case VM_FAMILY_GRAPHICS:
 	case VM_FAMILY_AUDIO:
 	case VM_FAMILIES:
@@ -411,6 +435,13 @@ static int check_usb(const struct vm_domain *d, const struct mt_ctx *ctx, struct
 			return mt_error(ctx, disk, "target/@bus", VM_BAD_INPUT, err,
 					"USB is switched off by model='none' of its controller");
 	}
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+
+		if (h->type == VM_HOSTDEV_TYPE_USB)
+			return mt_error(ctx, h, "@type", VM_BAD_INPUT, err,
+					"USB is switched off by model='none' of its controller");
+	}
 	return 0;
 }
 
@@ -513,7 +544,8 @@ int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *er
 	    check_memory(d, ctx, err) < 0 || check_vcpus(d, ctx, err) < 0 ||
 	    check_firmware(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
 	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
-	    check_controllers(d, ctx, err) < 0 || vm_tune_check(d, ctx, err) < 0)
+	    check_controllers(d, ctx, err) < 0 || vm_hostdevs_check(d, ctx, err) < 0 ||
+	    vm_tune_check(d, ctx, err) < 0)
 		return -1;
 	return check_single(d, ctx, err);
 }

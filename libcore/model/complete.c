@@ -146,6 +146,7 @@ static bool other_kind(const struct vm_domain *d, enum vm_device_family family, 
 	case VM_FAMILY_GRAPHICS:
 	case VM_FAMILY_RNG:
 	case VM_FAMILY_AUDIO:
+	case VM_FAMILY_HOSTDEV:
 	case VM_FAMILIES:
 		break;
 	}

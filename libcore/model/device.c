@@ -12,7 +12,7 @@ const char *const vm_on_off_words[] = {"", "on", "off", NULL};
 const char *const vm_yes_no_words[] = {"", "yes", "no", NULL};
 const char *const vm_address_type_words[] = {
     "",	    "pci",  "drive",	   "virtio-serial", "usb", "isa",
-    "ccid", "dimm", "virtio-mmio", "!unassigned",   NULL,
+    "ccid", "dimm", "virtio-mmio", "unassigned",   NULL,
 };
 
 const struct mt_range vm_boot_range = {.min = 1, .max = UINT32_MAX};
@@ -160,6 +160,7 @@ static const struct mt_type *const address_by_type[VM_ADDRESS_TYPES] = {
     [VM_ADDRESS_CCID] = &ccid_type,
     [VM_ADDRESS_DIMM] = &dimm_type,
     [VM_ADDRESS_VIRTIO_MMIO] = &mmio_type,
+    [VM_ADDRESS_UNASSIGNED] = &mmio_type,
 };
 const struct mt_cases vm_address_cases = {
     .tag = "type",

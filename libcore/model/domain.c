@@ -89,6 +89,7 @@ static const struct mt_row domain_rows[] = {
     D_LIST("graphics", graphics, GRAPHICS, graphics),
     D_LIST("audio", audios, AUDIOS, audio),
     D_LIST("video", videos, VIDEOS, video),
+    D_LIST("hostdev", hostdevs, HOSTDEVS, hostdev),
     D_LIST("watchdog", watchdogs, WATCHDOGS, watchdog),
     D_LIST("memballoon", memballoons, MEMBALLOONS, memballoon),
     D_LIST("rng", rngs, RNGS, rng),
@@ -123,6 +124,7 @@ const struct vm_family vm_families[VM_FAMILIES] = {
     [VM_FAMILY_WATCHDOG] = FAMILY(watchdog, watchdogs),
     [VM_FAMILY_PANIC] = FAMILY(panic, panics),
     [VM_FAMILY_AUDIO] = FAMILY(audio, audios),
+    [VM_FAMILY_HOSTDEV] = FAMILY(hostdev, hostdevs),
 };
 
 bool vm_domain_is_q35(const struct vm_domain *d)

@@ -7,6 +7,7 @@
 #include "controller.h"
 #include "disk.h"
 #include "graphics.h"
+#include "hostdev.h"
 #include "interface.h"
 #include "misc.h"
 #include "os.h"
@@ -87,7 +88,7 @@ struct vm_domain {
 	char *emulator;			     /* filled by the driver if absent */
 	struct mt_list disks, controllers, interfaces, serials, parallels, consoles, channels;
 	struct mt_list inputs, graphics, videos, memballoons, rngs, watchdogs, panics,
-	    audios;
+	    audios, hostdevs;
 };
 enum vm_domain_bit {
 	VM_DOMAIN_BIT_VIRT,
@@ -143,6 +144,7 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_CPUTUNE,
 	VM_DOMAIN_BIT_NUMATUNE,
 	VM_DOMAIN_BIT_RESOURCE,
+	VM_DOMAIN_BIT_HOSTDEVS,
 };
 
 /* The device lists of a domain, for code that walks all devices. */
@@ -162,6 +164,7 @@ enum vm_device_family {
 	VM_FAMILY_WATCHDOG,
 	VM_FAMILY_PANIC,
 	VM_FAMILY_AUDIO,
+	VM_FAMILY_HOSTDEV,
 	VM_FAMILIES
 };
 struct vm_family {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hostdev.h"
 #include "rows.h"
 
 const char *const vm_interface_kind_words[] = {
@@ -136,6 +137,7 @@ static const struct mt_row interface_rows[] = {
     I("mtu/@size", mtu, MTU, MT_U64, .arg = &vm_positive_range),
     I("tune/sndbuf/#text", sndbuf, SNDBUF, MT_U64, .arg = &vm_u32_range),
     I("coalesce/rx/frames/@max", rx_frames, RX_FRAMES, MT_U64, .arg = &vm_u32_range),
+    I("teaming", teaming, TEAMING, MT_ONE, .arg = &vm_teaming_type),
     I_WORD("port/@isolated", isolated, ISOLATED, vm_yes_no_words),
     VM_DEVICE_ROWS(struct vm_interface),
 };
@@ -166,6 +168,12 @@ static int check_kind(const struct vm_interface *f, const struct mt_ctx *ctx, st
 	if (f->ips.n > 2)
 		return mt_error(ctx, f->ips.v[2], NULL, VM_BAD_INPUT, err,
 				"at most one IPv4 and one IPv6 address");
+	if (f->teaming && f->teaming->type != VM_TEAMING_PERSISTENT)
+		return mt_error(ctx, f->teaming, "@type", VM_BAD_INPUT, err,
+				"this interface can be the persistent one of a team");
+	if (f->teaming && f->model != VM_NET_VIRTIO)
+		return mt_error(ctx, f->teaming, NULL, VM_BAD_INPUT, err,
+				"the persistent one of a team has <model type='virtio'/>");
 	if (f->backend_type && strcmp(f->backend_type, "default") != 0)
 		return mt_error(ctx, f, "backend/@type", VM_UNSUPPORTED, err,
 				"backend '%s' is not supported yet", f->backend_type);

@@ -60,6 +60,8 @@ struct vm_interface_ip { /* <ip> of a user network */
 struct vm_offload { /* all enum vm_switch */
 	int csum, gso, tso4, tso6, ecn, ufo, mrg_rxbuf;
 };
+struct vm_teaming;
+
 struct vm_interface {
 	struct vm_device dev;
 	int kind;		      /* @type */
@@ -78,6 +80,7 @@ struct vm_interface {
 	char *script, *downscript;
 	uint64_t mtu, sndbuf, rx_frames; /* bytes; 0 = absent; sndbuf: bit tells */
 	int link, isolated;
+	struct vm_teaming *teaming; /* NULL = none */
 	struct mt_list ips; /* struct vm_interface_ip */
 };
 enum vm_interface_bit {
@@ -120,6 +123,7 @@ enum vm_interface_bit {
 	VM_INTERFACE_BIT_RX_FRAMES,
 	VM_INTERFACE_BIT_LINK,
 	VM_INTERFACE_BIT_ISOLATED,
+	VM_INTERFACE_BIT_TEAMING,
 	VM_INTERFACE_BIT_IPS,
 };
 extern const struct mt_type vm_interface_type;
