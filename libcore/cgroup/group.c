@@ -22,9 +22,17 @@
 const char *const vm_cgroup_parts[] = { ".", "qemu", "helpers", "watch", NULL };
 _Static_assert(VM_COUNT(vm_cgroup_parts) == VM_CGROUP_PARTS + 1, "parts");
 
-const struct vm_cgroup vm_cgroup_init = {
-	.at = { [0 ... VM_CGROUP_HIERS_MAX - 1] = { .fd = { -1, -1, -1, -1 } } },
-};
+struct vm_cgroup vm_cgroup_none(void)
+{
+	struct vm_cgroup c = { .path = NULL };
+
+	memset(c.at, 0xff, sizeof(c.at)); /* no descriptors */
+	for (size_t i = 0; i < VM_CGROUP_HIERS_MAX; i++) {
+		c.at[i].there = false;
+		c.at[i].id = 0;
+	}
+	return c;
+}
 
 void vm_cgroup_close(struct vm_cgroup *c)
 {
@@ -34,7 +42,7 @@ void vm_cgroup_close(struct vm_cgroup *c)
 	vm_cgroup_host_close(&c->host);
 	free(c->path);
 	free(c->note);
-	*c = vm_cgroup_init;
+	*c = VM_CGROUP_INIT;
 }
 
 static void add_note(struct vm_cgroup *c, const char *text)
@@ -325,7 +333,7 @@ static void note_left_out(struct vm_cgroup *c, const char *names)
 int vm_cgroup_make(const struct vm_cgroup_want *want, struct vm_undo *undo, struct vm_cgroup *ret,
 		   struct vm_err *err)
 {
-	VM_AUTO(vm_cgroup_close) struct vm_cgroup c = vm_cgroup_init;
+	VM_AUTO(vm_cgroup_close) struct vm_cgroup c = VM_CGROUP_INIT;
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf left_out = VM_STRBUF_INIT;
 	bool any = false;
 
@@ -352,7 +360,7 @@ int vm_cgroup_make(const struct vm_cgroup_want *want, struct vm_undo *undo, stru
 			add_note(&c, "no control groups are mounted");
 	}
 	*ret = c;
-	c = vm_cgroup_init;
+	c = VM_CGROUP_INIT;
 	return 0;
 }
 
@@ -449,7 +457,7 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 
 int vm_cgroup_open(const char *const *held, size_t n, struct vm_cgroup *ret, struct vm_err *err)
 {
-	VM_AUTO(vm_cgroup_close) struct vm_cgroup c = vm_cgroup_init;
+	VM_AUTO(vm_cgroup_close) struct vm_cgroup c = VM_CGROUP_INIT;
 
 	if (n > 0 && vm_cgroup_host_open(-1, &c.host, err) < 0)
 		return -1;
@@ -460,6 +468,6 @@ int vm_cgroup_open(const char *const *held, size_t n, struct vm_cgroup *ret, str
 			return -1;
 	}
 	*ret = c;
-	c = vm_cgroup_init;
+	c = VM_CGROUP_INIT;
 	return 0;
 }

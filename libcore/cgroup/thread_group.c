@@ -34,19 +34,14 @@ bool vm_thread_groups_possible(const struct vm_cgroup *c)
 
 bool vm_thread_group_name_valid(const char *name)
 {
-	static const char *const prefixes[] = { "vcpu", "iothread" };
+	unsigned id;
+	int end = -1;
 
 	if (strcmp(name, "emulator") == 0)
 		return true;
-	for (size_t i = 0; i < VM_COUNT(prefixes); i++) {
-		size_t len = strlen(prefixes[i]), digits;
-
-		if (strncmp(name, prefixes[i], len) != 0)
-			continue;
-		digits = strspn(name + len, "0123456789");
-		return digits > 0 && digits < 12 && name[len + digits] == '\0';
-	}
-	return false;
+	if (strpbrk(name, " +-") == NULL && sscanf(name, "vcpu%9u%n", &id, &end) < 1)
+		sscanf(name, "iothread%9u%n", &id, &end);
+	return end > 0 && name[end] == '\0';
 }
 
 static int open_group(const struct vm_cgroup *c, size_t i, const char *name)
@@ -179,7 +174,7 @@ static int move_back(int from, int to, bool v2, struct vm_err *err)
 		unsigned long tid = strtoul(p, &end, 10);
 
 		if (end == p || tid > INT32_MAX)
-			return vm_err_set(err, VM_SYSTEM, "the kernel lists '%.20s' as a thread", p);
+			return vm_err_set(err, VM_SYSTEM, "tasks: '%.20s'", p);
 		if (move_to(to, v2, (pid_t)tid) < 0)
 			return vm_err_sys_kind(err, VM_HYPERVISOR, "move thread %lu", tid);
 		moved = 1;
@@ -203,10 +198,8 @@ static int remove_one(const struct vm_cgroup *c, size_t i, const char *name, str
 			return -1;
 		if (unlinkat(qemu, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
-		if (errno != EBUSY)
+		if (errno != EBUSY || vm_deadline_passed(end))
 			return vm_err_sys(err, "remove it");
-		if (vm_deadline_passed(end))
-			return vm_err_set(err, VM_TIMED_OUT, "it stays busy");
 		if (r == 0)
 			usleep(1000);
 	}
@@ -215,10 +208,9 @@ static int remove_one(const struct vm_cgroup *c, size_t i, const char *name, str
 int vm_thread_group_remove(const struct vm_cgroup *c, const char *name, struct vm_err *err)
 {
 	if (!vm_thread_group_name_valid(name))
-		return vm_err_set(err, VM_BAD_INPUT, "'%.40s' is no group of threads", name);
+		return vm_err_set(err, VM_BAD_INPUT, "no group of threads");
 	for (size_t i = 0; i < c->host.n; i++)
 		if (counts(c, i) && remove_one(c, i, name, err) < 0)
-			return vm_err_wrap(err, "the group %s%s/qemu/%s", c->host.v[i].mount, c->path,
-					   name);
+			return vm_err_wrap(err, "%s%s/qemu/%s", c->host.v[i].mount, c->path, name);
 	return 0;
 }

@@ -116,7 +116,7 @@ int vm_tune_apply_schedulers(const struct vm_tune_change *c, const struct vm_dom
 void vm_tune_guard(const char *text, size_t len, char ret[17]);
 
 /* tune_undo.c: inverses, for the driver's table of verbs; ctx is the struct vm_guest.  Need libc alone. */
-#define VM_TUNE_VERB_FILE     "tunable"	      /* GUARD KEY GROUP MAJOR:MINOR TEXT */
+#define VM_TUNE_VERB_FILE     "tunable"	      /* GUARD CONTROLLER GROUP FILE TEXT */
 #define VM_TUNE_VERB_THREADS  "thread-group"  /* GUARD NAME */
 #define VM_TUNE_VERB_AFFINITY "affinity"      /* GUARD TID CPUS */
 #define VM_TUNE_VERB_LIVE     "live-document" /* GUARD */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
@@ -28,8 +27,8 @@ int vm_tune_put(const struct vm_tune_change *c, const struct vm_tune_place *p, c
 	if (c->undo != NULL) {
 		if (vm_tune_restore_text(p, &old, err) < 0)
 			return -1;
-		if (vm_undo_push(c->undo, VM_TUNE_VERB_FILE, "%s %s %s %u:%u %s", c->guard, p->t->key,
-				 p->name, major(p->dev), minor(p->dev), old) < 0)
+		if (vm_undo_push(c->undo, VM_TUNE_VERB_FILE, "%s %u %s %s %s", c->guard,
+				 (unsigned)p->t->controller, p->name, p->file->name, old) < 0)
 			return vm_err_sys(err, "write the journal");
 	}
 	vm_log_step("write '%s' to %s/%s", text, p->path, p->file->name);

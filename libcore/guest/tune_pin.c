@@ -18,6 +18,12 @@
 #include "model/domain.h"
 #include "tune_internal.h"
 
+const struct vm_tunable vm_tune_cpus = {
+	.key = "cpus", .kind = VM_TUNE_NODES, .where = VM_TUNE_IN_VCPUS,
+	.controller = VM_CGROUP_CPUSET,
+	.v1 = { { "cpuset.cpus", NULL, 0, 0 } }, .v2 = { { "cpuset.cpus", NULL, 0, 0 } },
+};
+
 void vm_tune_threads_free(struct vm_tune_threads *t)
 {
 	free(t->v);

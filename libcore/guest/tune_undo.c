@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <vm/alloc.h>
@@ -19,12 +17,6 @@
 
 #include "group.h"
 #include "host/task.h"
-
-const struct vm_tunable vm_tune_cpus = {
-	.key = "cpus", .kind = VM_TUNE_NODES, .where = VM_TUNE_IN_VCPUS,
-	.controller = VM_CGROUP_CPUSET,
-	.v1 = { { "cpuset.cpus", NULL, 0, 0 } }, .v2 = { { "cpuset.cpus", NULL, 0, 0 } },
-};
 
 /* Source: FNV-1a, 64 bits; it tells texts apart, it proves nothing. */
 void vm_tune_guard(const char *text, size_t len, char ret[17])
@@ -51,43 +43,47 @@ static bool is_done(const struct vm_guest *g, const char *guard)
 	return strcmp(now, guard) == 0;
 }
 
-static int malformed(const char *arg, struct vm_err *err)
+/* vm_undo_run() says of which step. */
+static int malformed(struct vm_err *err)
 {
-	return vm_err_set(err, VM_BAD_INPUT, "the journal says '%.100s', which is not understood", arg);
+	return vm_err_set(err, VM_BAD_INPUT, "is damaged");
 }
 
-/* What is not there any more needs no undoing. */
-static int gone_is_fine(struct vm_err *err)
+/* A group of the guest's, and a file in it. */
+static bool is_ours(const char *group, const char *file)
 {
-	if (err->kind != VM_NOT_FOUND && err->kind != VM_UNSUPPORTED)
-		return -1;
-	*err = VM_ERR_INIT;
-	return 0;
+	return group[0] != '/' && strstr(group, "..") == NULL && strchr(file, '/') == NULL;
 }
 
+/* By file, not by row: a program that only ends guests does not carry the table. */
 int vm_tune_undo_file(void *ctx, const char *arg, struct vm_err *err)
 {
 	VM_AUTO(vm_cgroup_close) struct vm_cgroup group = VM_CGROUP_INIT;
-	VM_AUTO(vm_tune_place_close) struct vm_tune_place p = VM_TUNE_PLACE_INIT;
-	char guard[20], key[40], name[64];
-	const struct vm_tunable *t;
-	unsigned major, minor;
-	int at = 0;
+	VM_AUTO_FD int dir = -1;
+	char guard[20], name[64], file[64];
+	unsigned controller;
+	int main, at = 0;
 
-	if (sscanf(arg, "%19s %39s %63s %u:%u %n", guard, key, name, &major, &minor, &at) < 5 ||
-	    at == 0)
-		return malformed(arg, err);
+	if (sscanf(arg, "%19s %u %63s %63s%n", guard, &controller, name, file, &at) < 4 ||
+	    arg[at] != ' ' || controller >= VM_CGROUP_CONTROLLERS || !is_ours(name, file))
+		return malformed(err);
 	if (is_done(ctx, guard))
 		return 0;
-	t = strcmp(key, vm_tune_cpus.key) == 0 ? &vm_tune_cpus : vm_tunable_find(key, strlen(key));
-	if (t == NULL || strstr(name, "..") != NULL || name[0] == '/')
-		return malformed(arg, err);
 	if (vm_guest_group_open(ctx, &group, err) < 0)
 		return -1;
-	if (vm_tune_place_open(&group, t, name, makedev(major, minor), &p, err) < 0 ||
-	    vm_tune_write(&p, arg + at, err) < 0)
-		return gone_is_fine(err);
-	return 0;
+	main = vm_cgroup_dir(&group, controller, VM_CGROUP_MAIN);
+	if (main >= 0)
+		dir = openat(main, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* What is not there any more needs no undoing. */
+	if (dir < 0)
+		return 0;
+	arg += at + 1;
+	if (vm_kfile_write(dir, file, *arg != '\0' ? arg : "\n", err) == 0 || err->sys == ENOENT ||
+	    err->sys == ENODEV) {
+		*err = VM_ERR_INIT;
+		return 0;
+	}
+	return vm_err_wrap(err, "%s '%s'", name, arg);
 }
 
 int vm_tune_undo_threads(void *ctx, const char *arg, struct vm_err *err)
@@ -96,7 +92,7 @@ int vm_tune_undo_threads(void *ctx, const char *arg, struct vm_err *err)
 	char guard[20], name[VM_THREAD_GROUP_NAME];
 
 	if (sscanf(arg, "%19s %31s", guard, name) != 2)
-		return malformed(arg, err);
+		return malformed(err);
 	if (is_done(ctx, guard))
 		return 0;
 	if (vm_guest_group_open(ctx, &group, err) < 0)
@@ -112,12 +108,12 @@ int vm_tune_undo_affinity(void *ctx, const char *arg, struct vm_err *err)
 	int tid, at = 0;
 
 	if (sscanf(arg, "%19s %d %n", guard, &tid, &at) < 2 || at == 0)
-		return malformed(arg, err);
+		return malformed(err);
 	if (is_done(g, guard) || !vm_record_get_procid(&g->record, VM_KEY_PID, &qemu) ||
 	    !vm_task_is_of(qemu.pid, tid))
 		return 0;
 	if (vm_task_affinity_set(tid, arg + at) < 0 && errno != ESRCH)
-		return vm_err_sys(err, "let thread %d run on the CPUs %s again", tid, arg + at);
+		return vm_err_sys(err, "set its CPUs");
 	return 0;
 }
 
@@ -128,6 +124,6 @@ int vm_tune_undo_live(void *ctx, const char *arg, struct vm_err *err)
 	if (is_done(g, arg) || g->run < 0)
 		return 0;
 	if (renameat(g->run, VM_TUNE_LIVE_OLD, g->run, VM_RUN_LIVE_XML) < 0 && errno != ENOENT)
-		return vm_err_sys(err, "put back %s of the run directory", VM_RUN_LIVE_XML);
+		return vm_err_sys(err, VM_RUN_LIVE_XML);
 	return 0;
 }

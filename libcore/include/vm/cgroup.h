@@ -119,8 +119,8 @@ struct vm_cgroup {
 	char *note; /* what could not be had and why, for one warning; NULL = nothing */
 };
 /* A group that is none; vm_cgroup_close() accepts it. */
-extern const struct vm_cgroup vm_cgroup_init;
-#define VM_CGROUP_INIT vm_cgroup_init
+struct vm_cgroup vm_cgroup_none(void);
+#define VM_CGROUP_INIT vm_cgroup_none()
 void vm_cgroup_close(struct vm_cgroup *c);
 
 struct vm_cgroup_want {
