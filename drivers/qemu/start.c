@@ -303,6 +303,7 @@ static void close_start(struct vm_start *s)
 	vm_cgroup_entry_close(&s->qemu_group);
 	vm_cgroup_entry_close(&s->watch_group);
 	vm_cgroup_close(&s->group);
+	vm_scope_release(&s->scope);
 	vm_argv_free(&s->argv);
 	vm_qemu_caps_free(&s->caps);
 	vm_domain_freep(&s->d);
@@ -334,6 +335,7 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 		.messages_write = -1,
 		.watch_lock = -1,
 		.events = -1,
+		.scope = VM_SCOPE_INIT,
 		.group = VM_CGROUP_INIT,
 		.qemu_group = VM_CGROUP_ENTRY_INIT,
 		.watch_group = VM_CGROUP_ENTRY_INIT,

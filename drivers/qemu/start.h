@@ -10,6 +10,7 @@
 #include <vm/process.h>
 #include <vm/undo.h>
 
+#include "cgroup/scope.h"
 #include "driver.h"
 #include "argv.h"
 #include "launch.h"
@@ -39,6 +40,7 @@ struct vm_start {
 	struct vm_spawn_fd *fds;
 	size_t nfds;
 	int alive, messages, messages_write, watch_lock, events;
+	struct vm_scope scope;
 	struct vm_cgroup group;
 	struct vm_cgroup_entry qemu_group, watch_group;
 	struct vm_qmp *qmp;

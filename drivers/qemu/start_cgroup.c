@@ -22,6 +22,27 @@ static void tell(const struct vm_start *s, const char *note)
 		vm_log_warning("%s: %s", s->g->name, note);
 }
 
+/* Where systemd owns the tree it makes the guest's group. */
+static int make_scope(struct vm_start *s, const char *tag, struct vm_err *err)
+{
+	struct vm_scope_want want = {
+		.name = s->g->name,
+		.tag = tag,
+		.partition = s->d->resource != NULL ? s->d->resource->partition : NULL,
+		.session = s->g->state->uri.session,
+		.service = s->o->foreground,
+	};
+	VM_AUTO_FREE char *note = NULL;
+
+	if (vm_scope_make(&want, s->deadline, &s->scope, &note, err) < 0)
+		return -1;
+	if (note != NULL)
+		tell(s, note);
+	if (s->scope.unit != NULL)
+		vm_record_set(&s->g->record, VM_KEY_UNIT, s->scope.unit);
+	return 0;
+}
+
 static int make_group(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO_FREE char *tag = vm_guest_group_tag(s->g->state);
@@ -34,6 +55,9 @@ static int make_group(struct vm_start *s, struct vm_err *err)
 	struct vm_record *r = &s->g->record;
 	char held[4200] = VM_CGROUP_VERB " ";
 
+	if (make_scope(s, tag, err) < 0)
+		return -1;
+	want.base = s->scope.cgroup;
 	if (vm_cgroup_make(&want, &s->undo, &s->group, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->group.host.n; i++)

@@ -53,10 +53,11 @@ static void add_note(struct vm_cgroup *c, const char *text)
 	free(old);
 }
 
-/* Does a guest need a group there? */
-static bool matters(const struct vm_cgroup_hier *hier)
+/* Does a guest need a group there?  Without v2 systemd knows processes by a hierarchy of its own. */
+static bool matters(const struct vm_cgroup_hier *hier, bool adopt)
 {
-	return hier->v2 || (hier->controllers & VM_CGROUP_OURS) != 0;
+	return hier->v2 || (hier->controllers & VM_CGROUP_OURS) != 0 ||
+	       (adopt && strcmp(hier->name, "v1:name=systemd") == 0);
 }
 
 static bool not_ours_to_do(int e)
@@ -341,7 +342,7 @@ int vm_cgroup_make(const struct vm_cgroup_want *want, struct vm_undo *undo, stru
 		return -1;
 	for (size_t i = 0; i < c.host.n; i++) {
 		const struct vm_cgroup_hier *hier = &c.host.v[i];
-		int r = matters(hier) ? make_one(&c, i, want->base != NULL, undo, err) : 0;
+		int r = matters(hier, want->base != NULL) ? make_one(&c, i, want->base != NULL, undo, err) : 0;
 
 		if (r < 0)
 			return -1;

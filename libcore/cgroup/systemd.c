@@ -27,6 +27,8 @@
 #define SUFFIX	      ".scope"
 #define JOBS_MAX      16u
 #define JOB_PATH_MAX  128u
+#define LINGER_MS     3000u /* how long a run's watcher may take to go */
+#define RETRY_MS      20u
 
 /* Ends of jobs that were told of so far. */
 struct job {
@@ -411,9 +413,26 @@ static int clear_scope(struct vm_systemd *s, const char *unit, struct vm_deadlin
 	return vm_systemd_unit_stop(s, unit, deadline, err);
 }
 
+/* The watcher of a run that has ended goes a moment after what it reported. */
+static int wait_a_little(struct vm_systemd *s, struct vm_err *err)
+{
+	struct vm_dbus_msg m;
+
+	if (vm_dbus_next(&s->bus, vm_deadline_in(RETRY_MS), &m, err) < 0) {
+		if (err->kind != VM_TIMED_OUT)
+			return -1;
+		*err = VM_ERR_INIT;
+	} else if (m.type == VM_DBUS_SIGNAL) {
+		note_signal(s, &m);
+	}
+	return 0;
+}
+
 int vm_systemd_scope_create(struct vm_systemd *s, const struct vm_systemd_scope *scope,
 			    struct vm_deadline deadline, char **ret_cgroup, struct vm_err *err)
 {
+	struct vm_deadline patience = vm_deadline_min(deadline, vm_deadline_in(LINGER_MS));
+
 	assert(scope->npids > 0);
 	for (;;) {
 		struct vm_dbus_call call = manager_call("StartTransientUnit", "ssa(sv)a(sa(sv))");
@@ -425,7 +444,10 @@ int vm_systemd_scope_create(struct vm_systemd *s, const struct vm_systemd_scope 
 			return -1;
 		if (vm_deadline_passed(deadline))
 			return -1;
-		if (clear_scope(s, scope->unit, deadline, err) < 0)
+		if (clear_scope(s, scope->unit, deadline, err) == 0)
+			continue;
+		if (err->kind != VM_IN_USE || vm_deadline_passed(patience) ||
+		    wait_a_little(s, err) < 0)
 			return -1;
 	}
 	return vm_systemd_unit_cgroup(s, scope->unit, deadline, ret_cgroup, err);

@@ -471,7 +471,7 @@ static void badly(void **state)
 	    {PLAY_JOB_FAILS, 20000, VM_SYSTEM,
 	     "systemd: the job for vm-one.scope ended as 'failed'"},
 	    {PLAY_DENIES, 20000, VM_DENIED, "systemd: vm-one.scope: Permission denied"},
-	    {PLAY_EXISTS_BUSY, 20000, VM_IN_USE,
+	    {PLAY_EXISTS_BUSY, 5000, VM_IN_USE,
 	     "systemd has a unit vm-one.scope with processes in it already"},
 	    {PLAY_SILENT, 200, VM_TIMED_OUT,
 	     "systemd: vm-one.scope: StartTransientUnit: D-Bus: no answer in time"},

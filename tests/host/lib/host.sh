@@ -10,6 +10,7 @@
 #                                                      the tree of version 2 beside them, with hugetlb)
 #                                     HOST_TIMEOUT=280 seconds; below what "# timeout:" says
 #                                     HOST_CPUS=2, HOST_MEMORY=3072 (MiB), HOST_APPEND (kernel command line)
+#   host_units                        inside: installs systemd's units for the programs under test
 #   host_tests SUITE/NAME...          inside: runs these scripts of tests/, their points become this script's
 #   host_modules NAME...              inside: loads modules; status of the last failure
 # Nothing that is done inside reaches this machine.
@@ -136,4 +137,14 @@ host_points() {
 		case $host_line in 1..*) host_seen=1 ;; esac
 	done
 	[ -n "$host_seen" ] || { host_bad=1; fail "$1: ended early"; }
+}
+
+host_units() {
+	for host_unit in "$VM_SOURCE"/scripts/systemd/*; do
+		host_name=${host_unit##*/}
+		sed "s|@BINDIR@|$VM_BUILD/bin|" "$host_unit" >"/etc/systemd/system/${host_name%.in}"
+	done
+	mkdir -p /etc/systemd/system.conf.d
+	printf '[Manager]\nDefaultEnvironment=VM_TIMEOUT=%s\n' "$VM_TIMEOUT" >/etc/systemd/system.conf.d/vm-test.conf
+	systemctl daemon-reload
 }
