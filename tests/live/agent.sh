@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # QEMU's own guest agent inside a Linux guest: what is asked of it, and what happens when it does not answer.
-# timeout: 240
+# timeout: 400
 . "$(dirname "$0")/../tap.sh"
-needs vm-create vm-destroy vm-shutdown vm-reboot vm-info vm-wait
+needs vm-create vm-destroy vm-shutdown vm-reboot vm-info vm-wait vm-stats
 root_needed
 linux_needed
 [ -e "$VM_TEST_CACHE/guest-agent/.complete" ] || skip_all "no guest agent; run scripts/setup"
@@ -62,8 +62,12 @@ is "$(lines a '^power button')" 0 "without the button"
 
 # ---- the order of the modes is the caller's ----
 linux o "$channel"
+sed -i "s|<memballoon model='none'/>|<memballoon model='virtio'><stats period='1'/></memballoon>|" "$T/o.xml"
 create o
 status_is 0 vm-wait --agent --timeout=60 o
+tells() { vm-stats --balloon o | grep -Eq "^o	balloon.$1	[1-9][0-9]*\$"; }
+wait_for 60 "its balloon tells what memory it has" tells available_bytes
+ok "and what is free" tells unused_bytes
 status_is 3 vm-shutdown --mode=initctl o
 err_is 'vm-shutdown: o: mode initctl: QEMU'"'"'s guests know the modes acpi and agent'
 status_is 3 vm-reboot --mode=agent,signal o
