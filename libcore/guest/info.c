@@ -9,6 +9,9 @@
 
 #include "info_sections.h"
 
+/* One guest that has no watcher: a busy machine is no reason to call it unresponsive. */
+#define ASK_MS 1000u
+
 static const struct vm_info_section *const light[] = {
 	&vm_info_summary, &vm_info_state, &vm_info_snapshots, &vm_info_processes,
 	&vm_info_confinement,
@@ -75,7 +78,7 @@ int vm_info_open(const struct vm_state *s, const char *ref, bool want_live, bool
 	unsigned flags = (want_live ? VM_GUEST_ACTIVE : 0) | (want_config ? VM_GUEST_DEFINED : 0);
 	const char *const *names = (const char *const[]){ NULL };
 	VM_AUTO(vm_entries_free) struct vm_entries entries = { 0 };
-	struct vm_entries_want want = { .n_names = 1, .inactive = true, .facts = true, .ask_ms = 100,
+	struct vm_entries_want want = { .n_names = 1, .inactive = true, .facts = true, .ask_ms = ASK_MS,
 					.deadline = deadline };
 
 	i->state = s;

@@ -16,23 +16,11 @@
 #include <vm/json.h>
 #include <vm/strbuf.h>
 
+#include "state/events_own.h"
+
 #define BUF_SIZE (VM_EVENTS_BUFFER - 1)
 
 /* ---- lines ---- */
-
-static void add_own(struct vm_strbuf *b, const char *name, const char *data)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	vm_strbuf_puts(b, "{\"vm\":");
-	vm_strbuf_json(b, name);
-	vm_strbuf_printf(b, ",\"timestamp\":{\"seconds\":%lld,\"microseconds\":%ld}",
-			 (long long)now.tv_sec, now.tv_nsec / 1000);
-	if (data != NULL)
-		vm_strbuf_printf(b, ",\"data\":%s", data);
-	vm_strbuf_puts(b, "}\n");
-}
 
 int vm_event_parse(char *line, size_t len, struct vm_event_line *ret)
 {
@@ -112,7 +100,7 @@ static int begin_file(struct vm_events_writer *w, struct vm_err *err)
 	w->size = 0;
 	snprintf(data, sizeof(data), "{\"format\":%d,\"first\":%" PRIu64 "}", VM_EVENTS_FORMAT,
 		 w->number);
-	add_own(&b, "open", data);
+	vm_event_add_own(&b, "open", data);
 	if (write_whole(w, &b, err) == 0)
 		return 0;
 	close(w->fd);
@@ -210,7 +198,7 @@ static int append(struct vm_events_writer *w, const struct vm_strbuf *b, struct 
 	}
 	if (w->lost > 0) {
 		snprintf(data, sizeof(data), "{\"lost\":%" PRIu64 "}", w->lost);
-		add_own(&gap, "gap", data);
+		vm_event_add_own(&gap, "gap", data);
 		if (write_whole(w, &gap, err) < 0) {
 			w->lost++;
 			return -1;
@@ -240,7 +228,7 @@ int vm_events_append(struct vm_events_writer *w, const char *line, size_t len, s
 		vm_strbuf_puts(&data, "{\"event\":");
 		vm_strbuf_json(&data, named ? name : NULL);
 		vm_strbuf_printf(&data, ",\"bytes\":%zu}", len);
-		add_own(&b, "oversized", data.text);
+		vm_event_add_own(&b, "oversized", data.text);
 	} else {
 		vm_strbuf_add(&b, line, len);
 		vm_strbuf_putc(&b, '\n');
@@ -253,7 +241,7 @@ int vm_events_append_own(struct vm_events_writer *w, const char *name, const cha
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
 
-	add_own(&b, name, data);
+	vm_event_add_own(&b, name, data);
 	return append(w, &b, err);
 }
 
@@ -263,53 +251,6 @@ int vm_events_append_started(struct vm_events_writer *w, pid_t pid, struct vm_er
 
 	snprintf(data, sizeof(data), "{\"pid\":%d}", (int)pid);
 	return vm_events_append_own(w, "started", data, err);
-}
-
-/* Is the last line "ended"?  *ret_torn: it is not complete. */
-static bool has_end(int fd, bool *ret_torn)
-{
-	static const char begin[] = "{\"vm\":\"ended\",";
-	char tail[512];
-	const char *line;
-	struct stat st;
-	ssize_t n = 0;
-
-	if (fstat(fd, &st) == 0)
-		n = pread(fd, tail, sizeof(tail) - 1,
-			  st.st_size < (off_t)sizeof(tail) ? 0
-							   : st.st_size - (off_t)sizeof(tail) + 1);
-	*ret_torn = n > 0 && tail[n - 1] != '\n';
-	if (n <= 0 || *ret_torn)
-		return false;
-	tail[n - 1] = '\0';
-	line = strrchr(tail, '\n');
-	line = line != NULL ? line + 1 : tail;
-	return strncmp(line, begin, sizeof(begin) - 1) == 0;
-}
-
-int vm_events_end(int run_fd, const char *reason, struct vm_err *err)
-{
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf data = VM_STRBUF_INIT;
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf line = VM_STRBUF_INIT;
-	VM_AUTO_FD int fd = -1;
-	bool torn;
-
-	/* without a file nobody reads it: the start did not get that far, or there was no room */
-	fd = openat(run_fd, VM_EVENTS_FILE, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : vm_err_sys(err, "open %s", VM_EVENTS_FILE);
-	if (has_end(fd, &torn))
-		return 0;
-	/* of a watcher that was killed in the middle of a line */
-	if (torn)
-		vm_strbuf_putc(&line, '\n');
-	vm_strbuf_puts(&data, "{\"reason\":");
-	vm_strbuf_json(&data, reason[0] != '\0' ? reason : NULL);
-	vm_strbuf_puts(&data, ",\"status\":null}");
-	add_own(&line, "ended", data.text);
-	if (write(fd, line.text, line.len) != (ssize_t)line.len)
-		return vm_err_sys(err, "write %s", VM_EVENTS_FILE);
-	return 0;
 }
 
 /* ---- reading ---- */

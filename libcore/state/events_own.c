@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Events of ours, and the end of a guest: apart from the rest, since every program that changes a guest has it. */
+#include "state/events_own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vm/cleanup.h>
+#include <vm/events.h>
+
+void vm_event_add_own(struct vm_strbuf *b, const char *name, const char *data)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	vm_strbuf_puts(b, "{\"vm\":");
+	vm_strbuf_json(b, name);
+	vm_strbuf_printf(b, ",\"timestamp\":{\"seconds\":%lld,\"microseconds\":%ld}",
+			 (long long)now.tv_sec, now.tv_nsec / 1000);
+	if (data != NULL)
+		vm_strbuf_printf(b, ",\"data\":%s", data);
+	vm_strbuf_puts(b, "}\n");
+}
+
+/* Is the last line "ended"?  *ret_torn: it is not complete. */
+static bool has_end(int fd, bool *ret_torn)
+{
+	static const char begin[] = "{\"vm\":\"ended\",";
+	char tail[512];
+	const char *line;
+	struct stat st;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) == 0)
+		n = pread(fd, tail, sizeof(tail) - 1,
+			  st.st_size < (off_t)sizeof(tail) ? 0
+							   : st.st_size - (off_t)sizeof(tail) + 1);
+	*ret_torn = n > 0 && tail[n - 1] != '\n';
+	if (n <= 0 || *ret_torn)
+		return false;
+	tail[n - 1] = '\0';
+	line = strrchr(tail, '\n');
+	line = line != NULL ? line + 1 : tail;
+	return strncmp(line, begin, sizeof(begin) - 1) == 0;
+}
+
+int vm_events_end(int run_fd, const char *reason, struct vm_err *err)
+{
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf data = VM_STRBUF_INIT;
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf line = VM_STRBUF_INIT;
+	VM_AUTO_FD int fd = -1;
+	bool torn;
+
+	/* without a file nobody reads it: the start did not get that far, or there was no room */
+	fd = openat(run_fd, VM_EVENTS_FILE,
+		    O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : vm_err_sys(err, "open %s", VM_EVENTS_FILE);
+	if (has_end(fd, &torn))
+		return 0;
+	/* of a watcher that was killed in the middle of a line */
+	if (torn)
+		vm_strbuf_putc(&line, '\n');
+	vm_strbuf_puts(&data, "{\"reason\":");
+	vm_strbuf_json(&data, reason[0] != '\0' ? reason : NULL);
+	vm_strbuf_puts(&data, ",\"status\":null}");
+	vm_event_add_own(&line, "ended", data.text);
+	if (write(fd, line.text, line.len) != (ssize_t)line.len)
+		return vm_err_sys(err, "write %s", VM_EVENTS_FILE);
+	return 0;
+}
