@@ -32,7 +32,8 @@ kill -HUP "$watcher"
 kill -INT "$watcher"
 sleep 0.2
 not_ok "signals do not end it" gone "$watcher"
-private=$(awk '/^Private/ {n += $2} END {print n}' /proc/"$watcher"/smaps_rollup)
+# clean pages of the program are the page cache's, and count or not by whether another watcher runs
+private=$(awk '/^Private_Dirty/ {n += $2} END {print n}' /proc/"$watcher"/smaps_rollup)
 ok "it needs $private KB of its own" test "$private" -le "${VM_TEST_WATCHER_KB:-300}"
 grep -q "RESUME" "$run_dir/g/events.jsonl"
 is "$?" 0 "events.jsonl has QEMU's events"
@@ -61,13 +62,13 @@ kill -9 "$watcher"
 wait_for 5 "the watcher is gone" gone "$watcher"
 kill -9 "$pid"
 wait_for 5 "QEMU is gone" gone "$pid"
-ok "it is stale" state_is g stale
+wait_for 5 "it is stale" state_is g stale
 like "$(vm-list --all)" "^[0-9-]+	stale	g" "vm-list says so too"
 status_is 0 vm-start g
 ok "it runs again" state_is g running
 watcher=$(record g watcher) pid=$(record g pid)
 kill -9 "$watcher" "$pid"
-wait_for 5 "QEMU is gone" gone "$pid"
+wait_for 5 "QEMU is gone" state_is g stale
 status_is 0 vm-repair g
 ok "vm-repair cleared up" state_is g shutoff
 ok "run directory" test ! -e "$run_dir/g"
@@ -109,7 +110,7 @@ pid=$(record g pid)
 listens g
 tell g poweroff
 wait_for 10 "it powers off by itself" gone "$pid"
-ok "it is stale until somebody clears up" state_is g stale
+wait_for 5 "it is stale until somebody clears up" state_is g stale
 status_is 0 vm-start --no-watch g
 vm-destroy -q g
 
