@@ -13,7 +13,7 @@
 #              golden NAME CMD...        stdout, stderr and status equal tests/.../NAME.golden;
 #                                        VM_TEST_UPDATE=1 writes the file. golden_filter() may be redefined.
 #              wait_for SECONDS DESC CMD...   CMD succeeds within that time, or five times that on a busy machine
-#              leftovers DESC            no process, mount, socket or tap of this test is left
+#              leftovers DESC            no process, mount, group, socket or tap of this test is left
 #              pass DESC, fail DESC, skip N REASON, skip_all REASON, todo_fail DESC
 # Others       run CMD...                sets $out, $err, $status
 #              diag TEXT                 a comment in the output
@@ -274,6 +274,7 @@ tap_leftovers() {
 	tap_processes=$(vm_test_processes "$VM_ROOT")
 	[ -z "$tap_processes" ] || printf '%s\n' "$tap_processes" | sed 's/^/process /'
 	vm_test_mounts "$VM_ROOT" | sed 's/^/mount /'
+	vm_test_groups "$VM_ROOT" | sed 's/^/group /'
 	find "$VM_ROOT" -xdev \( -type s -o -type p -o -name '.tmp*' -o -name '*.tmp' -o -name '*.new' \) 2>/dev/null |
 		sed 's/^/file /'
 	# taps of the guests that guest_xml made documents for

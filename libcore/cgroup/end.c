@@ -23,14 +23,23 @@ static int populated_but_watch(int parent, int child, const char *name, void *ar
 	return vm_cgroup_ops(hier)->populated(child, err);
 }
 
+static int stop_at_first(pid_t pid, void *arg)
+{
+	(void)pid;
+	(void)arg;
+	return 1;
+}
+
 int vm_cgroup_populated(const struct vm_cgroup *c, struct vm_err *err)
 {
 	for (size_t i = 0; i < c->host.n; i++) {
-		int r = !c->at[i].there ? 0
-					: vm_cgroup_each_child(c->at[i].fd[VM_CGROUP_MAIN],
-							       populated_but_watch,
-							       (void *)(uintptr_t)&c->host.v[i], err);
+		int main = c->at[i].fd[VM_CGROUP_MAIN], r;
 
+		if (!c->at[i].there)
+			continue;
+		r = vm_cgroup_each_child(main, populated_but_watch, (void *)(uintptr_t)&c->host.v[i], err);
+		if (r == 0)
+			r = vm_cgroup_each_pid(main, stop_at_first, NULL, err);
 		if (r != 0)
 			return r;
 	}
@@ -57,7 +66,10 @@ static int kill_one(const struct vm_cgroup_hier *hier, int main, struct vm_deadl
 {
 	struct kill k = { hier, deadline };
 
-	return vm_cgroup_each_child(main, kill_but_watch, &k, err);
+	if (vm_cgroup_each_child(main, kill_but_watch, &k, err) < 0)
+		return -1;
+	/* Whoever was moved out of the parts, but not out of the guest. */
+	return vm_cgroup_kill_pids(main, false, deadline, err);
 }
 
 int vm_cgroup_kill(const struct vm_cgroup *c, struct vm_deadline deadline, struct vm_err *err)

@@ -43,6 +43,9 @@ static inline const struct vm_cgroup_ops *vm_cgroup_ops(const struct vm_cgroup_h
 	return hier->v2 ? &vm_cgroup_v2 : &vm_cgroup_v1;
 }
 
+/* Kills by pid what is in the group, deep: and below it, again and again until nothing is. */
+int vm_cgroup_kill_pids(int dir, bool deep, struct vm_deadline deadline, struct vm_err *err);
+
 /* ---- group.c ---- */
 /* "HIERARCHY ID PATH": a group of ours; with '@' before the id one that was given to us: only the parts in it
  * are ours. */

@@ -159,17 +159,20 @@ static int wait_victims(struct victims *v, struct vm_deadline deadline, struct v
  * Frozen, a group cannot fork away from the list of its processes; where there is no freezer, the list is
  * killed until it stays empty.
  */
-static int kill_all(int dir, struct vm_deadline deadline, struct vm_err *err)
+int vm_cgroup_kill_pids(int dir, bool deep, struct vm_deadline deadline, struct vm_err *err)
 {
 	for (;;) {
 		struct victims v = { .n = 0 };
 		int r;
 
-		freeze(dir, true);
-		r = add_victims(-1, dir, NULL, &v, err);
+		if (deep)
+			freeze(dir, true);
+		r = deep ? add_victims(-1, dir, NULL, &v, err)
+			 : vm_cgroup_each_pid(dir, add_victim, &v, err);
 		for (size_t i = 0; i < v.n; i++)
 			syscall(SYS_pidfd_send_signal, v.pidfd[i], SIGKILL, NULL, 0);
-		freeze(dir, false);
+		if (deep)
+			freeze(dir, false);
 		if (wait_victims(&v, deadline, err) < 0 || r < 0)
 			return -1;
 		if (v.n == 0 && v.strangers)
@@ -179,6 +182,11 @@ static int kill_all(int dir, struct vm_deadline deadline, struct vm_err *err)
 		if (vm_deadline_passed(deadline))
 			return vm_err_set(err, VM_TIMED_OUT, "its processes do not end");
 	}
+}
+
+static int kill_all(int dir, struct vm_deadline deadline, struct vm_err *err)
+{
+	return vm_cgroup_kill_pids(dir, true, deadline, err);
 }
 
 /* No event tells that a v1 group is empty, but each process has one that tells its end. */

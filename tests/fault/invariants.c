@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../lib/groups.h"
 #include "../lib/procs.h"
 
 #define MAX_GUESTS 512
@@ -328,30 +329,13 @@ static void check_mounts(void)
 		fclose(f);
 }
 
-/* Groups of guests that do not run, in every hierarchy. */
-static void check_cgroups(const char *top, unsigned depth)
+static void group(void *context, const char *path, const char *name)
 {
-	DIR *d = opendir(top);
-	struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		char path[PATH_MAX];
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", top, e->d_name);
-		for (size_t i = 0; i < guest_count; i++) {
-			size_t n = strlen(guests[i].name);
-
-			if (!guests[i].running && strncmp(e->d_name, guests[i].name, n) == 0 &&
-			    strcmp(e->d_name + n, ".vm-qemu") == 0)
-				bad("%s: the group of a guest that is shut off", path);
-		}
-		if (depth)
-			check_cgroups(path, depth - 1);
-	}
-	if (d)
-		closedir(d);
+	(void)context;
+	for (size_t i = 0; i < guest_count; i++)
+		if (guests[i].running && strcmp(guests[i].name, name) == 0)
+			return;
+	bad("%s: the group of a guest that is shut off", path);
 }
 
 /* Network links whose alias names a guest that does not run. */
@@ -410,7 +394,8 @@ static void check_all(void)
 	if (procs_scan(root, stray_process, NULL) < 0)
 		bad("/proc: %s", strerror(errno));
 	check_mounts();
-	check_cgroups("/sys/fs/cgroup", 4);
+	if (groups_scan(root, group, NULL) < 0)
+		bad("/proc/self/mountinfo: %s", strerror(errno));
 	check_links();
 	check_guests();
 }

@@ -21,7 +21,14 @@ vm_test_mounts() {
 	awk -v root="$1/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo
 }
 
-# Ends those processes, by pid, and takes those mounts off.
+# Control groups of the guests of a $VM_ROOT: $1 itself or $1/r.
+vm_test_groups() {
+	[ -x "${VM_BUILD:-/none}/tests/group-scan" ] || return 0
+	"$VM_BUILD/tests/group-scan" "$1"
+	"$VM_BUILD/tests/group-scan" "$1/r"
+}
+
+# Ends those processes, by pid, takes those mounts off and removes those groups.
 vm_test_reap() {
 	for vm_test_round in 1 2 3; do
 		vm_test_list=$(vm_test_processes "$1" || :)
@@ -33,4 +40,8 @@ vm_test_reap() {
 	vm_test_mounts "$1" | sort -r | while read -r vm_test_mount; do
 		umount -l "$vm_test_mount"
 	done
+	if [ -x "${VM_BUILD:-/none}/tests/group-scan" ]; then
+		"$VM_BUILD/tests/group-scan" --remove "$1"
+		"$VM_BUILD/tests/group-scan" --remove "$1/r"
+	fi
 }
