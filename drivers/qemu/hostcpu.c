@@ -14,6 +14,7 @@
 
 #include "model/domain.h"
 #include "qemu/caps_private.h"
+#include "qemu/kvm.h"
 #include "qemu/qmp.h"
 
 #define MODELS_MAX 200u
@@ -252,6 +253,8 @@ int vm_qemu_hostcpu(const struct vm_state *s, const char *emulator, bool kvm,
 			goto out;
 	}
 	vm_record_free(&r);
+	if (kvm && vm_qemu_kvm_check(s, deadline, err) < 0)
+		return -1;
 	vm_log_step("ask %s what CPU this host can give", emulator);
 	if (ask_all(emulator, &asking, deadline, err) < 0)
 		return -1;
@@ -334,7 +337,7 @@ int vm_qemu_update_cpu(const struct vm_state *s, const struct vm_domain *d, cons
 		return 0;
 	if (vm_qemu_emulator(s, d->emulator, d->os->arch, &emulator, err) < 0 ||
 	    vm_qemu_hostcpu(s, emulator, d->virt == VM_VIRT_KVM, deadline, &host, err) < 0)
-		return vm_err_wrap(err, "write the host's CPU out");
+		return vm_err_wrap(err, "<cpu mode='host-model'>");
 	edit = vm_xml_edit_new(doc);
 	write_out(edit, doc, n, d->cpu, &host);
 	return vm_xml_edit_apply(edit, ret, err);

@@ -50,7 +50,7 @@ is "$status" 6 "so is malformed XML"
 err_like "stdin:3:21: attribute 'cpu' has no value"
 run sh -c 'sed "s|<devices>|<cpu mode=\"host-model\"/>&|; s|<emulator>.*</emulator>|<emulator>/usr/bin/qemu-none</emulator>|" "$1" | vm-dumpxml --update-cpu --file=-' sh "$T/web1.xml"
 is "$status" 5 "without a QEMU nobody knows what host-model is"
-err_like "write the host's CPU out: emulator /usr/bin/qemu-none"
+err_like "<cpu mode='host-model'>: emulator /usr/bin/qemu-none"
 run vm-dumpxml --file="$T/none.xml"
 is "$status" 5 "no such file"
 

@@ -37,5 +37,13 @@ expand() {
 props=$(printf '%s\n' "$argv" | tr ',' '\n' | sed -n -e 's/^\(.*\)=on$/"\1":true/p' -e 's/^\(.*\)=off$/"\1":false/p' | paste -sd, -)
 is "$(expand "${argv%%,*}" ",\"props\":{$props}")" "$(expand max "" | grep -v '^"aes":')" "feature by feature"
 vm-destroy -q h
+
+if [ ! -e /dev/kvm ]; then
+	sed -e "s|<name>h<|<name>k<|" -e "s|type='qemu'|type='kvm'|" "$T/h.xml" >"$T/k.xml"
+	vm-define -q "$T/k.xml"
+	run vm-start k
+	err_like "^vm-start: k: .*(/dev/kvm|KVM)" "without KVM nobody knows what it could give"
+	unlike "$err" "ended with status" "which is told before QEMU is run"
+fi
 leftovers
 done_testing
