@@ -25,6 +25,7 @@
 #define UNIT_NAME_MAX 255u /* Source: systemd.unit(5) */
 #define PREFIX	      "vm-"
 #define SUFFIX	      ".scope"
+#define SYSTEM_RUN	"/run"
 #define JOBS_MAX      16u
 #define JOB_PATH_MAX  128u
 #define LINGER_MS     3000u /* how long a run's watcher may take to go */
@@ -178,6 +179,8 @@ int vm_systemd_open(const char *run_dir, struct vm_deadline deadline, struct vm_
 {
 	struct vm_err first = VM_ERR_INIT;
 
+	if (run_dir == NULL)
+		run_dir = SYSTEM_RUN;
 	if (!vm_systemd_present(run_dir))
 		return vm_err_set(err, VM_NOT_FOUND, "there is no systemd");
 	for (size_t i = 0; i < VM_COUNT(places); i++) {

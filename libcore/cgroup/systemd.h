@@ -18,7 +18,7 @@ struct vm_systemd; /* a connection to a manager */
  * manager that is there may still refuse us. */
 bool vm_systemd_present(const char *run_dir);
 /*
- * Connects to the manager of run_dir: by its private socket, else through the bus.  VM_NOT_FOUND:
+ * Connects to the manager of run_dir (NULL: the host's): by its private socket, else through the bus.  VM_NOT_FOUND:
  * there is none; VM_DENIED: it does not let this user in.
  */
 int vm_systemd_open(const char *run_dir, struct vm_deadline deadline, struct vm_systemd **ret,
