@@ -398,16 +398,34 @@ int vm_tune_restore_text(const struct vm_tune_place *p, char **ret, struct vm_er
 	return 0;
 }
 
-/* One line of a file of this group ("" = the group above), without its newline; "?" = not to be had. */
-static void look(const struct vm_tune_place *p, bool above, const char *name, char *buf, size_t size)
+/* One line of a file of a group from this one on ("..": the one above); "?" = not to be had. */
+static void look(const struct vm_tune_place *p, const char *group, const char *name, char *buf,
+		 size_t size)
 {
-	VM_AUTO_FD int dir = openat(p->dir, above ? ".." : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	VM_AUTO_FD int dir = openat(p->dir, group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	VM_AUTO_FREE char *text = NULL;
 	struct vm_err ignored = VM_ERR_INIT;
 
 	snprintf(buf, size, "?");
 	if (dir >= 0 && vm_file_read(dir, name, KFILE_MAX, &text, NULL, NULL, &ignored) == 0)
 		snprintf(buf, size, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+/* The nearest group above that has a quota, up to the host's own. */
+static int explain_quota(const struct vm_tune_place *p, struct vm_err *err)
+{
+	static const char *const above[] = { "..", "../..", "../../.." };
+	char quota[32], period[32];
+
+	for (size_t i = 0; i < VM_COUNT(above); i++) {
+		look(p, above[i], "cpu.cfs_quota_us", quota, sizeof(quota));
+		look(p, above[i], "cpu.cfs_period_us", period, sizeof(period));
+		if (quota[0] >= '0' && quota[0] <= '9')
+			return vm_err_hint(err, "a group has no larger part of its period than the group "
+						"above, here %s of %s, and no smaller one than any below", quota,
+					   period);
+	}
+	return vm_err_hint(err, "a group has no smaller part of its period than any group below it");
 }
 
 static int explain(const struct vm_tune_place *p, const char *text, int error, struct vm_err *err)
@@ -427,25 +445,21 @@ static int explain(const struct vm_tune_place *p, const char *text, int error, s
 		   strerror(error));
 	err->sys = error;
 	if (cpuset) {
-		look(p, true, name, now, sizeof(now));
+		look(p, "..", name, now, sizeof(now));
 		return vm_err_hint(err, "the group above has '%s'", now);
 	}
 	if (p->t->controller == VM_CGROUP_MEMORY && error == EBUSY) {
-		look(p, false, p->v2 ? "memory.current" : "memory.usage_in_bytes", now, sizeof(now));
+		look(p, ".", p->v2 ? "memory.current" : "memory.usage_in_bytes", now, sizeof(now));
 		return vm_err_hint(err, "the guest uses %llu KiB now",
 				   strtoull(now, NULL, 10) / 1024);
 	}
 	if (p->t->controller == VM_CGROUP_MEMORY && error == EINVAL && !p->v2) {
-		look(p, false, "memory.limit_in_bytes", now, sizeof(now));
-		look(p, false, "memory.memsw.limit_in_bytes", more, sizeof(more));
+		look(p, ".", "memory.limit_in_bytes", now, sizeof(now));
+		look(p, ".", "memory.memsw.limit_in_bytes", more, sizeof(more));
 		return vm_err_hint(err, "memory has %s, memory and swap together %s", now, more);
 	}
-	if ((p->t->kind == VM_TUNE_QUOTA || p->t->kind == VM_TUNE_PERIOD) && !p->v2) {
-		look(p, true, "cpu.cfs_quota_us", now, sizeof(now));
-		look(p, true, "cpu.cfs_period_us", more, sizeof(more));
-		return vm_err_hint(err, "a group can have no larger part of its period than the group "
-					"above, which has %s of %s", now, more);
-	}
+	if ((p->t->kind == VM_TUNE_QUOTA || p->t->kind == VM_TUNE_PERIOD) && !p->v2)
+		return explain_quota(p, err);
 	if (p->t->per_device && error == ENODEV)
 		return vm_err_hint(err, "limits are for whole disks, not for partitions");
 	return -1;

@@ -25,6 +25,9 @@ int vm_tune_fill(const struct vm_tune_change *c, const struct vm_tune_fresh *fre
 /* The threads that one entry stands for (owned); how many, or -1. */
 int vm_tune_tids(const struct vm_tune_threads *threads, const struct vm_tune_thread *t, pid_t **ret,
 		 struct vm_err *err);
+/* Notes where its threads run now: undone after what comes next, since a group's CPUs are all threads' in it. */
+int vm_tune_keep_affinity(const struct vm_tune_change *c, const struct vm_tune_thread *t,
+			  struct vm_err *err);
 /* The thread of that class and id, or NULL. */
 const struct vm_tune_thread *vm_tune_thread_find(const struct vm_tune_threads *threads, int class,
 						 uint64_t id);

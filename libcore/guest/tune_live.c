@@ -11,6 +11,7 @@
 #include <vm/cleanup.h>
 #include <vm/log.h>
 
+#include "host/task.h"
 #include "tune_internal.h"
 
 /* ---- one file ---- */
@@ -45,6 +46,8 @@ int vm_tune_ensure(const struct vm_tune_change *c, const struct vm_tune_thread *
 	vm_log_step("make the group qemu/%s%s", t->name, c->dry_run ? " (not done)" : "");
 	if (c->dry_run)
 		return 0;
+	if (vm_tune_keep_affinity(c, t, err) < 0)
+		return -1;
 	if (c->undo != NULL &&
 	    vm_undo_push(c->undo, VM_TUNE_VERB_THREADS, "%s %s", c->guard, t->name) < 0)
 		return vm_err_sys(err, "write the journal");
@@ -52,6 +55,20 @@ int vm_tune_ensure(const struct vm_tune_change *c, const struct vm_tune_thread *
 		return -1;
 	fresh->v = vm_xreallocarray(fresh->v, fresh->n + 1, sizeof(*fresh->v));
 	fresh->v[fresh->n++] = t;
+	return 0;
+}
+
+/* The CPUs that a thread was given are forgotten by older kernels when it is moved. Source: Linux 6.2,
+ * sched: "Always preserve the user requested cpumask". */
+static int enter(const struct vm_tune_change *c, const struct vm_tune_thread *t, pid_t tid,
+		 struct vm_err *err)
+{
+	VM_AUTO_FREE char *cpus = vm_task_affinity(tid);
+
+	if (vm_thread_group_enter(c->group, t->name, tid, err) < 0)
+		return -1;
+	if (cpus != NULL && vm_task_affinity_set(tid, cpus) < 0)
+		vm_log_step("thread %d runs on the CPUs of its group", (int)tid);
 	return 0;
 }
 
@@ -66,7 +83,7 @@ int vm_tune_fill(const struct vm_tune_change *c, const struct vm_tune_fresh *fre
 		if (n < 0)
 			return -1;
 		for (int k = 0; k < n; k++)
-			if (vm_thread_group_enter(c->group, t->name, tids[k], err) < 0)
+			if (enter(c, t, tids[k], err) < 0)
 				return -1;
 	}
 	return 0;
@@ -240,7 +257,7 @@ static int put_nodes(const struct vm_tune_change *c, const struct job *j, struct
 	VM_AUTO(vm_tune_value_free) struct vm_tune_value old = VM_TUNE_VALUE_INIT;
 	VM_AUTO_FREE char *both = NULL;
 
-	if (j->place.v2)
+	if (j->place.v2 || c->threads == NULL)
 		return vm_tune_put(c, &j->place, j->s->v.text, err);
 	if (vm_tune_read(&j->place, &old, err) < 0)
 		return -1;

@@ -118,20 +118,28 @@ int vm_tune_tids(const struct vm_tune_threads *threads, const struct vm_tune_thr
 
 /* ---- pins ---- */
 
+int vm_tune_keep_affinity(const struct vm_tune_change *c, const struct vm_tune_thread *t,
+			  struct vm_err *err)
+{
+	VM_AUTO_FREE pid_t *tids = NULL;
+	int n = c->undo != NULL ? vm_tune_tids(c->threads, t, &tids, err) : 0;
+
+	for (int i = 0; i < n; i++) {
+		VM_AUTO_FREE char *cpus = vm_task_affinity(tids[i]);
+
+		/* it may have ended */
+		if (cpus != NULL && vm_undo_push(c->undo, VM_TUNE_VERB_AFFINITY, "%s %d %s", c->guard,
+						 (int)tids[i], cpus) < 0)
+			return vm_err_sys(err, "write the journal");
+	}
+	return n < 0 ? -1 : 0;
+}
+
 static int set_affinity(const struct vm_tune_change *c, pid_t tid, const char *cpus, struct vm_err *err)
 {
-	VM_AUTO_FREE char *old = vm_task_affinity(tid);
-
-	if (old == NULL)
-		return 0; /* it has ended */
 	vm_log_step("let thread %d run on the CPUs %s%s", (int)tid, cpus != NULL ? cpus : "of its group",
 		    c->dry_run ? " (not done)" : "");
-	if (c->dry_run)
-		return 0;
-	if (c->undo != NULL &&
-	    vm_undo_push(c->undo, VM_TUNE_VERB_AFFINITY, "%s %d %s", c->guard, (int)tid, old) < 0)
-		return vm_err_sys(err, "write the journal");
-	if (vm_task_affinity_set(tid, cpus) == 0 || errno == ESRCH)
+	if (c->dry_run || vm_task_affinity_set(tid, cpus) == 0 || errno == ESRCH)
 		return 0;
 	if (errno == EINVAL)
 		return vm_err_set(err, VM_HYPERVISOR, "thread %d: the kernel refuses the CPUs '%s': "
@@ -176,7 +184,7 @@ static int pin_one(const struct vm_tune_change *c, const struct vm_tune_thread *
 	int n;
 
 	/* The group first: moving a thread gives it the CPUs of its group. */
-	if (put_cpus(c, t, cpus, fresh, err) < 0)
+	if (vm_tune_keep_affinity(c, t, err) < 0 || put_cpus(c, t, cpus, fresh, err) < 0)
 		return -1;
 	if (fresh->n > had) {
 		const struct vm_tune_fresh one = { fresh->v + had, fresh->n - had };

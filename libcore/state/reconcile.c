@@ -156,6 +156,10 @@ static int reconcile_running(struct vm_guest *g, struct vm_deadline deadline, st
 		r = 1;
 	if (!exists(g->run, VM_RUN_UNDO_CHANGE))
 		return r;
+	/* What was interrupted may have been at any of its files. */
+	vm_file_sweep(g->run);
+	if (g->state->etc >= 0)
+		vm_file_sweep(g->state->etc);
 	return reap(g, false, deadline, err) < 0 ? -1 : 1;
 }
 

@@ -7,6 +7,7 @@
 #                      f_converge runs the next changing command behind "$@"; it must finish or undo
 #                                 what was interrupted (vm-repair is tried in turn)
 #                      f_during   optional: runs while what the command left is traced
+#                      f_check    optional: prints what else is wrong, $1 says when
 #                      f_finish   optional: ends a guest that may be running, before the next round
 # and then calls       faults NAME WHO MODE...   WHO: tool watch all; MODE: kill tree fail
 #
@@ -26,6 +27,7 @@ f_seed=${VM_TEST_SEED:-$(date +%s)}
 export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 
 f_during() { :; }
+f_check() { :; }
 f_finish() { :; }
 
 # A new, empty host tree. The earlier one goes, with whatever it still holds.
@@ -94,6 +96,8 @@ f_judge() {
 		f_problem "$1: $(grep '^bad' "$T/judged" | head -n 5)"
 	fi
 	f_compare "$1"
+	f_wrong=$(f_check "$1")
+	[ -z "$f_wrong" ] || f_problem "$1: $f_wrong"
 }
 
 # What vm-info says is what the host shows; both may be changing just now.
