@@ -370,7 +370,7 @@ int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const cha
 	}
 	if (out && (good || !c->operands.n)) {
 		vm_out_bool(out, "changed", changed);
-		vm_out_array(out, "guests", NULL, 0);
+		vm_out_array(out, p->things ? p->things : "guests", NULL, 0);
 		for (i = 0; i < c->operands.n; i++) {
 			if (done[i] <= 0)
 				continue;

@@ -40,6 +40,8 @@ struct vm_hostdev_block {
 	char *hint; /* what to do; NULL = nothing helps */
 	bool force; /* the host uses it: --force overrides that */
 };
+/* The kind of error it is. */
+enum vm_kind vm_hostdev_block_kind(const struct vm_hostdev_block *b);
 struct vm_hostdev_item {
 	enum vm_hostdev_bus bus;
 	const char *name; /* DEVICE of CONTRACT: "0000:01:00.0", "usb:1-4.2"; owned by `key` */

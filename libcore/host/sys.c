@@ -43,11 +43,12 @@ static int open_below(int root, const char *path, int flags)
 		.flags = (unsigned)flags | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
+	int tries = 0;
 	long fd;
 
 	do
 		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	while (fd < 0 && errno == EAGAIN);
+	while (fd < 0 && errno == EAGAIN && tries++ < 1000);
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = openat(root, path, flags | O_CLOEXEC);
 	return (int)fd;

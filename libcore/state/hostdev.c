@@ -34,6 +34,11 @@ static int place_open(const struct vm_state *s, bool make, int *ret, struct vm_e
 	return 0;
 }
 
+int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err)
+{
+	return place_open(s, true, ret, err);
+}
+
 int vm_hostdev_record_read(const struct vm_state *s, const char *key, struct vm_record *ret,
 			   struct vm_err *err)
 {

@@ -148,8 +148,9 @@ static void bound(const char *bus, const char *dir, const char *name, const char
 
 	if (driver == NULL)
 		return;
-	snprintf(path, sizeof(path), "sys/bus/%s/drivers/%s", bus, driver);
-	make_dirs(path);
+	snprintf(path, sizeof(path), "sys/bus/%s/drivers/%s/unbind", bus, driver);
+	put(path, "", 0, 0);
+	*strrchr(path, '/') = 0;
 	link_to(path, dir, "driver");
 	link_to(dir, path, name);
 }
@@ -409,8 +410,8 @@ static void add_line(char **w)
 	} else if (strcmp(kind, "block") == 0) {
 		add_block(w[0], w[1], place_of(get(w, "on")), get(w, "holder"));
 	} else if (strcmp(kind, "driver") == 0) {
-		snprintf(line, sizeof(line), "sys/bus/pci/drivers/%s", w[0]);
-		make_dirs(line);
+		snprintf(line, sizeof(line), "sys/bus/pci/drivers/%s/unbind", w[0]);
+		put(line, "", 0, 0);
 		for (char **id = w + 1; *id != NULL; id++) {
 			snprintf(line, sizeof(line), "%s %s\n", *id, w[0]);
 			append("drivers", line);

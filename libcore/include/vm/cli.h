@@ -87,6 +87,7 @@ struct vm_program {
 	/* The work.  Returns 0, or the status to exit with (predicates: 1), or -1 with *err. */
 	int (*run)(void *options, struct vm_err *err);
 	const char *schema; /* "vm-start/1": for JSON results of vm_cli_each() */
+	const char *things; /* its array in there; NULL = "guests" */
 	bool tty;	    /* needs a terminal (vm-console, vm-edit): ssh -t on remote connections */
 };
 

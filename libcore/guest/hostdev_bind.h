@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Taking PCI devices for guests and giving them back, so that whoever is killed at it leaves enough on disk for the
+ * next to put the device back: a record (state/hostdev.h) with its driver and driver_override comes before the first
+ * change and goes after the last.  A lock a group is held meanwhile, and nothing else.  Needs libc alone.
+ */
+#include <stdbool.h>
+
+#include <vm/deadline.h>
+#include <vm/err.h>
+
+struct vm_state;
+struct vm_sys;
+
+#define VM_HOSTDEV_UNBIND_MS 30000u /* how long a driver may take to let go */
+
+struct vm_hostdev_take {
+	const struct vm_state *state;
+	const struct vm_sys *sys;
+	const char *name;  /* "0000:01:00.0" */
+	const char *user;  /* "qemu/web1"; NULL: by hand, for any guest later */
+	const char *alias; /* name in QEMU, or NULL */
+	const char *driver; /* NULL: "vfio-pci" */
+	bool dry_run; /* name the steps (vm_log_step()) and take none */
+	bool managed; /* take it from the host's driver; else it must be on VFIO already */
+	struct vm_deadline deadline;
+};
+/*
+ * 0 = it is on VFIO and the user's; 1 = it was so already.  VM_IN_USE: somebody else has it, it is stuck, or (not managed) the
+ * host's driver has it; VM_TIMED_OUT: its driver does not let go.  Any failure leaves it as it was, or stuck.
+ */
+int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err);
+/*
+ * Gives back what `user` took: to the host's driver if we took it from there, else it stays on VFIO.  Succeeds if
+ * the user has not taken it.  user NULL: by hand; then to the host also when we did not take it.  A
+ * device that the kernel does not let go of is left stuck: with a user that is a warning, else VM_TIMED_OUT.
+ * 1 = there was nothing to do.
+ */
+int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name,
+			 const char *user, struct vm_deadline deadline, struct vm_err *err);

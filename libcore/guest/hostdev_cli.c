@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hostdev_cli.h"
+
+#include <string.h>
+
+const struct vm_operand_spec vm_hostdev_operands[] = {
+	{ .name = "DEVICE", .kind = VM_OPERAND_OTHER, .many = true, .complete = "hostdev" },
+	{ 0 },
+};
+
+int vm_hostdev_cli_find(const struct vm_state *state, const char *text, struct vm_hostdev_view *ret_view,
+			const struct vm_hostdev_item **ret, struct vm_err *err)
+{
+	struct vm_hostdev_name name;
+
+	if (vm_hostdev_name_parse(text, &name, err) < 0)
+		return -1;
+	if (name.bus != VM_HOSTDEV_PCI) {
+		vm_err_set(err, VM_UNSUPPORTED, "only PCI devices are bound to VFIO");
+		return vm_err_hint(err, "devices of other kinds are given to guests as they are");
+	}
+	if (vm_hostdev_view_read(state, NULL, 1u << VM_HOSTDEV_PCI, ret_view, err) < 0)
+		return -1;
+	return vm_hostdev_view_find(ret_view, text, ret, err);
+}
+
+enum vm_kind vm_hostdev_block_kind(const struct vm_hostdev_block *b)
+{
+	if (strncmp(b->word, "no-", 3) == 0)
+		return VM_UNSUPPORTED;
+	return strcmp(b->word, "bridge") == 0 || strcmp(b->word, "hub") == 0 ? VM_BAD_INPUT : VM_IN_USE;
+}
+
+int vm_hostdev_cli_may(const struct vm_hostdev_item *i, bool force, const char *what, struct vm_err *err)
+{
+	for (size_t n = 0; n < i->n_blocks; n++) {
+		const struct vm_hostdev_block *b = &i->blocks[n];
+
+		if ((b->force && force) || strncmp(b->word, "sibling:", 8) == 0 ||
+		    strncmp(b->word, "guest:", 6) == 0)
+			continue;
+		vm_err_set(err, vm_hostdev_block_kind(b), "cannot %s %s: %s", what, i->name, b->text);
+		if (b->hint != NULL)
+			vm_err_hint(err, "%s", b->force ? "end that use, or give --force" : b->hint);
+		return -1;
+	}
+	return 0;
+}

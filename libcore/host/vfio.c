@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vfio.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/process.h>
+
+#include "bounded.h"
+#include "iommu.h"
+
+#define DEVICES "sys/bus/pci/devices"
+#define PROBE	"sys/bus/pci/drivers_probe"
+#define UNDO_MS 2000 /* for putting things back after a failure */
+#define STEP_MS 10
+
+/* Of a device that may be gone: the driver's name, "" = none. */
+static bool read_driver(const struct vm_sys *s, const char *name, char driver[64])
+{
+	VM_AUTO_FD int dir = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	driver[0] = 0;
+	if (vm_pci_open(s, name, &dir, &ignored) < 0)
+		return false;
+	if (!vm_sys_link(dir, "driver", driver, 64))
+		driver[0] = 0;
+	return true;
+}
+
+int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
+		 struct vm_vfio_was *ret, struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s/driver_override", name);
+	struct vm_vfio_was was = { 0 };
+	VM_AUTO_FD int dir = -1;
+
+	if (vm_pci_open(s, name, &dir, err) < 0)
+		return -1;
+	if (!vm_sys_exists(dir, "driver_override"))
+		return vm_err_set(err, VM_UNSUPPORTED, "this kernel has no driver_override for %s", name);
+	if (vm_sys_read(s, path, was.override, sizeof(was.override), deadline, err) < 0)
+		return vm_err_wrap(err, "%s", name);
+	if (strcmp(was.override, "(null)") == 0)
+		was.override[0] = 0;
+	read_driver(s, name, was.driver);
+	*ret = was;
+	return 0;
+}
+
+int vm_vfio_load(const struct vm_sys *s, struct vm_deadline deadline, struct vm_err *err)
+{
+	static const char *const argv[] = { "modprobe", "vfio-pci", NULL };
+	VM_AUTO_FREE char *said = NULL;
+	struct vm_vfio_host host;
+	int status = 0;
+
+	vm_vfio_host_read(s, &host);
+	if (vm_vfio_host_check(s, &host, err) < 0)
+		return -1;
+	if (host.driver)
+		return 0;
+	if (vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0)
+		return vm_err_wrap(err, "load vfio-pci");
+	vm_vfio_host_read(s, &host);
+	if (!host.driver) {
+		if (said != NULL)
+			said[strcspn(said, "\n")] = 0;
+		return vm_err_set(err, VM_UNSUPPORTED, "cannot load the driver vfio-pci%s%s",
+				  said != NULL && *said != 0 ? ": " : "", said != NULL ? said : "");
+	}
+	return vm_vfio_host_check(s, &host, err);
+}
+
+/* Paths and texts of the writes that change a device's driver. */
+struct change {
+	char *override, *unbind, *text, *name;
+	struct vm_sys_write w[3];
+	size_t n;
+};
+
+static void change_free(struct change *c)
+{
+	vm_cleanup_free(&c->override);
+	vm_cleanup_free(&c->unbind);
+	vm_cleanup_free(&c->text);
+	vm_cleanup_free(&c->name);
+}
+
+/* override "": none; unbind: it has a driver. */
+static void change_make(struct change *c, const char *name, const char *override, bool unbind)
+{
+	*c = (struct change){
+		.override = vm_xasprintf(DEVICES "/%s/driver_override", name),
+		.unbind = vm_xasprintf(DEVICES "/%s/driver/unbind", name),
+		.text = vm_xasprintf("%s\n", override),
+		.name = vm_xstrdup(name),
+	};
+	c->w[c->n++] = (struct vm_sys_write){ c->override, c->text };
+	if (unbind)
+		c->w[c->n++] = (struct vm_sys_write){ c->unbind, c->name };
+	c->w[c->n++] = (struct vm_sys_write){ PROBE, c->name };
+}
+
+static int change_run(const struct vm_sys *s, const struct change *c, struct vm_deadline deadline,
+		      struct vm_err *err)
+{
+	size_t at, from = 0;
+
+	for (;;) {
+		if (vm_sys_write(s, c->w + from, c->n - from, deadline, &at, err) == 0)
+			return 0;
+		/* Somebody else may have taken the driver away just now; what counts is what comes of it. */
+		if (c->w[from + at].path != c->unbind ||
+		    (err->sys != ENODEV && err->sys != ENOENT))
+			break;
+		from += at + 1;
+	}
+	/* A probe that found nothing to do, or whose driver refused, shows in the link. */
+	if (c->w[from + at].path != c->override && c->w[from + at].path != c->unbind &&
+	    err->kind != VM_TIMED_OUT)
+		return 0;
+	return -1;
+}
+
+/* The best that can be done after a failure. */
+static void put_back(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was)
+{
+	VM_AUTO(change_free) struct change c;
+	struct vm_err ignored = VM_ERR_INIT;
+	char driver[64];
+
+	if (!read_driver(s, name, driver))
+		return;
+	change_make(&c, name, was->override, strcmp(driver, was->driver) != 0 && driver[0] != 0);
+	vm_wait_shield();
+	change_run(s, &c, vm_deadline_in(UNDO_MS), &ignored);
+	vm_wait_unshield();
+}
+
+static bool on_vfio(const struct vm_sys *s, const char *name, char driver[64])
+{
+	VM_AUTO_FD int dir = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	driver[0] = 0;
+	if (vm_pci_open(s, name, &dir, &ignored) < 0 || !vm_sys_link(dir, "driver", driver, 64))
+		return false;
+	return vm_vfio_driver(driver) || vm_sys_exists(dir, "vfio-dev");
+}
+
+int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, const struct vm_vfio_was *was,
+		 struct vm_deadline deadline, struct vm_err *err)
+{
+	VM_AUTO(change_free) struct change c;
+	char now[64];
+
+	if (on_vfio(s, name, now))
+		return 0;
+	change_make(&c, name, driver, now[0] != 0);
+	if (change_run(s, &c, deadline, err) < 0) {
+		if (err->kind == VM_TIMED_OUT) {
+			vm_err_set(err, VM_TIMED_OUT, "%s: its driver %s does not let go of it", name,
+				   was->driver[0] != 0 ? was->driver : "?");
+			vm_err_hint(err, "end what uses it (vm-hostdev-info %s); once the driver lets go, "
+					 "vm-hostdev-unbind %s gives it back to the host",
+				    name, name);
+		}
+		put_back(s, name, was);
+		return -1;
+	}
+	if (on_vfio(s, name, now))
+		return 0;
+	put_back(s, name, was);
+	if (now[0] == 0)
+		vm_err_set(err, VM_IN_USE, "%s: %s did not take it", name, driver);
+	else
+		vm_err_set(err, VM_IN_USE, "%s: the driver %s took it instead of %s", name, now, driver);
+	return vm_err_hint(err, "the kernel's messages say why: dmesg | grep %s", name);
+}
+
+int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
+		   struct vm_deadline deadline, char *ret_driver, struct vm_err *err)
+{
+	VM_AUTO(change_free) struct change c;
+	char now[64];
+
+	ret_driver[0] = 0;
+	if (!read_driver(s, name, now))
+		return 0;
+	change_make(&c, name, was->override, vm_vfio_driver(now) || on_vfio(s, name, now));
+	if (change_run(s, &c, deadline, err) < 0) {
+		if (!read_driver(s, name, now)) /* it went meanwhile */
+			return 0;
+		if (err->kind == VM_TIMED_OUT) {
+			vm_err_set(err, VM_TIMED_OUT, "%s: %s does not let go of it: somebody has it open",
+				   name, now);
+			vm_err_hint(err, "vm-hostdev-info %s shows who", name);
+		}
+		return -1;
+	}
+	read_driver(s, name, ret_driver);
+	return 0;
+}
+
+int vm_vfio_wait_node(const struct vm_sys *s, int group, struct vm_deadline deadline,
+		      struct vm_err *err)
+{
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000000 };
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", group);
+	for (;;) {
+		VM_AUTO_FD int dir = vm_sys_dir(s, "dev/vfio");
+
+		if (dir >= 0 && vm_sys_exists(dir, name))
+			return 0;
+		if (vm_deadline_passed(deadline) || vm_wait_interrupted())
+			return vm_err_set(err, VM_TIMED_OUT, "/dev/vfio/%d does not appear", group);
+		/* devtmpfs has no events for this; it takes microseconds */
+		nanosleep(&step, NULL);
+	}
+}
+
+int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
+		    struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s/reset", name);
+	const struct vm_sys_write w = { path, "1" };
+	VM_AUTO_FD int dir = -1;
+	size_t at;
+
+	if (vm_pci_open(s, name, &dir, err) < 0)
+		return -1;
+	if (!vm_sys_exists(dir, "reset")) {
+		vm_err_set(err, VM_UNSUPPORTED, "%s: the kernel has no way to reset it", name);
+		return vm_err_hint(err, "it has neither FLR nor a power state that resets it, and its bus "
+					"has other devices");
+	}
+	if (vm_sys_write(s, &w, 1, deadline, &at, err) < 0) {
+		if (err->kind == VM_TIMED_OUT)
+			return vm_err_set(err, VM_TIMED_OUT, "%s: its reset does not end", name);
+		return vm_err_wrap(err, "reset %s", name);
+	}
+	return 0;
+}

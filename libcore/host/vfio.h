@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Taking PCI devices from their drivers and giving them back.  Each change is verified by what the kernel shows
+ * afterwards, since a probe that failed is no failed write; each is bounded in time.  Needs libc alone.
+ * Source: Linux Documentation/driver-api/vfio.rst, ABI/testing/sysfs-bus-pci (driver_override, drivers_probe).
+ */
+#include <stdbool.h>
+
+#include <vm/deadline.h>
+
+#include "pci.h"
+
+/* How a device was before we touched it. */
+struct vm_vfio_was {
+	char driver[64];   /* "" = none */
+	char override[64]; /* driver_override; "" = none */
+};
+/* Bounded: asking for driver_override waits for whoever holds the device. */
+int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
+		 struct vm_vfio_was *ret, struct vm_err *err);
+/* Loads vfio-pci unless it is there; VM_UNSUPPORTED: it cannot be had. */
+int vm_vfio_load(const struct vm_sys *s, struct vm_deadline deadline, struct vm_err *err);
+/*
+ * Binds the device to a driver of VFIO ("vfio-pci") that is loaded.  VM_TIMED_OUT: its driver does not let go
+ * (nothing more can be done to it until that comes back).  Any other failure leaves it as it was.
+ */
+int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, const struct vm_vfio_was *was,
+		 struct vm_deadline deadline, struct vm_err *err);
+/*
+ * Gives it back: driver_override as it was, off VFIO, and to the driver that the kernel prefers then.  *ret_driver
+ * (64 bytes) is the one it has now, "" = none.  A device that is gone is success.  VM_TIMED_OUT: VFIO does not let
+ * go, since somebody has it open.
+ */
+int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
+		   struct vm_deadline deadline, char *ret_driver, struct vm_err *err);
+/* Waits until the node of an IOMMU group is there. */
+int vm_vfio_wait_node(const struct vm_sys *s, int group, struct vm_deadline deadline,
+		      struct vm_err *err);
+/* Lets the kernel reset the device by the means it has. */
+int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
+		    struct vm_err *err);

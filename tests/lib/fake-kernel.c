@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Plays the kernel's rules for binding PCI devices on a tree that fake-sysfs made: shows it by FUSE under another
+ * directory, so that a write is answered, refused or left hanging as sysfs would.
+ *
+ *   fake-kernel TREE MOUNTPOINT     ends when it is unmounted
+ *
+ * A device that is bound cannot be bound; drivers_probe takes the driver that driver_override names, else the one
+ * for its id, and never fails for want of one; /dev/vfio/N is there while a member of group N is on vfio-pci.
+ * TREE/ctl/hang-ADDRESS: unbinding it does not return while that file is there.
+ * TREE/ctl/refuse-DRIVER: its probe fails.  TREE/ctl/log: each write that was understood, a line each.
+ *
+ * Source: Linux Documentation/filesystems/fuse.rst, linux/fuse.h; drivers/base/bus.c for the rules.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define NODES_MAX   8192
+#define PENDING_MAX 16
+#define BUFFER	    (256 * 1024)
+
+static char *nodes[NODES_MAX]; /* path below the tree; 1 is "." */
+static uint64_t n_nodes = 2;
+static int tree, dev;
+
+static struct pending {
+	uint64_t unique;
+	char address[64];
+	uint32_t size;
+} pending[PENDING_MAX];
+static int n_pending;
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "fake-kernel: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void reply(uint64_t unique, int error, const void *data, size_t len)
+{
+	struct fuse_out_header head = { .len = (uint32_t)(sizeof(head) + (error ? 0 : len)),
+					.error = -error, .unique = unique };
+	struct iovec v[2] = { { &head, sizeof(head) }, { (void *)(uintptr_t)data, error ? 0 : len } };
+
+	if (writev(dev, v, 2) < 0 && errno != ENOENT && errno != EINVAL)
+		die("answer");
+}
+
+__attribute__((format(printf, 1, 2))) static char *format(const char *fmt, ...)
+{
+	static char ring[8][PATH_MAX];
+	static unsigned at;
+	char *buf = ring[at++ % 8];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf, PATH_MAX, fmt, ap);
+	va_end(ap);
+	return buf;
+}
+
+static int there(const char *path)
+{
+	struct stat st;
+
+	return fstatat(tree, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void note(const char *line)
+{
+	int fd = openat(tree, "ctl/log", O_WRONLY | O_APPEND);
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "%s\n", line);
+	close(fd);
+}
+
+static uint64_t node_of(const char *path)
+{
+	for (uint64_t i = 1; i < n_nodes; i++)
+		if (strcmp(nodes[i], path) == 0)
+			return i;
+	if (n_nodes == NODES_MAX)
+		return 0;
+	nodes[n_nodes] = strdup(path);
+	return n_nodes++;
+}
+
+static void fill_attr(const struct stat *st, struct fuse_attr *a)
+{
+	*a = (struct fuse_attr){
+		.ino = st->st_ino, .size = (uint64_t)st->st_size, .mode = st->st_mode, .nlink = 1,
+		.mtime = (uint64_t)st->st_mtim.tv_sec, .ctime = (uint64_t)st->st_ctim.tv_sec, .blksize = 4096,
+	};
+}
+
+static void lookup(const struct fuse_in_header *in, const char *name)
+{
+	const char *parent = nodes[in->nodeid];
+	const char *path = strcmp(parent, ".") == 0 ? name : format("%s/%s", parent, name);
+	struct fuse_entry_out out = { 0 };
+	struct stat st;
+
+	if (strcmp(path, "ctl") == 0 || fstatat(tree, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		reply(in->unique, ENOENT, NULL, 0);
+		return;
+	}
+	out.nodeid = node_of(path);
+	fill_attr(&st, &out.attr);
+	reply(in->unique, out.nodeid == 0 ? ENFILE : 0, &out, sizeof(out));
+}
+
+static void getattr(const struct fuse_in_header *in)
+{
+	struct fuse_attr_out out = { 0 };
+	struct stat st;
+
+	if (fstatat(tree, nodes[in->nodeid], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		reply(in->unique, errno, NULL, 0);
+		return;
+	}
+	fill_attr(&st, &out.attr);
+	reply(in->unique, 0, &out, sizeof(out));
+}
+
+static void read_link(const struct fuse_in_header *in)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(tree, nodes[in->nodeid], target, sizeof(target));
+
+	reply(in->unique, n < 0 ? errno : 0, target, n < 0 ? 0 : (size_t)n);
+}
+
+static void read_file(const struct fuse_in_header *in, const struct fuse_read_in *r)
+{
+	static char data[BUFFER];
+	int fd = openat(tree, nodes[in->nodeid], O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : pread(fd, data, r->size < BUFFER ? r->size : BUFFER, (off_t)r->offset);
+	int error = n < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	reply(in->unique, error, data, n < 0 ? 0 : (size_t)n);
+}
+
+static void read_dir(const struct fuse_in_header *in, const struct fuse_read_in *r)
+{
+	static char data[BUFFER];
+	int fd = openat(tree, nodes[in->nodeid], O_RDONLY | O_DIRECTORY);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	uint64_t n = 0;
+	size_t used = 0;
+
+	if (d == NULL) {
+		reply(in->unique, errno, NULL, 0);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		struct fuse_dirent *out = (struct fuse_dirent *)(void *)(data + used);
+		size_t len = strlen(e->d_name), size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + len);
+
+		if (n++ < r->offset)
+			continue;
+		if (used + size > r->size || used + size > BUFFER)
+			break;
+		memset(out, 0, size);
+		*out = (struct fuse_dirent){ .ino = e->d_ino ? e->d_ino : 1, .off = n, .namelen = (uint32_t)len,
+					     .type = e->d_type };
+		memcpy(data + used + FUSE_NAME_OFFSET, e->d_name, len);
+		used += size;
+	}
+	closedir(d);
+	reply(in->unique, 0, data, used);
+}
+
+/* ---- the rules ---- */
+
+static int read_text(const char *path, char *buf, size_t size)
+{
+	int fd = openat(tree, path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return -1;
+	buf[n] = 0;
+	buf[strcspn(buf, "\n")] = 0;
+	return 0;
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = openat(tree, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	if (fd < 0 || dprintf(fd, "%s\n", text) < 0)
+		die(path);
+	close(fd);
+}
+
+/* The device's directory below the tree, as its link on the bus says. */
+static const char *place_of(const char *address)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(tree, format("sys/bus/pci/devices/%s", address), target, sizeof(target) - 1);
+
+	if (n < 0)
+		return NULL;
+	target[n] = 0;
+	return format("%s", strstr(target, "sys/devices/"));
+}
+
+static const char *driver_of(const char *address)
+{
+	char target[PATH_MAX];
+	const char *place = place_of(address);
+	ssize_t n = place ? readlinkat(tree, format("%s/driver", place), target, sizeof(target) - 1) : -1;
+
+	if (n < 0)
+		return NULL;
+	target[n] = 0;
+	return format("%s", strrchr(target, '/') + 1);
+}
+
+static const char *group_of(const char *place)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(tree, format("%s/iommu_group", place), target, sizeof(target) - 1);
+
+	if (n < 0)
+		return NULL;
+	target[n] = 0;
+	return format("%s", strrchr(target, '/') + 1);
+}
+
+/* The node of a group is there while a member is on VFIO. */
+static void update_node(const char *place)
+{
+	const char *group = group_of(place);
+	DIR *d;
+	struct dirent *e;
+	int fd, n = 0;
+
+	if (group == NULL)
+		return;
+	group = strdup(group);
+	fd = openat(tree, format("sys/kernel/iommu_groups/%s/devices", group), O_RDONLY | O_DIRECTORY);
+	d = fdopendir(fd);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		const char *driver = e->d_name[0] == '.' ? NULL : driver_of(e->d_name);
+
+		n += driver != NULL && strcmp(driver, "vfio-pci") == 0;
+	}
+	if (d != NULL)
+		closedir(d);
+	if (n > 0 && !there("ctl/no-node"))
+		write_text(format("dev/vfio/%s", group), "");
+	else
+		unlinkat(tree, format("dev/vfio/%s", group), 0);
+}
+
+static void attach(const char *address, const char *driver)
+{
+	const char *place = strdup(place_of(address));
+	char up[PATH_MAX] = "";
+
+	for (const char *p = place; *p != 0; p++)
+		if (*p == '/')
+			strcat(up, "../");
+	if (symlinkat(format("%s../sys/bus/pci/drivers/%s", up, driver), tree, format("%s/driver", place)) < 0 ||
+	    symlinkat(format("../../../../../%s", place), tree, format("sys/bus/pci/drivers/%s/%s", driver, address)) < 0)
+		die("attach");
+	update_node(place);
+	note(format("bound %s %s", address, driver));
+}
+
+static void release(const char *address, const char *driver)
+{
+	const char *place = strdup(place_of(address));
+
+	unlinkat(tree, format("%s/driver", place), 0);
+	unlinkat(tree, format("sys/bus/pci/drivers/%s/%s", driver, address), 0);
+	update_node(place);
+	note(format("unbound %s %s", address, driver));
+}
+
+static const char *matching_driver(const char *place)
+{
+	char override[128] = "", vendor[32] = "", device[32] = "", want[32], line[256];
+	FILE *f;
+	int fd;
+
+	read_text(format("%s/driver_override", place), override, sizeof(override));
+	if (override[0] != 0 && strcmp(override, "(null)") != 0)
+		return format("%s", override);
+	read_text(format("%s/vendor", place), vendor, sizeof(vendor));
+	read_text(format("%s/device", place), device, sizeof(device));
+	snprintf(want, sizeof(want), "%.4s:%.4s ", vendor + 2, device + 2);
+	fd = openat(tree, "drivers", O_RDONLY);
+	f = fd < 0 ? NULL : fdopen(fd, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, want, strlen(want)) == 0) {
+			line[strcspn(line, "\n")] = 0;
+			fclose(f);
+			return format("%s", line + strlen(want));
+		}
+	if (f != NULL)
+		fclose(f);
+	return NULL;
+}
+
+static int probe(const char *address)
+{
+	const char *place = place_of(address), *driver;
+
+	if (place == NULL)
+		return EINVAL;
+	if (driver_of(address) != NULL)
+		return 0;
+	driver = matching_driver(place);
+	if (driver == NULL || !there(format("sys/bus/pci/drivers/%s", driver)) ||
+	    there(format("ctl/refuse-%s", driver)))
+		return 0;
+	driver = strdup(driver);
+	attach(address, driver);
+	return 0;
+}
+
+static void do_write(const struct fuse_in_header *in, const struct fuse_write_in *w, const char *data)
+{
+	struct fuse_write_out out = { .size = w->size };
+	const char *path = nodes[in->nodeid], *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *driver;
+	char text[256];
+	int error = 0;
+
+	snprintf(text, sizeof(text), "%.*s", w->size < 200 ? (int)w->size : 200, data);
+	text[strcspn(text, "\n")] = 0;
+	if (there(format("ctl/fail-%s", base))) {
+		error = EIO;
+	} else if (strcmp(base, "driver_override") == 0) {
+		write_text(path, text[0] != 0 ? text : "(null)");
+		note(format("override %s", text));
+	} else if (strcmp(base, "unbind") == 0) {
+		driver = driver_of(text);
+		if (driver == NULL || strstr(path, driver) == NULL) {
+			error = ENODEV;
+		} else if (there(format("ctl/hang-%s", text)) && n_pending < PENDING_MAX) {
+			pending[n_pending] = (struct pending){ .unique = in->unique, .size = w->size };
+			snprintf(pending[n_pending++].address, sizeof(pending[0].address), "%.60s", text);
+			note(format("hangs %s", text));
+			return;
+		} else {
+			release(text, strdup(driver));
+		}
+	} else if (strcmp(base, "drivers_probe") == 0) {
+		error = probe(text);
+	} else if (strcmp(base, "reset") == 0) {
+		note(format("reset %s", path));
+	} else {
+		error = EACCES;
+	}
+	reply(in->unique, error, &out, sizeof(out));
+}
+
+/* Those that hang go on when they may. */
+static void wake(void)
+{
+	for (int i = 0; i < n_pending; i++) {
+		struct fuse_write_out out = { .size = pending[i].size };
+		const char *driver;
+
+		if (there(format("ctl/hang-%s", pending[i].address)))
+			continue;
+		driver = driver_of(pending[i].address);
+		if (driver != NULL)
+			release(pending[i].address, strdup(driver));
+		reply(pending[i].unique, 0, &out, sizeof(out));
+		pending[i--] = pending[--n_pending];
+	}
+}
+
+static void answer(char *buf)
+{
+	const struct fuse_in_header *in = (const struct fuse_in_header *)(const void *)buf;
+	const void *arg = buf + sizeof(*in);
+	struct fuse_open_out opened = { .open_flags = FOPEN_DIRECT_IO };
+	struct fuse_init_out init = { .major = 7, .minor = 31, .max_write = 4096, .max_background = 8,
+				      .congestion_threshold = 8, .max_readahead = 4096 };
+	struct fuse_statfs_out fs = { 0 };
+
+	if (in->nodeid >= n_nodes) {
+		reply(in->unique, ESTALE, NULL, 0);
+		return;
+	}
+	switch (in->opcode) {
+	case FUSE_INIT:
+		reply(in->unique, 0, &init, sizeof(init));
+		break;
+	case FUSE_LOOKUP:
+		lookup(in, arg);
+		break;
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
+		getattr(in);
+		break;
+	case FUSE_READLINK:
+		read_link(in);
+		break;
+	case FUSE_OPEN:
+		reply(in->unique, there(nodes[in->nodeid]) ? 0 : ENOENT, &opened, sizeof(opened));
+		break;
+	case FUSE_OPENDIR:
+		opened.open_flags = 0;
+		reply(in->unique, 0, &opened, sizeof(opened));
+		break;
+	case FUSE_READ:
+		read_file(in, arg);
+		break;
+	case FUSE_READDIR:
+		read_dir(in, arg);
+		break;
+	case FUSE_WRITE:
+		do_write(in, arg, (const char *)arg + sizeof(struct fuse_write_in));
+		break;
+	case FUSE_STATFS:
+		reply(in->unique, 0, &fs, sizeof(fs));
+		break;
+	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
+	case FUSE_FLUSH:
+	case FUSE_ACCESS:
+		reply(in->unique, 0, NULL, 0);
+		break;
+	case FUSE_INTERRUPT: /* the kernel does not come back for a signal */
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+		break;
+	default:
+		reply(in->unique, ENOSYS, NULL, 0);
+	}
+}
+
+static void serve(void)
+{
+	static char buf[BUFFER];
+	struct pollfd p = { .events = POLLIN };
+
+	for (;;) {
+		ssize_t n;
+
+		p.fd = dev;
+		if (poll(&p, 1, n_pending > 0 ? 20 : -1) == 0) {
+			wake();
+			continue;
+		}
+		n = read(dev, buf, sizeof(buf));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
+			continue;
+		if (n < (ssize_t)sizeof(struct fuse_in_header))
+			exit(0); /* unmounted */
+		answer(buf);
+		wake();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char options[128];
+
+	if (argc != 3) {
+		fprintf(stderr, "Usage: fake-kernel TREE MOUNTPOINT\n");
+		return 2;
+	}
+	nodes[1] = strdup(".");
+	tree = open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (tree < 0)
+		die(argv[1]);
+	if (mkdirat(tree, "ctl", 0755) < 0 && errno != EEXIST)
+		die("ctl");
+	close(openat(tree, "ctl/log", O_WRONLY | O_CREAT, 0644));
+	dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		die("/dev/fuse");
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other", dev,
+		 (unsigned)getuid(), (unsigned)getgid());
+	if (mount("fake-kernel", argv[2], "fuse", MS_NOSUID | MS_NODEV, options) < 0)
+		die(argv[2]);
+	if (fork() != 0)
+		return 0;
+	setsid();
+	serve();
+}

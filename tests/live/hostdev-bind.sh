@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vm-hostdev-bind, -unbind, -reset against a process that plays the kernel's rules on a tree of its own: what is bound,
+# what is refused and why, and that whatever fails or is killed leaves the tree as it was.
+. "$(dirname "$0")/../tap.sh"
+needs vm-hostdev-bind vm-hostdev-unbind vm-hostdev-reset
+root_needed
+[ -c /dev/fuse ] || skip_all "no /dev/fuse"
+
+tree=$T/tree VM_SYSROOT=$T/mnt ctl=$T/tree/ctl
+export VM_SYSROOT
+mkdir "$tree" "$VM_SYSROOT"
+"$VM_BUILD/tests/fake-sysfs" "$tree" <"$VM_TEST_DATA/hosts/pci"
+echo 'file dev/vfio/7' | "$VM_BUILD/tests/fake-sysfs" "$tree"
+"$VM_BUILD/tests/fake-kernel" "$tree" "$VM_SYSROOT" || skip_all "FUSE cannot be mounted here"
+at_exit 'umount -l "$VM_SYSROOT"'
+
+# Every link and every file of the tree; the files that a test controls apart.
+snapshot() {
+	(cd "$tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f -name driver_override -print -exec cat {} \; -o -print | sort)
+}
+driver() { basename "$(readlink "$tree/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
+records() { ls "$VM_ROOT/run/vm/hostdev" 2>/dev/null | grep -v lock; }
+log() { cat "$ctl/log"; }
+unchanged() {
+	is "$(snapshot | diff "$T/before" - | head -n 5)" "" "$1: the host is as it was"
+	is "$(records)" "" "$1: no record is left"
+}
+snapshot >"$T/before"
+
+# ---- there and back ----
+status_is 0 vm-hostdev-bind 0000:02:00.0
+out_is "0000:02:00.0: bound"
+is "$(driver 0000:02:00.0)" vfio-pci "the device is on VFIO"
+is "$(log)" "override vfio-pci
+unbound 0000:02:00.0 nvme
+bound 0000:02:00.0 vfio-pci" "in this order"
+is "$(vm-hostdev-list --state=ready --driver=vfio-pci --group=15 | cut -f1)" 0000:02:00.0 "and listed as ready"
+status_is 0 vm-hostdev-bind 0000:02:00.0
+out_is "0000:02:00.0: bound already"
+: >"$ctl/log"
+status_is 0 vm-hostdev-unbind pci_0000_02_00_0 --json
+out_is '{"schema":"vm-hostdev-unbind/1","changed":true,"devices":[{"name":"pci_0000_02_00_0","changed":true}]}'
+is "$(log)" "override 
+unbound 0000:02:00.0 vfio-pci
+bound 0000:02:00.0 nvme" "back in this order"
+unchanged "bind and unbind"
+status_is 0 vm-hostdev-unbind 0000:02:00.0
+out_is "0000:02:00.0: given back already"
+
+# ---- what it was: an override of somebody's, no driver at all ----
+echo nvme >"$tree/sys/bus/pci/devices/0000:02:00.0/driver_override"
+snapshot >"$T/before"
+ok "bind one with an override" vm-hostdev-bind 0000:02:00.0
+ok "and back" vm-hostdev-unbind 0000:02:00.0
+unchanged "an override of before"
+ok "bind one without driver" vm-hostdev-bind 0000:00:03.0
+is "$(driver 0000:00:03.0)" vfio-pci "it is on VFIO"
+ok "and back" vm-hostdev-unbind 0000:00:03.0
+is "$(driver 0000:00:03.0)" "" "and without driver again"
+unchanged "a device without driver"
+# one that was on VFIO before we came is left there by bind, and goes to the host when somebody says so
+status_is 0 vm-hostdev-bind 0005:90:01.0
+out_is "0005:90:01.0: bound already"
+unchanged "already on VFIO"
+
+# ---- the whole group, or nothing changes ----
+status_is 0 vm-hostdev-bind --siblings 0001:01:00.0
+is "$(driver 0001:01:00.1)" vfio-pci "--siblings takes the other function too"
+is "$(vm-hostdev-info --get=state 0001:01:00.1)" ready "the group is free for a guest"
+ok "and both back" vm-hostdev-unbind --siblings 0001:01:00.0
+is "$(driver 0001:01:00.1)" "" "to no driver, when none is for its id"
+"$VM_BUILD/tests/fake-sysfs" "$tree" <<'END'
+driver e1000e 8086:105e
+pci 0001:01:00.0 8086:105e 020000 group=5 header=80 driver=e1000e caps=pm,pcie on=0001:00:00.0 numa=1 resets=pm,bus
+pci 0001:01:00.1 8086:105e 020000 group=5 header=80 driver=e1000e caps=pm,pcie on=0001:00:00.0 numa=1 resets=pm,bus
+END
+snapshot >"$T/before"
+
+# ---- refused before anything changes ----
+: >"$ctl/log"
+status_is 5 vm-hostdev-bind 0000:99:00.0
+status_is 6 vm-hostdev-bind 0001:00:00.0
+err_like 'cannot bind 0001:00:00.0: it is a bridge, not an endpoint'
+status_is 3 vm-hostdev-bind 0000:03:00.0
+err_like 'cannot bind 0000:03:00.0: it is in no IOMMU group'
+status_is 10 vm-hostdev-bind 0000:01:00.0
+err_like "cannot bind 0000:01:00.0: its nvme0n1 is mounted at /srv; end that use, or give --force"
+status_is 10 vm-hostdev-bind 0000:00:01.0
+err_like "packets are routed through its eth0"
+status_is 3 vm-hostdev-bind usb:1-1
+err_like 'only PCI devices are bound to VFIO'
+status_is 10 vm-hostdev-bind 0000:01:00.0 0000:02:00.0
+out_is "0000:02:00.0: bound"
+ok "the second was bound all the same" vm-hostdev-unbind 0000:02:00.0
+status_is 0 vm-hostdev-bind --force 0000:01:00.0
+ok "and back" vm-hostdev-unbind 0000:01:00.0
+unchanged "refusals"
+: >"$ctl/log"
+status_is 0 vm-hostdev-bind --dry-run 0000:02:00.0
+is "$(log)" "" "--dry-run writes nothing"
+unchanged "--dry-run"
+
+# ---- the kernel refuses ----
+: >"$ctl/fail-driver_override"
+status_is 14 vm-hostdev-bind 0000:02:00.0
+err_like 'driver_override: Input/output error'
+rm "$ctl/fail-driver_override"
+unchanged "driver_override fails"
+: >"$ctl/fail-unbind"
+status_is 14 vm-hostdev-bind 0000:02:00.0
+rm "$ctl/fail-unbind"
+unchanged "unbind fails"
+: >"$ctl/refuse-vfio-pci"
+status_is 10 vm-hostdev-bind 0000:02:00.0
+err_like 'vfio-pci did not take it'
+rm "$ctl/refuse-vfio-pci"
+unchanged "VFIO's probe fails"
+: >"$ctl/no-node"
+status_is 12 vm-hostdev-bind --timeout=4 0000:02:00.0
+err_like '/dev/vfio/15 does not appear'
+rm "$ctl/no-node"
+unchanged "no node"
+# a host driver that does not come back is told, and is no failure
+ok "bind" vm-hostdev-bind 0000:02:00.0
+: >"$ctl/refuse-nvme"
+status_is 0 vm-hostdev-unbind 0000:02:00.0
+err_like 'had the driver nvme and now has none'
+rm "$ctl/refuse-nvme"
+echo 0000:02:00.0 >"$VM_SYSROOT/sys/bus/pci/drivers_probe"
+unchanged "given back without driver, and probed by hand"
+
+# ---- a driver that does not let go ----
+: >"$ctl/hang-0000:02:00.0"
+start=$(date +%s)
+status_is 12 vm-hostdev-bind --timeout=4 0000:02:00.0
+err_like 'its driver nvme does not let go of it'
+is "$([ $(($(date +%s) - start)) -lt 30 ] && echo soon)" soon "it is told in time"
+is "$(vm-hostdev-info --get=state 0000:02:00.0)" stuck "the device is stuck"
+ok "another device is not kept waiting" vm-hostdev-bind 0000:00:03.0
+ok "nor given back late" vm-hostdev-unbind 0000:00:03.0
+rm "$ctl/hang-0000:02:00.0"
+wait_for 10 "the kernel comes back" grep -q 'unbound 0000:02:00.0' "$ctl/log"
+ok "the next command puts it back" vm-hostdev-unbind 0000:02:00.0
+unchanged "a driver that hung"
+
+# ---- reset ----
+: >"$ctl/log"
+status_is 0 vm-hostdev-reset 0000:02:00.0
+out_is "0000:02:00.0: reset"
+is "$(log | grep -c reset)" 1 "the kernel is told"
+status_is 10 vm-hostdev-reset 0000:01:00.0
+err_like 'cannot reset 0000:01:00.0: its nvme0n1 is mounted at /srv'
+status_is 3 vm-hostdev-reset 0000:00:03.0
+err_like 'the kernel has no way to reset it'
+unchanged "reset"
+
+# ---- killed at any instruction ----
+killed=0
+for n in $(seq 1 4 120); do
+	"$VM_BUILD/tests/fault" kill "$n" -- vm-hostdev-bind -q 0000:02:00.0 >/dev/null 2>&1 || killed=$((killed + 1))
+	vm-hostdev-unbind -q 0000:02:00.0 2>"$T/err" || fail "unbind after a kill at call $n: $(cat "$T/err")"
+	if ! snapshot | cmp -s "$T/before" - || [ -n "$(records)" ]; then
+		fail "killed at call $n: the host is not as it was"
+		diag "$(snapshot | diff "$T/before" -; records)"
+		break
+	fi
+done
+isnt "$killed" 0 "binding was killed at $killed places, and put back by the next command"
+done_testing
