@@ -22,9 +22,10 @@ static const char *const backends[] = { "auto", "v1", "v2", "both", "none", NULL
 
 #define KEY(n, k, d, h) .name = #n, .kind = k, .off = offsetof(struct vm_conf, n), .def = d, .help = h
 const struct vm_conf_key vm_conf_keys[] = {
-	/* above what systemd gives to containers, below what signed programs cannot hold
-	 * Source: https://systemd.io/UIDS-GIDS */
-	{ KEY(uid_first, VM_OPT_U64, "1900000000", "first of the user ids that guests run under"),
+	/* above what systemd gives to containers and directory services to people (they end at 2000200000),
+	 * below what signed programs cannot hold
+	 * Source: https://systemd.io/UIDS-GIDS; sssd-ldap(5), ldap_idmap_range_max */
+	{ KEY(uid_first, VM_OPT_U64, "2100000000", "first of the user ids that guests run under"),
 	  .min = 1, .max = INT32_MAX },
 	{ KEY(uid_count, VM_OPT_U64, "65536", "how many such ids there are"), .min = 1,
 	  .max = INT32_MAX },

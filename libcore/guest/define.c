@@ -172,14 +172,21 @@ static void write_index(const struct vm_define *o, const struct vm_domain *d)
 static int store(const struct vm_define *o, struct vm_guest *g, const struct vm_domain *d,
 		 const struct vm_xml *doc, struct vm_err *err)
 {
+	struct vm_err ignored = VM_ERR_INIT;
 	const char *text;
+	uint32_t uid;
 	size_t len;
 
 	memcpy(g->uuid, d->uuid, 16);
 	g->has_uuid = true;
 	text = vm_xml_text(doc, &len);
-	if (vm_definition_write(g, text, len, g->defined, err) < 0)
+	if (vm_guest_uid_take(g, &uid, err) < 0)
 		return vm_err_object(err, g->name);
+	if (vm_definition_write(g, text, len, g->defined, err) < 0) {
+		if (!g->defined && !g->active && !vm_definition_exists(g->state, g->name))
+			vm_guest_uid_drop(g, &ignored);
+		return vm_err_object(err, g->name);
+	}
 	write_index(o, d);
 	if (!g->active || g->defined)
 		return 0;

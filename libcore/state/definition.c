@@ -281,6 +281,8 @@ static int remove_rest(const struct vm_guest *g, struct vm_err *err)
 		vm_err_sys(failed ? &other : err, "remove %s/%s/last", s->lib_path, g->name);
 		failed = true;
 	}
+	if (!g->active && vm_guest_uid_drop(g, failed ? &other : err) < 0)
+		failed = true;
 	if (!g->active)
 		(void)unlinkat(s->lib, g->name, AT_REMOVEDIR);
 	return failed ? -1 : 0;

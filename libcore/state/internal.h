@@ -59,3 +59,5 @@ int vm_dir_sync(int dirfd);
 int vm_etc_sub_open(const struct vm_state *s, const char *sub);
 /* Claims of guests that are gone, and claims that cannot be read. */
 int vm_claims_repair(const struct vm_repair *r, struct vm_err *err);
+/* Ids of guests that are gone. */
+int vm_uids_repair(const struct vm_repair *r, struct vm_err *err);

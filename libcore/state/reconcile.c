@@ -92,8 +92,12 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 /* A guest without definition leaves no trace but what somebody asked to be kept. */
 static void forget_transient(const struct vm_guest *g)
 {
+	struct vm_err err = VM_ERR_INIT;
+
 	if (g->defined || g->lib < 0)
 		return;
+	if (vm_guest_uid_drop(g, &err) < 0)
+		vm_log_warning("%s: %s", g->name, err.msg);
 	(void)unlinkat(g->lib, VM_LIB_LAST, 0);
 	(void)unlinkat(g->lib, VM_LIB_INDEX, 0);
 	(void)unlinkat(g->state->lib, g->name, AT_REMOVEDIR);
@@ -132,18 +136,23 @@ static int sweep_definition(struct vm_guest *g, struct vm_err *err)
 		r = vm_uuid_links_sweep(s, g->name, err);
 		if (r < 0)
 			return -1;
+		n += (unsigned)r;
 		/* undefine removes the mark first, but a mark may have been set by hand */
 		if (vm_autostart_set(s, g->name, false, err) == 0)
 			n++;
 		if (g->lib >= 0 && unlinkat(g->lib, VM_LIB_INDEX, 0) == 0)
 			n++;
+		r = vm_guest_uid_drop(g, err);
+		if (r < 0)
+			return -1;
+		n += (unsigned)r;
 		/* empty then, unless something was to be kept */
 		if (g->lib >= 0 && unlinkat(s->lib, g->name, AT_REMOVEDIR) == 0) {
 			vm_cleanup_fd(&g->lib);
 			n++;
 		}
 	}
-	return n || r;
+	return n > 0;
 }
 
 /* Alive: only what a later change left is to be undone, and a start's journal is void since its

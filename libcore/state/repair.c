@@ -449,11 +449,14 @@ static void sweep(const struct vm_repair *r, int dirfd, const char *path)
 /* What an undefine could not remove. 1 = gone now; what was to be kept (NVRAM) keeps the directory. */
 static int forget(const struct vm_guest *g, const uint8_t uuid[16])
 {
+	struct vm_err ignored = VM_ERR_INIT;
+
 	(void)uuid;
 	if (g->defined || g->active || g->lib < 0)
 		return 0;
 	if (unlinkat(g->lib, VM_LIB_INDEX, 0) < 0 && errno != ENOENT)
 		return -1;
+	(void)vm_guest_uid_drop(g, &ignored);
 	return unlinkat(g->state->lib, g->name, AT_REMOVEDIR) == 0;
 }
 
@@ -479,7 +482,7 @@ int vm_repair_places(const struct vm_repair *r, struct vm_err *err)
 
 	if (s->etc >= 0 && repair_etc(r, err) < 0)
 		return -1;
-	if (vm_claims_repair(r, err) < 0)
+	if (vm_claims_repair(r, err) < 0 || vm_uids_repair(r, err) < 0)
 		return -1;
 	sweep(r, s->etc, s->etc_path);
 	sweep(r, marks, s->etc_path);

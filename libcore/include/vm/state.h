@@ -321,6 +321,18 @@ int vm_claim_read(const struct vm_state *s, const char *key, struct vm_record *r
 /* VM_IN_USE if a running libvirt guest of this host has the guest's UUID (start and define). */
 int vm_guest_libvirt_check(struct vm_guest *g, struct vm_err *err);
 
+/* ---- ids: each guest of the system runs as a user and group of its own ---- */
+/* The guest's id. 0 = *ret, 1 = it has none (yet; guests of a session never have). */
+int vm_guest_uid(const struct vm_guest *g, uint32_t *ret);
+/*
+ * Finds the guest's id, or takes one from vm.conf's range; it is the guest's until it is undefined.  The caller
+ * holds `lock`; has_uuid.  0 = *ret; 1 = guests of a session run as their user.  VM_IN_USE: all are taken;
+ * VM_BAD_INPUT: the range is somebody else's.
+ */
+int vm_guest_uid_take(struct vm_guest *g, uint32_t *ret, struct vm_err *err);
+/* Gives it back: 1 = it had one, 0 = none.  Needs no room on the disk. */
+int vm_guest_uid_drop(const struct vm_guest *g, struct vm_err *err);
+
 /* ---- repair ---- */
 /*
  * Gives back what a driver took for a run or a change: replays the journals, stops helpers.  Programs that link
