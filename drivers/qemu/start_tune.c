@@ -75,6 +75,7 @@ int vm_start_limits(struct vm_start *s, struct vm_err *err)
 	settings_of(s->d, false, &l);
 	if (vm_tune_apply(&c, &l, err) < 0)
 		return -1;
+	vm_tune_tell_systemd(s->g, &s->group, &l, s->deadline);
 	return mark_fibre_channel(s, err);
 }
 

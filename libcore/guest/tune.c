@@ -275,7 +275,10 @@ int vm_tune_set(struct vm_host *h, const char *ref, const struct vm_tune_request
 	}
 	if (vm_undo_disarm(&j.undo, err) < 0)
 		return -1;
-	if (j.live && !r->dry_run)
+	if (j.live && !r->dry_run) {
 		(void)unlinkat(g.run, VM_TUNE_LIVE_OLD, 0);
+		if (r->settings != NULL)
+			vm_tune_tell_systemd(&g, &j.group, r->settings, r->deadline);
+	}
 	return result;
 }

@@ -112,6 +112,10 @@ int vm_tune_apply_pins(const struct vm_tune_change *c, const struct vm_tune_pins
 /* Schedulers of <vcpusched> and its like; they are set at the start and stay. */
 int vm_tune_apply_schedulers(const struct vm_tune_change *c, const struct vm_domain *d,
 			     struct vm_err *err);
+/* Where systemd has made the guest's group, it is told what now holds for the group as a whole, so that it does not
+ * write its own over it.  Best effort: failures are warnings. */
+void vm_tune_tell_systemd(const struct vm_guest *g, const struct vm_cgroup *group,
+			  const struct vm_tune_list *l, struct vm_deadline deadline);
 /* A mark of a definition's text. */
 void vm_tune_guard(const char *text, size_t len, char ret[17]);
 

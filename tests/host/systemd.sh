@@ -47,6 +47,11 @@ ok "daemon-reload" systemctl daemon-reload
 not_ok "still not after a reload" opens /dev/kmsg
 ok "nor is the other one lost" opens /dev/null
 is "$(vm-info --get=state one)" running "the guest runs on"
+ok "limits of the whole" vm-cgroup one cpu_shares=321 global_quota=150000
+ok "daemon-reload" systemctl daemon-reload
+ok "another limit, by systemd" systemctl set-property --runtime vm-one.scope TasksMax=500
+is "$(cat "$scope/cpu.weight" "$scope/cpu.max" | paste -sd ' ')" "321 150000 100000" "systemd leaves ours as they are"
+is "$(property vm-one.scope CPUWeight)" 321 "it knows them"
 ok "daemon-reexec" systemctl daemon-reexec
 not_ok "still not after a new systemd" opens /dev/kmsg
 
