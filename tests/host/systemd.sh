@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/host/lib/host.sh"
 [ -x /lib/systemd/systemd ] || skip_all "no systemd here"
-needs vm-define vm-start vm-list vm-info vm-shutdown vm-destroy
+needs vm-define vm-start vm-cgroup vm-list vm-info vm-shutdown vm-destroy
 HOST_SYSTEMD=1
 HOST_TIMEOUT=900
 host_machine

@@ -42,6 +42,7 @@ host_environment() {
 		printf "export %s='%s'\n" "$host_variable" "$host_value"
 	done
 	printf "export HOST_SYSTEMD='%s' HOST_CGROUP='%s'\n" "${HOST_SYSTEMD:-}" "${HOST_CGROUP:-}"
+	printf "export HOST_SYSTEMD_CGROUPS='%s'\n" "$(host_systemd_cgroups)"
 	# everything takes ten times as long, and these programs wait 10 s unless told otherwise
 	printf "export VM_TIMEOUT='%s'\n" "${HOST_PATIENCE:-100}"
 	printf "export VM_INSIDE_HOST=1 HOST_KERNEL='%s' HOST_SCRIPT='%s'\n" "$host_kernel" "$host_script"
@@ -72,7 +73,7 @@ host_machine() {
 		-smp "${HOST_CPUS:-2}" -m "${HOST_MEMORY:-3072}" -nodefaults -display none -no-reboot \
 		-device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on \
 		-kernel "$host_kernel"/boot/vmlinuz-* -initrd "$T/initrd.gz" \
-		-append "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check intel_iommu=on iommu=pt $(host_systemd_cgroups) ${HOST_APPEND:-}" \
+		-append "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check intel_iommu=on iommu=pt ${HOST_APPEND:-}" \
 		-serial "file:$T/console" -serial "file:$T/tap" \
 		-virtfs local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap \
 		-virtfs "local,path=$T/share,mount_tag=share,security_model=none" \
