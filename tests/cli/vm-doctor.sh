@@ -16,6 +16,8 @@ good() {
 	mkdir -p "$host/dev/net" "$host/sys/kernel/iommu_groups/0" "$host/sys/kernel/iommu_groups/1" \
 		"$host/sys/module/vfio_pci" "$host/sys/module/tun" "$host/run/systemd/system" "$host/var/lib/vm/uids"
 	put_line dev/kvm ''
+	put_line etc/vm/conf.d/00-test.conf 'uid_first = 1900000000'
+	chmod 755 "$host/etc/vm"
 	put_line dev/net/tun ''
 	put proc/cpuinfo <<'END'
 vendor_id	: GenuineIntel
@@ -102,7 +104,7 @@ is "$(some | grep -E '^(group|stop_timeout|emulator|log_bytes)	' | tr '\t' ' ')"
 stop_timeout 300 vm.conf:1
 log_bytes 2097152 default
 emulator - default" "values and where they come from"
-like "$(some --json)" '^\{"schema":"vm-doctor/1","config":\[\{"key":"uid_first","value":1900000000,"from":"default"\},' "the same as JSON"
+like "$(some --json)" '^\{"schema":"vm-doctor/1","config":\[\{"key":"uid_first","value":1900000000,"from":"conf.d/00-test.conf:1"\},' "the same as JSON"
 missing=
 for key in $(mandoc -Tascii "$VM_SOURCE/man/vm.conf.5" | col -b | sed -n 's/^ *\([a-z_]*\) = .*/\1/p'); do
 	some | grep -q "^$key	" || missing="$missing $key"
