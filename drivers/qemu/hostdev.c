@@ -7,7 +7,9 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "guest/hostdev_view.h"
 #include "host/scsi.h"
+#include "host/usb.h"
 #include "model/domain.h"
 
 void vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret)
@@ -38,4 +40,178 @@ void vm_hostdev_nodes_free(struct vm_hostdev_nodes *nodes)
 		free(nodes->v[i]);
 	free(nodes->v);
 	*nodes = (struct vm_hostdev_nodes){ 0 };
+}
+
+/* ---- where USB devices are ---- */
+
+static void usb_want(const struct vm_hostdev_source *s, struct vm_usb_want *w)
+{
+	*w = (struct vm_usb_want){
+		.has_id = mt_is_set(&s->obj, VM_HOSTDEV_SOURCE_VENDOR),
+		.has_place = mt_is_set(&s->obj, VM_HOSTDEV_SOURCE_BUS),
+		.vendor = (uint16_t)s->vendor,
+		.product = (uint16_t)s->product,
+		.bus = (unsigned)s->bus,
+		.device = (unsigned)s->device,
+		.automatic = s->auto_address == VM_SWITCH_ON,
+	};
+}
+
+static bool may_be_absent(const struct vm_hostdev_source *s, bool cold)
+{
+	return s->startup_policy == VM_STARTUP_OPTIONAL ||
+	       (s->startup_policy == VM_STARTUP_REQUISITE && !cold);
+}
+
+static int resolve_usb(struct vm_hostdev *h, const struct vm_usbs *all, bool cold, struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
+	struct vm_hostdev_source *s = h->source;
+	const struct vm_usb *usb = NULL;
+	struct vm_usb_want want;
+	int r;
+
+	usb_want(s, &want);
+	r = vm_usb_find(all, &want, &usb, err);
+	if (r < 0)
+		return -1;
+	if (r > 0 && !may_be_absent(s, cold)) {
+		vm_err_set(err, VM_NOT_FOUND, "the USB device %s is not plugged in", name);
+		return vm_err_hint(err, "plug it in, or say startupPolicy='optional' in its <source>");
+	}
+	if (r > 0) {
+		h->missing = VM_SWITCH_ON;
+		mt_assigned(&h->dev.obj, VM_HOSTDEV_BIT_MISSING);
+		return 0;
+	}
+	if (mt_is_set(&s->obj, VM_HOSTDEV_SOURCE_BUS) && s->bus == usb->bus && s->device == usb->device)
+		return 0;
+	s->bus = usb->bus;
+	mt_assigned(&s->obj, VM_HOSTDEV_SOURCE_BUS);
+	s->device = usb->device;
+	mt_assigned(&s->obj, VM_HOSTDEV_SOURCE_DEVICE);
+	s->auto_address = VM_SWITCH_ON;
+	mt_assigned(&s->obj, VM_HOSTDEV_SOURCE_AUTO_ADDRESS);
+	return 0;
+}
+
+int vm_hostdevs_resolve(struct vm_domain *d, bool cold, struct vm_err *err)
+{
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	VM_AUTO(vm_usbs_free) struct vm_usbs all = { 0 };
+
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		struct vm_hostdev *h = d->hostdevs.v[i];
+
+		if (h->type != VM_HOSTDEV_TYPE_USB)
+			continue;
+		if (sys.root < 0) {
+			if (vm_sys_open(NULL, &sys, err) < 0)
+				return -1;
+			vm_usbs_read(&sys, &all);
+		}
+		if (resolve_usb(h, &all, cold, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- may the guest have them? ---- */
+
+static const struct vm_hostdev_item *find(const struct vm_hostdev *h, const struct vm_hostdev_view *view,
+					  struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
+	const struct vm_hostdev_item *item;
+
+	return vm_hostdev_view_find(view, name, &item, err) < 0 ? NULL : item;
+}
+
+char *vm_hostdev_key(const struct vm_hostdev *h, const struct vm_hostdev_view *view)
+{
+	struct vm_err ignored = VM_ERR_INIT;
+	const struct vm_hostdev_item *item;
+
+	if (h->type == VM_HOSTDEV_TYPE_SCSI_HOST)
+		return vm_hostdev_source_text(h);
+	if (h->missing == VM_SWITCH_ON ||
+	    (h->type == VM_HOSTDEV_TYPE_SCSI && h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI))
+		return NULL;
+	item = find(h, view, &ignored);
+	return item != NULL ? vm_xstrdup(item->key) : NULL;
+}
+
+/* A sibling that this guest gets too does not stand in the way. */
+static bool has_pci(const struct vm_domain *d, const char *name)
+{
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+		VM_AUTO_FREE char *text = vm_hostdev_source_text(h);
+
+		if (h->type == VM_HOSTDEV_TYPE_PCI && strcmp(text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool matters(const struct vm_domain *d, const struct vm_hostdev_block *b, const char *guest,
+		    bool force)
+{
+	if (b->force)
+		return !force;
+	if (strncmp(b->word, "sibling:", 8) == 0)
+		return !has_pci(d, b->word + 8);
+	return strncmp(b->word, "guest:", 6) != 0 || strcmp(b->word + 6, guest) != 0;
+}
+
+static int may_item(const struct vm_domain *d, const struct vm_hostdev *h,
+		    const struct vm_hostdev_item *item, const char *guest, bool force, struct vm_err *err)
+{
+	if (item->state == VM_HOSTDEV_IS_STUCK) {
+		vm_err_set(err, VM_IN_USE, "cannot assign %s: it is stuck", item->name);
+		return vm_err_hint(err, "vm-hostdev-unbind %s puts it back once its driver has let go", item->name);
+	}
+	for (size_t n = 0; n < item->n_blocks; n++) {
+		const struct vm_hostdev_block *b = &item->blocks[n];
+		/* what is on VFIO already the host does not use */
+		if (!matters(d, b, guest, force))
+			continue;
+		vm_err_set(err, vm_hostdev_block_kind(b), "cannot assign %s: %s", item->name, b->text);
+		return b->hint != NULL ? vm_err_hint(err, "%s", b->hint) : -1;
+	}
+	if (h->type == VM_HOSTDEV_TYPE_PCI && h->managed != VM_SWITCH_ON && !item->pci->vfio) {
+		vm_err_set(err, VM_IN_USE, "cannot assign %s: it has the driver %s, and managed='no'", item->name,
+			   item->pci->driver[0] != 0 ? item->pci->driver : "none");
+		return vm_err_hint(err, "vm-hostdev-bind %s first, or say managed='yes'", item->name);
+	}
+	if (h->type == VM_HOSTDEV_TYPE_MDEV && strcmp(item->mdev->api, "vfio-pci") != 0)
+		return vm_err_set(err, VM_NOT_FOUND, "%s is for model='%s'", item->name, item->mdev->api);
+	return 0;
+}
+
+static int may_one(const struct vm_domain *d, const struct vm_hostdev *h, const struct vm_hostdev_view *view,
+		   const char *guest, bool force, struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
+	const struct vm_hostdev_item *item;
+
+	if (h->type == VM_HOSTDEV_TYPE_SCSI_HOST)
+		return vm_vhost_scsi_check(&view->sys, h->source->wwpn, err);
+	if (h->type == VM_HOSTDEV_TYPE_SCSI && h->managed == VM_SWITCH_ON)
+		return vm_err_set(err, VM_BAD_INPUT, "%s: managed='yes' is for PCI devices", name);
+	if (h->missing == VM_SWITCH_ON ||
+	    (h->type == VM_HOSTDEV_TYPE_SCSI && h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI))
+		return 0;
+	item = find(h, view, err);
+	return item == NULL ? -1 : may_item(d, h, item, guest, force, err);
+}
+
+int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
+		    const struct vm_hostdev_view *view, const char *guest, bool force, struct vm_err *err)
+{
+	for (uint32_t i = 0; i < d->hostdevs.n; i++)
+		if ((only == NULL || d->hostdevs.v[i] == only) &&
+		    may_one(d, d->hostdevs.v[i], view, guest, force, err) < 0)
+			return -1;
+	return 0;
 }

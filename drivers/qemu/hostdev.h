@@ -7,6 +7,8 @@
 #include <vm/err.h>
 
 struct vm_domain;
+struct vm_hostdev;
+struct vm_hostdev_view;
 struct vm_xml;
 
 /* Nodes of SCSI devices, by the place of their <hostdev> in the document; NULL: it has none, or is not there. */
@@ -16,3 +18,20 @@ struct vm_hostdev_nodes {
 };
 void vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret);
 void vm_hostdev_nodes_free(struct vm_hostdev_nodes *nodes);
+
+/*
+ * Finds the USB devices that are named by vendor and product: writes where they are plugged in into *d (as
+ * libvirt's live documents have it).  One that is not there is VM_NOT_FOUND, unless its startupPolicy is
+ * 'optional', or 'requisite' and this is no cold start: then it is marked as missing.
+ */
+int vm_hostdevs_resolve(struct vm_domain *d, bool cold, struct vm_err *err);
+/*
+ * Everything that can be known of host devices before something is changed: are they there, can they be given to
+ * a guest, do the groups belong to nobody else.  view: all devices of this host.  guest: whose they may be already.
+ * d: all devices the guest has or will have; only: one of them, or NULL for all.
+ */
+int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
+		      const struct vm_hostdev_view *view, const char *guest, bool force, struct vm_err *err);
+/* Key of claims and records ("pci:0000:01:00.0", "usb:1-4.2"); NULL: none is taken (iSCSI, a USB device that is
+ * missing); owned. */
+char *vm_hostdev_key(const struct vm_hostdev *h, const struct vm_hostdev_view *view);

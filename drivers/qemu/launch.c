@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -114,6 +115,20 @@ static char **make_environment(char *const *added)
 	return env;
 }
 
+/* A higher limit that somebody gave us is left to it. */
+static int raise_memlock(uint64_t bytes)
+{
+	struct rlimit r, want = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+
+	if (bytes != UINT64_MAX)
+		want.rlim_cur = want.rlim_max = (rlim_t)bytes;
+	if (getrlimit(RLIMIT_MEMLOCK, &r) == 0 && r.rlim_max >= want.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		return setrlimit(RLIMIT_MEMLOCK, &r);
+	}
+	return setrlimit(RLIMIT_MEMLOCK, &want);
+}
+
 static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 {
 	struct vm_err err = VM_ERR_INIT;
@@ -135,6 +150,10 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 	if (l->ncpus > 0 && syscall(SYS_sched_setaffinity, 0, (l->ncpus + 63) / 64 * sizeof(*l->cpus),
 				    l->cpus) < 0) {
 		say(l->messages, "cannot run on the CPUs of <vcpu cpuset>", errno);
+		_exit(127);
+	}
+	if (l->memlock > 0 && raise_memlock(l->memlock) < 0) {
+		say(l->messages, "cannot raise the limit of locked memory (RLIMIT_MEMLOCK)", errno);
 		_exit(127);
 	}
 	if (vm_procid_self(&self, &err) == 0) {

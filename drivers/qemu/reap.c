@@ -15,7 +15,9 @@
 #include <vm/state.h>
 
 #include "guest/hooks.h"
+#include "guest/hostdev_bind.h"
 #include "guest/tune.h"
+#include "host/sys.h"
 #include "host/tap.h"
 
 /* How long processes of a guest that is dead may take to go. */
@@ -32,6 +34,21 @@ static int undo_tap(void *ctx, const char *arg, struct vm_err *err)
 	char alias[256];
 
 	return vm_tap_delete(arg, vm_qemu_tap_alias(ctx, alias), err);
+}
+
+/* What does not come back is left stuck, with a warning: the guest has ended all the same. */
+static int undo_hostdev(void *ctx, const char *arg, struct vm_err *err)
+{
+	const struct vm_guest *g = ctx;
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	char user[VM_NAME_MAX + 32];
+
+	snprintf(user, sizeof(user), "%s/%s", g->state->driver, g->name);
+	if (vm_sys_open(NULL, &sys, err) < 0)
+		return -1;
+	return vm_hostdev_give_back(g->state, &sys, arg, user, vm_deadline_in(VM_HOSTDEV_UNBIND_MS), err) < 0
+		       ? -1
+		       : 0;
 }
 
 static int undo_claims(void *ctx, const char *arg, struct vm_err *err)
@@ -91,6 +108,7 @@ static int undo_cgroup(void *ctx, const char *arg, struct vm_err *err)
 const struct vm_undo_verb vm_qemu_undo_verbs[] = {
 	{ VM_CGROUP_VERB, undo_cgroup },
 	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
+	{ VM_HOSTDEV_VERB, undo_hostdev },
 	{ "socket", undo_socket }, { "tap", undo_tap },
 	{ VM_TUNE_VERB_FILE, vm_tune_undo_file },
 	{ VM_TUNE_VERB_THREADS, vm_tune_undo_threads },

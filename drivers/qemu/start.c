@@ -111,6 +111,9 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
 	s->g->has_uuid = true;
 	vm_domain_each_device(s->d, set_alias, s->d);
+	if (vm_hostdevs_resolve(s->d, true, err) < 0)
+		return -1;
+	vm_hostdev_nodes_read(s->d, &s->hostdev_nodes);
 	return vm_start_ports(s, 0, err);
 }
 
@@ -121,6 +124,7 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 	struct vm_qemu_env env = {
 		.run_path = run, .lib_path = lib, .no_vhost_net = !vm_vhost_net_usable(),
 		.pipe_files = !s->o->no_watch,
+		.hostdev_nodes = (const char *const *)s->hostdev_nodes.v,
 	};
 	struct vm_os *os = s->d->os;
 
@@ -242,7 +246,7 @@ static const struct step {
 	{ "ask the hooks to prepare", vm_start_hook_prepare, true },
 	{ "take the guest's uid", NULL, true },
 	{ "claim its images", vm_start_claims, true },
-	{ "bind its host devices to VFIO", NULL, true },
+	{ "bind its host devices to VFIO", vm_start_hostdevs, true },
 	{ "make its NVRAM", vm_start_nvram, true },
 	{ "make its network interfaces", vm_start_network, true },
 	{ "make its cgroup", vm_start_cgroup, true },
@@ -309,6 +313,7 @@ static void close_start(struct vm_start *s)
 	vm_domain_freep(&s->d);
 	vm_xml_freep(&s->doc);
 	free(s->emulator);
+	vm_hostdev_nodes_free(&s->hostdev_nodes);
 }
 
 static int stay(struct vm_start *s, struct vm_err *err)

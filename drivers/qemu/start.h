@@ -13,6 +13,7 @@
 #include "cgroup/scope.h"
 #include "driver.h"
 #include "argv.h"
+#include "hostdev.h"
 #include "launch.h"
 #include "watch.h"
 
@@ -30,6 +31,7 @@ struct vm_start {
 	struct vm_domain *d;
 	struct vm_qemu_caps *caps;
 	char *emulator;
+	struct vm_hostdev_nodes hostdev_nodes;
 	struct vm_argv argv;
 	struct vm_undo undo;
 	struct vm_deadline deadline; /* o->deadline and the time hooks took */
@@ -69,6 +71,9 @@ int vm_start_hook_started(struct vm_start *s, struct vm_err *err);
 /* start_host.c */
 int vm_start_claims(struct vm_start *s, struct vm_err *err);
 int vm_start_claim_ports(struct vm_start *s, struct vm_err *err);
+/* start_hostdev.c */
+int vm_start_hostdevs_check(struct vm_start *s, struct vm_err *err);
+int vm_start_hostdevs(struct vm_start *s, struct vm_err *err);
 int vm_start_nvram(struct vm_start *s, struct vm_err *err);
 int vm_start_network(struct vm_start *s, struct vm_err *err);
 int vm_start_sockets(struct vm_start *s, struct vm_err *err);

@@ -132,8 +132,6 @@ int vm_start_check(struct vm_start *s, struct vm_err *err)
 {
 	const struct vm_domain *d = s->d;
 
-	if (d->hostdevs.n > 0)
-		return vm_err_set(err, VM_UNSUPPORTED, "giving host devices to a guest is not supported yet");
 	if (check_os(d->os, s->o->reset_nvram, err) < 0)
 		return -1;
 	for (uint32_t i = 0; i < d->disks.n; i++)
@@ -149,6 +147,8 @@ int vm_start_check(struct vm_start *s, struct vm_err *err)
 		    check_path("rng", rng->path, R_OK, NULL, err) < 0)
 			return -1;
 	}
+	if (vm_start_hostdevs_check(s, err) < 0)
+		return -1;
 	if (d->virt == VM_VIRT_KVM && vm_qemu_kvm_check(s->g->state, s->deadline, err) < 0)
 		return -1;
 	return vm_guest_libvirt_check(s->g, err);

@@ -23,6 +23,7 @@
 #include "caps.h"
 #include "lifecycle.h"
 #include "model/domain.h"
+#include "model/memlock.h"
 #include "qmp.h"
 
 #define LAST_WORDS_MS 1000u
@@ -92,6 +93,7 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 		.die_with_parent = s->o->autodestroy,
 		.cpus = s->d->cpuset.bits,
 		.ncpus = s->d->cpuset.nbits,
+		.memlock = vm_domain_memlock(s->d),
 	};
 	int qmp;
 

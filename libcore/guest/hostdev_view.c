@@ -201,7 +201,7 @@ static void block_pci(const struct vm_hostdev_view *v, struct vm_hostdev_item *i
 	struct vm_err err = VM_ERR_INIT;
 
 	if (!vm_pci_is_endpoint(p)) {
-		bool known = p->config.header <= VM_PCI_CARDBUS;
+		bool known = p->config.header <= VM_PCI_HEADER_CARDBUS;
 
 		block(i, vm_xstrdup("bridge"),
 		      vm_xasprintf(known ? "it is a bridge, not an endpoint"

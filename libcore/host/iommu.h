@@ -7,6 +7,9 @@
 
 #include "pci.h"
 
+/* Absolute directory of the nodes of groups, and of the container. */
+#define VM_VFIO_NODES "/dev/vfio"
+
 struct vm_vfio_host {
 	bool iommu;	/* there are IOMMU groups */
 	bool container; /* /dev/vfio/vfio */

@@ -60,7 +60,7 @@ struct vm_pci {
 /* Is this a device that can be given to a guest as far as its header goes? */
 static inline bool vm_pci_is_endpoint(const struct vm_pci *p)
 {
-	return !p->has_config || p->config.header == VM_PCI_ENDPOINT;
+	return !p->has_config || p->config.header == VM_PCI_HEADER_ENDPOINT;
 }
 
 /* Opens the directory of a device; VM_NOT_FOUND: there is none of that address. */

@@ -73,7 +73,7 @@ static void capability(const struct space *c, size_t at, struct vm_pci_config *r
 
 static void capabilities(const struct space *c, struct vm_pci_config *r)
 {
-	size_t at = byte(c, r->header == VM_PCI_CARDBUS ? CAPS_CARDBUS : CAPS) & ~3u;
+	size_t at = byte(c, r->header == VM_PCI_HEADER_CARDBUS ? CAPS_CARDBUS : CAPS) & ~3u;
 
 	if ((word(c, STATUS) & STATUS_CAPS) == 0)
 		return;
@@ -117,7 +117,7 @@ int vm_pci_config_parse(const uint8_t *config, size_t len, struct vm_pci_config 
 	r.class = dword(&c, 8) >> 8;
 	r.header = byte(&c, HEADER) & 0x7f;
 	r.multifunction = (byte(&c, HEADER) & 0x80) != 0;
-	if (r.header == VM_PCI_ENDPOINT) {
+	if (r.header == VM_PCI_HEADER_ENDPOINT) {
 		r.subvendor = word(&c, SUBSYSTEM);
 		r.subdevice = word(&c, SUBSYSTEM + 2);
 	} else {

@@ -8,16 +8,16 @@
 
 #define VM_PCI_CONFIG_MAX 4096u /* bytes: PCI Express; 256 without, 64 for those who are not root */
 
-enum vm_pci_header { VM_PCI_ENDPOINT = 0, VM_PCI_BRIDGE = 1, VM_PCI_CARDBUS = 2 };
+enum vm_pci_header { VM_PCI_HEADER_ENDPOINT = 0, VM_PCI_HEADER_BRIDGE = 1, VM_PCI_HEADER_CARDBUS = 2 };
 /* Device/port types of the PCI Express capability. */
 enum vm_pcie_type {
-	VM_PCIE_ENDPOINT = 0,
-	VM_PCIE_LEGACY_ENDPOINT = 1,
-	VM_PCIE_ROOT_PORT = 4,
-	VM_PCIE_UPSTREAM = 5,
-	VM_PCIE_DOWNSTREAM = 6,
-	VM_PCIE_TO_PCI = 7,
-	VM_PCIE_INTEGRATED = 9,
+	VM_PCIE_TYPE_ENDPOINT = 0,
+	VM_PCIE_TYPE_LEGACY_ENDPOINT = 1,
+	VM_PCIE_TYPE_ROOT_PORT = 4,
+	VM_PCIE_TYPE_UPSTREAM = 5,
+	VM_PCIE_TYPE_DOWNSTREAM = 6,
+	VM_PCIE_TYPE_TO_PCI = 7,
+	VM_PCIE_TYPE_INTEGRATED = 9,
 };
 
 struct vm_pci_config {

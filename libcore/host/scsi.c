@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,5 +125,15 @@ int vm_vhost_scsi_check(const struct vm_sys *s, const char *wwpn, struct vm_err 
 		vm_err_set(err, VM_NOT_FOUND, "there is no vhost-scsi target %s", wwpn);
 		return vm_err_hint(err, "make it with targetcli: /vhost create %s", wwpn);
 	}
+	return 0;
+}
+
+int vm_vhost_scsi_open(int *ret_fd, struct vm_err *err)
+{
+	int fd = open("/dev/vhost-scsi", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return vm_err_sys(err, "open /dev/vhost-scsi");
+	*ret_fd = fd;
 	return 0;
 }

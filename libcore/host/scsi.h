@@ -36,5 +36,7 @@ void vm_scsis_free(struct vm_scsis *p);
 
 /* "naa." and 16 hexadecimal digits. */
 bool vm_wwpn_valid(const char *text);
+/* One instance of vhost-scsi, for QEMU. */
+int vm_vhost_scsi_open(int *ret_fd, struct vm_err *err);
 /* Is there a vhost-scsi target of this name?  VM_NOT_FOUND says what is missing. */
 int vm_vhost_scsi_check(const struct vm_sys *s, const char *wwpn, struct vm_err *err);

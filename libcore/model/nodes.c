@@ -9,6 +9,9 @@
 #include <vm/conf.h>
 
 #include "domain.h"
+#include "host/iommu.h"
+#include "host/sys.h"
+#include "hostdev_node.h"
 
 #define READ  VM_NODE_READ
 #define WRITE (VM_NODE_READ | VM_NODE_WRITE)
@@ -141,9 +144,34 @@ static void from_rngs(const struct vm_domain *d, const struct vm_conf *conf, str
 }
 
 /* Whatever else QEMU is to open is one more row. */
+/* Their nodes are there once they are bound; what is missing was refused before that. */
+static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *nodes)
+{
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	bool vfio = false;
+
+	(void)conf;
+	if (d->hostdevs.n == 0 || vm_sys_open(NULL, &sys, &ignored) < 0)
+		return;
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+		VM_AUTO_FREE char *path = vm_hostdev_node(h, &sys);
+
+		if (path == NULL)
+			continue;
+		vm_nodes_add(nodes, path, h->readonly ? READ : WRITE, false, who(&h->dev, "hostdev"));
+		if (h->type != VM_HOSTDEV_TYPE_PCI && h->type != VM_HOSTDEV_TYPE_MDEV)
+			continue;
+		if (!vfio)
+			vm_nodes_add(nodes, VM_VFIO_NODES "/vfio", WRITE, false, who(&h->dev, "hostdev"));
+		vfio = true;
+	}
+}
+
 static void (*const contributors[])(const struct vm_domain *d, const struct vm_conf *conf,
 				    struct vm_nodes *nodes) = {
-	from_static, from_disks, from_firmware, from_chars, from_rngs,
+	from_static, from_disks, from_firmware, from_chars, from_rngs, from_hostdevs,
 };
 
 void vm_domain_nodes(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *ret)

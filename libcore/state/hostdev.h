@@ -24,6 +24,9 @@ struct vm_state;
 #define VM_HOSTDEV_TOOL	    "tool"     /* process that is at work on it: vm_record_set_procid() */
 #define VM_HOSTDEV_WHY	    "why"      /* stuck: what happened */
 
+/* Key of the claim on a whole IOMMU group, before its number. */
+#define VM_HOSTDEV_GROUP_KEY "iommu-group:"
+
 enum vm_hostdev_phase {
 	VM_HOSTDEV_NONE,      /* no record */
 	VM_HOSTDEV_BINDING,   /* a tool is taking it from the host's driver */

@@ -14,11 +14,15 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/model.h>
+#include <vm/xml.h>
 
 #include "guest/hostdev_view.h"
 #include "host/iommu.h"
 #include "host/pci.h"
 #include "host/usb.h"
+#include "model/domain.h"
+#include "model/memlock.h"
 
 #include "place.h"
 
@@ -95,7 +99,7 @@ static void config_hostile(void **state)
 	/* a bridge */
 	c[0x0e] = 0x81, c[0x19] = 3, c[0x1a] = 9;
 	assert_int_equal(vm_pci_config_parse(c, 256, &r), 0);
-	assert_int_equal(r.header, VM_PCI_BRIDGE);
+	assert_int_equal(r.header, VM_PCI_HEADER_BRIDGE);
 	assert_true(r.multifunction && r.secondary == 3 && r.subordinate == 9);
 	/* a device that is gone answers with ones */
 	memset(c, 0xff, sizeof(c));
@@ -306,6 +310,50 @@ static void group_roles(void **state)
 	assert_false(vm_vfio_driver("vfio-pci-evil"));
 }
 
+/* ---- memory that must be locked ---- */
+
+static uint64_t memlock_of(const char *more, const char *devices)
+{
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	VM_AUTO_FREE char *text = vm_xasprintf("<domain type='kvm'><name>a</name><memory unit='GiB'>1</memory>%s"
+					       "<os><type>hvm</type></os><devices>%s</devices></domain>",
+					       more, devices);
+
+	must(vm_xml_parse(text, strlen(text), "t.xml", &doc, must_err));
+	must(vm_domain_parse(doc, false, &d, must_err));
+	return vm_domain_memlock(d);
+}
+
+#define A_PCI(slot)                                                                                \
+	"<hostdev type='pci'><source><address bus='6' slot='" slot "' function='0'/></source></hostdev>"
+#define A_USB "<hostdev type='usb'><source><address bus='1' device='2'/></source></hostdev>"
+#define A_MDEV                                                                                     \
+	"<hostdev type='mdev' model='vfio-pci'><source><address "                                  \
+	"uuid='53764d0e-85a0-42b4-af5c-2046b460b1dc'/></source></hostdev>"
+#define LIMIT  "<memtune><hard_limit unit='GiB'>2</hard_limit></memtune>"
+#define LOCKED "<memoryBacking><locked/></memoryBacking>"
+
+static void memlock(void **state)
+{
+	const uint64_t gib = UINT64_C(1) << 30;
+
+	(void)state;
+	assert_true(memlock_of("", "") == 0);
+	assert_true(memlock_of("", A_USB) == 0);
+	assert_true(memlock_of(LIMIT, "") == 2 * gib);
+	assert_true(memlock_of(LIMIT LOCKED, "") == 2 * gib);
+	assert_true(memlock_of(LIMIT, A_PCI("1")) == 2 * gib);
+	assert_true(memlock_of(LOCKED, "") == VM_MEMLOCK_UNLIMITED);
+	assert_true(memlock_of(LOCKED, A_PCI("1")) == VM_MEMLOCK_UNLIMITED);
+	assert_true(memlock_of("", A_PCI("1")) == 2 * gib);
+	/* without a virtual IOMMU one mapping serves all of them */
+	assert_true(memlock_of("", A_PCI("1") A_PCI("2")) == 2 * gib);
+	assert_true(memlock_of("", A_MDEV) == 2 * gib);
+	assert_true(memlock_of("<memtune><hard_limit>9007199254740991</hard_limit></memtune>", A_MDEV) ==
+		    VM_MEMLOCK_UNLIMITED);
+}
+
 /* ---- the tree below a root ---- */
 
 static void links_stay_below(void **state)
@@ -432,6 +480,7 @@ int main(void)
 		cmocka_unit_test(device_names),
 		cmocka_unit_test(usb_search),
 		cmocka_unit_test(group_roles),
+		cmocka_unit_test(memlock),
 		cmocka_unit_test_setup_teardown(links_stay_below, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(texts_are_checked, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(modprobe_forbids, place_make, place_remove),

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "memlock.h"
+
+#include "domain.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+/* Users of VFIO: each may reach all of the guest's memory, and one mapping is enough without a virtual IOMMU. */
+static unsigned vfio_users(const struct vm_domain *d)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+
+		n += h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV;
+	}
+	return n;
+}
+
+uint64_t vm_domain_memlock(const struct vm_domain *d)
+{
+	if (d->memtune != NULL && mt_is_set(&d->memtune->obj, VM_MEMTUNE_BIT_HARD))
+		return d->memtune->hard >= VM_MEMTUNE_UNLIMITED ? VM_MEMLOCK_UNLIMITED : d->memtune->hard;
+	if (d->memory_backing != NULL && d->memory_backing->locked)
+		return VM_MEMLOCK_UNLIMITED;
+	/* the devices' registers and QEMU's own needs are the gigabyte */
+	return vfio_users(d) > 0 ? d->memory + GIB : 0;
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A start with host devices against a process that plays the kernel's rules, as far as it gets here: what is refused before
+# anything changes, and that a start that fails afterwards leaves the host as it was.
+. "$(dirname "$0")/../tap.sh"
+needs vm-define vm-start vm-hostdev-list
+root_needed
+[ -c /dev/fuse ] || skip_all "no /dev/fuse"
+tree=$T/tree VM_SYSROOT=$T/mnt ctl=$T/tree/ctl
+export VM_SYSROOT
+mkdir "$tree" "$VM_SYSROOT"
+"$VM_BUILD/tests/fake-sysfs" "$tree" <"$VM_TEST_DATA/hosts/pci"
+echo 'file dev/vfio/7' | "$VM_BUILD/tests/fake-sysfs" "$tree"
+"$VM_BUILD/tests/fake-kernel" "$tree" "$VM_SYSROOT" || skip_all "FUSE cannot be mounted here"
+at_exit 'umount -l "$VM_SYSROOT" 2>/dev/null'
+snapshot() {
+	(cd "$tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f -name driver_override -print -exec cat {} \; -o -print | sort)
+}
+snapshot >"$T/before"
+pci() { # DOMAIN BUS SLOT FUNCTION [MANAGED] [EXTRA]
+	echo "<hostdev type='pci' managed='${5:-yes}'><source><address domain='$1' bus='$2' slot='$3' function='$4'/></source>${6:-}</hostdev>"
+}
+refused() { # NAME STATUS ERE DEVICES
+	guest_xml "$1" "$4" | sed "s|type='usb' model='none'|type='usb' model='qemu-xhci'|" >"$T/$1.xml"
+	ok "define $1" vm-define "$T/$1.xml"
+	: >"$ctl/log"
+	status_is "$2" vm-start "$1"
+	err_like "$3"
+	is "$(snapshot | diff "$T/before" - | head -n 5)" "" "$1: the host is as it was"
+	is "$(ls "$VM_ROOT/run/vm/claims" "$VM_ROOT/run/vm/hostdev" 2>/dev/null | grep :[0-9u] | grep -v /)" "" "$1: no claim, no record"
+}
+untouched() { is "$(cat "$ctl/log")" "" "nothing was tried"; }
+
+refused absent 5 'there is no host device 0000:99:00.0' "$(pci 0 0x99 0 0)"
+untouched
+refused bridge 6 'cannot assign 0001:00:00.0: it is a bridge, not an endpoint' "$(pci 1 0 0 0)"
+untouched
+refused nogroup 3 'cannot assign 0000:03:00.0: it is in no IOMMU group' "$(pci 0 3 0 0)"
+untouched
+refused sibling 10 'cannot assign 0001:01:00.0: IOMMU group 5 also holds 0001:01:00.1 .e1000e.; park it with --siblings' "$(pci 1 1 0 0)"
+untouched
+refused mounted 10 'cannot assign 0000:01:00.0: its nvme0n1 is mounted at /srv' "$(pci 0 1 0 0)"
+untouched
+refused unmanaged 10 "cannot assign 0000:02:00.0: it has the driver nvme, and managed='no'; vm-hostdev-bind 0000:02:00.0" "$(pci 0 2 0 0 no)"
+untouched
+refused usb 5 "usb:1111:2222 is not plugged in; plug it in, or say startupPolicy='optional'" \
+	"<hostdev type='usb'><source><vendor id='0x1111'/><product id='0x2222'/></source></hostdev>"
+refused usb-several 10 'several USB devices 046d:c52b are plugged in: usb:001:005 at port 1-1.5, usb:001:006' \
+	"<hostdev type='usb'><source><vendor id='0x046d'/><product id='0xc52b'/></source></hostdev>"
+refused scsi 5 'the host has no scsi:9:0:0:0' \
+	"<hostdev type='scsi'><source><adapter name='scsi_host9'/><address bus='0' target='0' unit='0'/></source></hostdev>"
+refused mdev 5 'no host device mdev:11111111' \
+	"<hostdev type='mdev' model='vfio-pci'><source><address uuid='11111111-85a0-42b4-af5c-2046b460b1dc'/></source></hostdev>"
+
+# ---- past the checks: bound, and back when a later step fails ----
+refused late 5 '/dev/vfio/15' "$(pci 0 2 0 0)"
+like "$(cat "$ctl/log")" 'bound 0000:02:00.0 vfio-pci
+.*bound 0000:02:00.0 nvme' "it was bound and given back"
+refused late-two 5 '/dev/vfio/' "$(pci 0 2 0 0)$(pci 0 0 2 0)"
+: >"$ctl/refuse-vfio-pci"
+refused probe 10 'vfio-pci did not take it' "$(pci 0 2 0 0)"
+rm "$ctl/refuse-vfio-pci"
+: >"$ctl/hang-0000:02:00.0"
+guest_xml hang "$(pci 0 2 0 0)" >"$T/hang.xml"
+ok "define" vm-define "$T/hang.xml"
+status_is 12 vm-start --timeout=5 hang
+err_like 'its driver nvme does not let go of it'
+is "$(vm-hostdev-list --state=stuck | cut -f1)" 0000:02:00.0 "the device is stuck"
+status_is 10 vm-start hang
+err_like '0000:02:00.0'
+rm "$ctl/hang-0000:02:00.0"
+wait_for 10 "the kernel comes back" grep -q 'unbound 0000:02:00.0' "$ctl/log"
+ok "it can be put back" vm-hostdev-unbind 0000:02:00.0
+is "$(snapshot | diff "$T/before" - | head -n 5)" "" "and the host is as it was"
+umount "$VM_SYSROOT"
+served() { ! pgrep -f "fake-kernel $tree" >/dev/null; }
+wait_for 10 "the kernel's player ends" served
+leftovers "nothing is left"
+done_testing
