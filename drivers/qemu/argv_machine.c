@@ -65,7 +65,8 @@ void vm_plan_machine(struct vm_plan *p)
 	vm_kv_on(&b, "dump-guest-core", d->dump_core == VM_SWITCH_ON);
 	if (d->memory_backing != NULL && d->memory_backing->nosharepages)
 		vm_kv_on(&b, "mem-merge", false);
-	vm_kv_str(&b, "memory-backend", RAM);
+	if (vm_domain_cells(d) == NULL)
+		vm_kv_str(&b, "memory-backend", RAM);
 	if (pflash(d)) {
 		vm_kv_str(&b, "pflash0", "libvirt-pflash0-format");
 		if (p->nvram != NULL)
@@ -85,7 +86,8 @@ void vm_plan_memory(struct vm_plan *p)
 
 	vm_argv_add(p->a, "-m");
 	vm_argv_addf(p->a, "%" PRIu64, mib);
-	vm_plan_backend(p, RAM, mib * MIB);
+	if (vm_domain_cells(p->d) == NULL)
+		vm_plan_backend(p, RAM, mib * MIB);
 	vm_argv_opt(p->a, "-overcommit", b != NULL && b->locked ? "mem-lock=on" : "mem-lock=off");
 }
 
@@ -108,6 +110,7 @@ void vm_plan_smp(struct vm_plan *p)
 	vm_argv_opt(p->a, "-smp", b.text);
 	vm_strbuf_free(&b);
 	vm_plan_iothreads(p);
+	vm_plan_numa(p);
 }
 
 /* ---- clock ---- */

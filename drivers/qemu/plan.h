@@ -37,6 +37,7 @@ void vm_plan_memory(struct vm_plan *p);
 void vm_plan_smp(struct vm_plan *p);
 /* argv_tune.c */
 void vm_plan_iothreads(struct vm_plan *p);
+void vm_plan_numa(struct vm_plan *p);
 /* The object that the guest's memory comes from, named `id`. */
 void vm_plan_backend(struct vm_plan *p, const char *id, uint64_t bytes);
 void vm_plan_clock(struct vm_plan *p);

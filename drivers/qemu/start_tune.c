@@ -86,6 +86,9 @@ static bool is_wanted(const struct vm_domain *d, const struct vm_tune_list *l)
 {
 	const struct vm_cputune *c = d->cputune;
 
+	if (d->numatune != NULL && d->numatune->mode == VM_NUMA_RESTRICTIVE &&
+	    d->numatune->memnodes.n > 0)
+		return true;
 	return l->n > 0 ||
 	       (c != NULL && (c->vcpupins.n > 0 || c->iothreadpins.n > 0 || c->emulatorpin.nbits > 0 ||
 			      c->vcpuscheds.n > 0 || c->iothreadscheds.n > 0 ||
@@ -136,7 +139,8 @@ int vm_start_threads(struct vm_start *s, struct vm_err *err)
 	    vm_tune_threads_of(s->launched.qemu.pid, &look, &threads, err) < 0)
 		return -1;
 	pins_of(s->d, &threads, &pins);
-	if (vm_tune_apply(&c, &l, err) < 0 || vm_tune_apply_pins(&c, &pins, err) < 0)
+	if (vm_tune_apply(&c, &l, err) < 0 || vm_tune_apply_memnodes(&c, s->d, err) < 0 ||
+	    vm_tune_apply_pins(&c, &pins, err) < 0)
 		return -1;
 	return vm_tune_apply_schedulers(&c, s->d, err);
 }

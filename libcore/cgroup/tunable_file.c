@@ -215,18 +215,20 @@ static int read_swap_v2(const struct vm_tune_place *p, const struct vm_tune_valu
 	return 0;
 }
 
-static int read_nodes(const struct vm_tune_place *p, const char *text, struct vm_tune_value *ret,
-		      struct vm_err *err)
+/* None of its own on v2: those of the group above.  Owned. */
+static int set_in_force(const struct vm_tune_place *p, const char *text, char **ret,
+			struct vm_err *err)
 {
 	VM_AUTO_FREE char *effective = NULL;
+	char name[64];
 
-	/* None of its own on v2: those of the group above. */
 	if (p->v2 && (!*text || *text == '\n')) {
-		if (read_file(p, "cpuset.mems.effective", &effective, err) < 0)
+		snprintf(name, sizeof(name), "%s.effective", p->file->name);
+		if (read_file(p, name, &effective, err) < 0)
 			return -1;
 		text = effective;
 	}
-	*ret = (struct vm_tune_value){ .text = vm_xstrndup(text, strcspn(text, "\n")) };
+	*ret = vm_xstrndup(text, strcspn(text, "\n"));
 	return 0;
 }
 
@@ -236,12 +238,13 @@ int vm_tune_read(const struct vm_tune_place *p, struct vm_tune_value *ret, struc
 	struct vm_tune_value v;
 	const char *number;
 
+	*ret = VM_TUNE_VALUE_INIT;
 	if (read_file(p, p->file->name, &text, err) < 0)
 		return -1;
 	if (p->t->per_device)
 		return read_device(p, text, ret, err);
 	if (p->t->kind == VM_TUNE_NODES)
-		return read_nodes(p, text, ret, err);
+		return set_in_force(p, text, &ret->text, err);
 	if (p->file->key)
 		return read_cpu_max(p, text, ret, err);
 	/* Weights: "100", or "default 100" and lines of devices. */
@@ -393,6 +396,9 @@ int vm_tune_restore_text(const struct vm_tune_place *p, char **ret, struct vm_er
 		*ret = compose_device(p, &v);
 		return 0;
 	}
+	/* Kernels before 6.4 do not let a set with threads in it be emptied again. */
+	if (p->t->kind == VM_TUNE_NODES)
+		return set_in_force(p, text, ret, err);
 	line = strncmp(text, "default ", 8) == 0 ? text + 8 : text;
 	*ret = vm_xstrndup(line, strcspn(line, "\n"));
 	return 0;
@@ -445,7 +451,8 @@ static int explain(const struct vm_tune_place *p, const char *text, int error, s
 		   strerror(error));
 	err->sys = error;
 	if (cpuset) {
-		look(p, "..", name, now, sizeof(now));
+		snprintf(more, sizeof(more), "%s%s", name, p->v2 ? ".effective" : "");
+		look(p, "..", more, now, sizeof(now));
 		return vm_err_hint(err, "the group above has '%s'", now);
 	}
 	if (p->t->controller == VM_CGROUP_MEMORY && error == EBUSY) {
@@ -468,15 +475,13 @@ static int explain(const struct vm_tune_place *p, const char *text, int error, s
 int vm_tune_write(const struct vm_tune_place *p, const char *text, struct vm_err *err)
 {
 	VM_AUTO_FD int fd = openat(p->dir, p->file->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	/* Nothing at all is not written; a line's end is, and empties a list. */
-	const char *line = *text ? text : "\n";
-	size_t len = strlen(line);
+	size_t len = strlen(text);
 	ssize_t n;
 
 	if (fd < 0)
 		return explain(p, text, errno, err);
 	do
-		n = write(fd, line, len);
+		n = write(fd, text, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return explain(p, text, errno, err);

@@ -109,6 +109,9 @@ struct vm_tune_change {
 int vm_tune_apply(const struct vm_tune_change *c, const struct vm_tune_list *l, struct vm_err *err);
 int vm_tune_apply_pins(const struct vm_tune_change *c, const struct vm_tune_pins *p,
 		       struct vm_err *err);
+/* <memnode mode='restrictive'> of the cells that vCPUs are in; at the start. */
+int vm_tune_apply_memnodes(const struct vm_tune_change *c, const struct vm_domain *d,
+			   struct vm_err *err);
 /* Schedulers of <vcpusched> and its like; they are set at the start and stay. */
 int vm_tune_apply_schedulers(const struct vm_tune_change *c, const struct vm_domain *d,
 			     struct vm_err *err);

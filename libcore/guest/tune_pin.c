@@ -147,7 +147,7 @@ static int set_affinity(const struct vm_tune_change *c, pid_t tid, const char *c
 	return vm_err_sys(err, "let thread %d run on the CPUs %s", (int)tid, cpus ? cpus : "all");
 }
 
-/* The list of its group: "all" are those of the qemu group, which on version 2 go without saying. */
+/* The list of its group: "all" are those of the qemu group. */
 static int put_cpus(const struct vm_tune_change *c, const struct vm_tune_thread *t, const char *cpus,
 		    struct vm_tune_fresh *fresh, struct vm_err *err)
 {
@@ -166,13 +166,13 @@ static int put_cpus(const struct vm_tune_change *c, const struct vm_tune_thread 
 	snprintf(group, sizeof(group), "qemu/%s", t->name);
 	if (vm_tune_place_open(c->group, &vm_tune_cpus, group, 0, &p, err) < 0)
 		return -1;
-	if (cpus == NULL && !p.v2) {
+	if (cpus == NULL) {
 		if (vm_tune_place_open(c->group, &vm_tune_cpus, "qemu", 0, &above, err) < 0 ||
 		    vm_tune_restore_text(&above, &all, err) < 0)
 			return -1;
 		cpus = all;
 	}
-	return vm_tune_put(c, &p, cpus != NULL ? cpus : "", err);
+	return vm_tune_put(c, &p, cpus, err);
 }
 
 static int pin_one(const struct vm_tune_change *c, const struct vm_tune_thread *t,
@@ -228,6 +228,47 @@ int vm_tune_apply_pins(const struct vm_tune_change *c, const struct vm_tune_pins
 		}
 	}
 	return 0;
+}
+
+/* ---- memory nodes ---- */
+
+/* The nodes of the cell that a vCPU is in, where the kernel alone is to keep to them; NULL = none of its own. */
+static const struct mt_cpuset *nodes_of(const struct vm_domain *d, const struct vm_tune_thread *t)
+{
+	const struct vm_numatune *n = d->numatune;
+
+	for (uint32_t i = 0; n != NULL && t->class == VM_TUNE_VCPU && i < n->memnodes.n; i++) {
+		const struct vm_memnode *m = n->memnodes.v[i];
+		const struct vm_numa_cell *cell = vm_domain_cell(d, m->cell);
+
+		if (m->mode == VM_NUMA_RESTRICTIVE && cell != NULL && vm_cpuset_has(&cell->cpus, t->id))
+			return &m->nodes;
+	}
+	return NULL;
+}
+
+int vm_tune_apply_memnodes(const struct vm_tune_change *c, const struct vm_domain *d,
+			   struct vm_err *err)
+{
+	VM_AUTO(vm_tune_fresh_free) struct vm_tune_fresh fresh = { 0 };
+	const struct vm_tunable *row = vm_tunable_find("numa_nodeset", 12);
+
+	for (size_t i = 0; i < c->threads->n; i++) {
+		const struct vm_tune_thread *t = &c->threads->v[i];
+		const struct mt_cpuset *nodes = nodes_of(d, t);
+		VM_AUTO(vm_tune_place_close) struct vm_tune_place p = VM_TUNE_PLACE_INIT;
+		VM_AUTO_FREE char *text = nodes != NULL ? mt_cpuset_text(nodes) : NULL;
+		char group[VM_THREAD_GROUP_NAME + 8];
+
+		if (nodes == NULL)
+			continue;
+		snprintf(group, sizeof(group), "qemu/%s", t->name);
+		if (vm_tune_ensure(c, t, &fresh, err) < 0 ||
+		    vm_tune_place_open(c->group, row, group, 0, &p, err) < 0 ||
+		    vm_tune_put(c, &p, text, err) < 0)
+			return -1;
+	}
+	return vm_tune_fill(c, &fresh, err);
 }
 
 /* ---- schedulers ---- */

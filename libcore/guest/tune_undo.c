@@ -78,7 +78,7 @@ int vm_tune_undo_file(void *ctx, const char *arg, struct vm_err *err)
 	if (dir < 0)
 		return 0;
 	arg += at + 1;
-	if (vm_kfile_write(dir, file, *arg != '\0' ? arg : "\n", err) == 0 || err->sys == ENOENT ||
+	if (vm_kfile_write(dir, file, arg, err) == 0 || err->sys == ENOENT ||
 	    err->sys == ENODEV) {
 		*err = VM_ERR_INIT;
 		return 0;

@@ -22,15 +22,18 @@ static int check_head(const struct vm_domain *d, const struct mt_ctx *ctx, struc
 
 static int check_memory(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
-	if (!mt_is_set(&d->obj, VM_DOMAIN_BIT_MEMORY))
+	/* The cells count where there are some. */
+	uint64_t cells = vm_domain_cells_memory(d), memory = cells ? cells : d->memory;
+
+	if (!cells && !mt_is_set(&d->obj, VM_DOMAIN_BIT_MEMORY))
 		return mt_error(ctx, d, NULL, VM_BAD_INPUT, err, "<domain> lacks <memory>");
-	if (!d->memory)
+	if (!memory)
 		return mt_error(ctx, d, "memory", VM_BAD_INPUT, err, "memory must not be 0");
-	if (d->current_memory > d->memory)
+	if (d->current_memory > memory)
 		return mt_error(ctx, d, "currentMemory", VM_BAD_INPUT, err,
 				"current memory of %" PRIu64 " KiB is more than the memory of "
 				"%" PRIu64 " KiB",
-				d->current_memory / 1024, d->memory / 1024);
+				d->current_memory / 1024, memory / 1024);
 	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY) !=
 	    mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY_SLOTS))
 		return mt_error(ctx, d, "maxMemory", VM_BAD_INPUT, err,
@@ -38,7 +41,7 @@ static int check_memory(const struct vm_domain *d, const struct mt_ctx *ctx, str
 	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY))
 		return mt_error(ctx, d, "maxMemory", VM_UNSUPPORTED, err,
 				"memory hotplug is not supported yet");
-	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY) && d->max_memory < d->memory)
+	if (mt_is_set(&d->obj, VM_DOMAIN_BIT_MAX_MEMORY) && d->max_memory < memory)
 		return mt_error(ctx, d, "maxMemory", VM_BAD_INPUT, err,
 				"<maxMemory> is less than <memory>");
 	return 0;

@@ -210,6 +210,8 @@ int vm_domain_parse(const struct vm_xml *doc, bool live, struct vm_domain **ret,
 		vm_domain_each_device(d, drop_alias, NULL);
 		drop_made_names(d);
 	}
+	if (vm_domain_cells_memory(d))
+		d->memory = vm_domain_cells_memory(d);
 	if (d->features) {
 		struct vm_features *f = d->features;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rows.h"
+#include "tune.h"
 
 const char *const vm_boot_dev_words[] = {"", "fd", "cdrom", "hd", "network", NULL};
 const char *const vm_loader_type_words[] = {"", "rom", "pflash", NULL};
@@ -316,6 +317,7 @@ static const struct mt_row cpu_rows[] = {
     P("maxphysaddr/@bits", phys_bits, PHYS_BITS, MT_U64, .arg = &bits_range),
     P("maxphysaddr/@limit", phys_limit, PHYS_LIMIT, MT_U64, .arg = &bits_range),
     P("feature", features, FEATURES, MT_MANY, .arg = &feature_type),
+    P("numa/cell", cells, CELLS, MT_MANY, .arg = &vm_numa_cell_type),
 };
 
 static int check_cpu_names(const struct vm_cpu *c, const struct mt_ctx *ctx, struct vm_err *err)

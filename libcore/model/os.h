@@ -142,6 +142,7 @@ struct vm_cpu {
 	int phys_mode;
 	uint64_t phys_bits, phys_limit; /* 0 = absent */
 	struct mt_list features;	/* struct vm_cpu_feature */
+	struct mt_list cells;		/* struct vm_numa_cell of tune.h */
 };
 enum vm_cpu_bit {
 	VM_CPU_BIT_MODE,
@@ -162,6 +163,7 @@ enum vm_cpu_bit {
 	VM_CPU_BIT_PHYS_BITS,
 	VM_CPU_BIT_PHYS_LIMIT,
 	VM_CPU_BIT_FEATURES,
+	VM_CPU_BIT_CELLS,
 };
 extern const struct mt_type vm_cpu_type;
 

@@ -328,6 +328,153 @@ const struct mt_type vm_numatune_type = {
     .check = check_numatune,
 };
 
+/* ---- the guest's own nodes ---- */
+
+/* Source: qapi/machine.json, NumaDistOptions: 10 is local, 255 unreachable. */
+static const struct mt_range distance_range = {.min = 10, .max = 255};
+static const struct mt_range cell_range = {.max = 127}; /* Source: QEMU 7.2, MAX_NODES */
+static const struct mt_row sibling_rows[] = {
+    MT_ROW(struct vm_numa_sibling, "@id", id, 0, MT_U64, .flags = MT_REQUIRED | MT_KEY,
+	   .arg = &cell_range),
+    MT_ROW(struct vm_numa_sibling, "@value", distance, 1, MT_U64, .flags = MT_REQUIRED,
+	   .arg = &distance_range),
+};
+static const struct mt_type sibling_type = {
+    .elem = "sibling",
+    .size = sizeof(struct vm_numa_sibling),
+    .rows = sibling_rows,
+    .n = VM_COUNT(sibling_rows),
+};
+#define L(xml, member, bit, kind, ...)                                                             \
+	MT_ROW(struct vm_numa_cell, xml, member, VM_NUMA_CELL_BIT_##bit, kind, __VA_ARGS__)
+static const struct mt_row cell_rows[] = {
+    L("@id", id, ID, MT_U64, .flags = MT_KEY, .arg = &cell_range),
+    L("@cpus", cpus, CPUS, MT_CPUSET),
+    L("@memory", memory, MEMORY, MT_SIZE, .flags = MT_REQUIRED, .arg = &kib_range),
+    L("@memAccess", access, ACCESS, MT_ENUM, .arg = vm_memory_access_words),
+    L("@discard", discard, DISCARD, MT_ENUM, .arg = vm_yes_no_words),
+    L("distances/sibling", siblings, SIBLINGS, MT_MANY, .arg = &sibling_type),
+};
+const struct mt_type vm_numa_cell_type = {
+    .elem = "cell",
+    .size = sizeof(struct vm_numa_cell),
+    .rows = cell_rows,
+    .n = VM_COUNT(cell_rows),
+};
+
+uint64_t vm_numa_cell_id(const struct mt_list *cells, uint32_t index)
+{
+	const struct vm_numa_cell *c = cells->v[index];
+
+	return mt_is_set(&c->obj, VM_NUMA_CELL_BIT_ID) ? c->id : index;
+}
+
+const struct mt_list *vm_domain_cells(const struct vm_domain *d)
+{
+	return d->cpu && d->cpu->cells.n ? &d->cpu->cells : NULL;
+}
+
+const struct vm_numa_cell *vm_domain_cell(const struct vm_domain *d, uint64_t id)
+{
+	const struct mt_list *cells = vm_domain_cells(d);
+
+	for (uint32_t i = 0; cells && i < cells->n; i++)
+		if (vm_numa_cell_id(cells, i) == id)
+			return cells->v[i];
+	return NULL;
+}
+
+#define MIB (UINT64_C(1) << 20)
+
+uint64_t vm_domain_cells_memory(const struct vm_domain *d)
+{
+	const struct mt_list *cells = vm_domain_cells(d);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; cells && i < cells->n; i++) {
+		uint64_t bytes = ((const struct vm_numa_cell *)cells->v[i])->memory;
+
+		/* what is beyond all reason is refused by check_cells() */
+		if (bytes > UINT64_MAX / 4096)
+			return UINT64_MAX / 4;
+		sum += (bytes + MIB - 1) / MIB * MIB;
+	}
+	return sum;
+}
+
+bool vm_domain_has_distances(const struct vm_domain *d)
+{
+	const struct mt_list *cells = vm_domain_cells(d);
+
+	for (uint32_t i = 0; cells && i < cells->n; i++)
+		if (((const struct vm_numa_cell *)cells->v[i])->siblings.n)
+			return true;
+	return false;
+}
+
+static uint64_t given_distance(const struct vm_domain *d, uint64_t from, uint64_t to)
+{
+	const struct vm_numa_cell *c = vm_domain_cell(d, from);
+
+	for (uint32_t i = 0; c && i < c->siblings.n; i++) {
+		const struct vm_numa_sibling *s = c->siblings.v[i];
+
+		if (s->id == to)
+			return s->distance;
+	}
+	return 0;
+}
+
+uint64_t vm_domain_distance(const struct vm_domain *d, uint64_t from, uint64_t to)
+{
+	uint64_t there = given_distance(d, from, to), back = given_distance(d, to, from);
+
+	return there ? there : back ? back : from == to ? 10 : 20;
+}
+
+static int check_cells(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct mt_list *cells = vm_domain_cells(d);
+
+	for (uint32_t i = 0; cells && i < cells->n; i++) {
+		const struct vm_numa_cell *c = cells->v[i];
+
+		if (vm_numa_cell_id(cells, i) >= cells->n)
+			return mt_error(ctx, c, "@id", VM_BAD_INPUT, err,
+					"cells are numbered from 0 on, without a gap");
+		if (!c->memory || c->memory > UINT64_MAX / 4096)
+			return mt_error(ctx, c, "@memory", VM_BAD_INPUT, err,
+					"a cell's memory is neither nothing nor this much");
+		if (c->cpus.nbits > d->vcpus)
+			return mt_error(ctx, c, "@cpus", VM_BAD_INPUT, err,
+					"there is no vCPU %" PRIu32, c->cpus.nbits - 1);
+		for (uint32_t j = 0; j < i; j++) {
+			const struct vm_numa_cell *other = cells->v[j];
+
+			if (vm_numa_cell_id(cells, i) == vm_numa_cell_id(cells, j))
+				return mt_error(ctx, c, "@id", VM_BAD_INPUT, err,
+						"there are two cells %" PRIu64,
+						vm_numa_cell_id(cells, i));
+			for (uint32_t k = 0; k < c->cpus.nbits; k++)
+				if (vm_cpuset_has(&c->cpus, k) && vm_cpuset_has(&other->cpus, k))
+					return mt_error(ctx, c, "@cpus", VM_BAD_INPUT, err,
+							"vCPU %" PRIu32 " is in two cells", k);
+		}
+		for (uint32_t j = 0; j < c->siblings.n; j++) {
+			const struct vm_numa_sibling *s = c->siblings.v[j];
+
+			if (s->id >= cells->n)
+				return mt_error(ctx, s, "@id", VM_BAD_INPUT, err,
+						"there is no cell %" PRIu64, s->id);
+			if ((s->id == vm_numa_cell_id(cells, i)) != (s->distance == 10))
+				return mt_error(ctx, s, "@value", VM_BAD_INPUT, err,
+						"10 is the distance of a cell to itself, and of "
+						"no other");
+		}
+	}
+	return 0;
+}
+
 /* ---- resource ---- */
 
 static const struct mt_row resource_rows[] = {
@@ -471,6 +618,27 @@ const char *const vm_memory_source_words[] = {"", "anonymous", "!file", "memfd",
 const char *const vm_memory_access_words[] = {"", "shared", "private", NULL};
 const char *const vm_memory_allocation_words[] = {"", "immediate", "ondemand", NULL};
 static const struct mt_range threads_range = {.min = 1, .max = 65535};
+static const struct mt_row huge_page_rows[] = {
+    MT_ROW(struct vm_huge_page, "@size", size, 0, MT_SIZE, .flags = MT_REQUIRED, .arg = &kib_range),
+    MT_ROW(struct vm_huge_page, "@nodeset", nodes, 1, MT_CPUSET),
+};
+
+static int check_huge_page(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_huge_page *p = obj;
+
+	if (p->size < 4096 || (p->size & (p->size - 1)))
+		return mt_error(ctx, p, "@size", VM_BAD_INPUT, err,
+				"no page has %" PRIu64 " bytes", p->size);
+	return 0;
+}
+static const struct mt_type huge_page_type = {
+    .elem = "page",
+    .size = sizeof(struct vm_huge_page),
+    .rows = huge_page_rows,
+    .n = VM_COUNT(huge_page_rows),
+    .check = check_huge_page,
+};
 #define K(xml, member, bit, kind, ...)                                                             \
 	MT_ROW(struct vm_memory_backing, xml, member, VM_MEMORY_BACKING_BIT_##bit, kind,           \
 	       __VA_ARGS__)
@@ -482,6 +650,8 @@ static const struct mt_row memory_backing_rows[] = {
     K("allocation/@mode", allocation, ALLOCATION, MT_ENUM, .arg = vm_memory_allocation_words),
     K("allocation/@threads", threads, THREADS, MT_U64, .arg = &threads_range),
     K("discard", discard, DISCARD, MT_BOOL, .flags = MT_PRESENT),
+    K("hugepages", hugepages, HUGEPAGES, MT_BOOL, .flags = MT_PRESENT),
+    K("hugepages/page", pages, PAGES, MT_MANY, .arg = &huge_page_type),
 };
 const struct mt_type vm_memory_backing_type = {
     .elem = "memoryBacking",
@@ -490,7 +660,70 @@ const struct mt_type vm_memory_backing_type = {
     .n = VM_COUNT(memory_backing_rows),
 };
 
+bool vm_domain_huge_pages(const struct vm_domain *d, uint64_t cell, uint64_t *ret_size)
+{
+	const struct vm_memory_backing *b = d->memory_backing;
+	const struct vm_huge_page *others = NULL;
+
+	*ret_size = 0;
+	if (!b || (!b->hugepages && !b->pages.n))
+		return false;
+	for (uint32_t i = 0; i < b->pages.n; i++) {
+		const struct vm_huge_page *p = b->pages.v[i];
+
+		if (!p->nodes.nbits)
+			others = p;
+		if (!vm_cpuset_has(&p->nodes, cell))
+			continue;
+		*ret_size = p->size;
+		return true;
+	}
+	if (others)
+		*ret_size = others->size;
+	return others || !b->pages.n;
+}
+
 /* ---- across ---- */
+
+static int check_pages(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_memory_backing *b = d->memory_backing;
+	const struct mt_list *cells = vm_domain_cells(d);
+	uint32_t n = cells ? cells->n : 1;
+	uint64_t size;
+
+	if (b && b->pages.n > 1 && !cells)
+		return mt_error(ctx, b->pages.v[1], NULL, VM_BAD_INPUT, err,
+				"a guest without NUMA cells has huge pages of one size");
+	for (uint32_t i = 0; b && i < b->pages.n; i++) {
+		const struct vm_huge_page *p = b->pages.v[i];
+
+		if (p->nodes.nbits > n)
+			return mt_error(ctx, p, "@nodeset", VM_BAD_INPUT, err,
+					"the guest has no NUMA node %" PRIu32, p->nodes.nbits - 1);
+		for (uint32_t j = 0; j < i; j++) {
+			const struct vm_huge_page *q = b->pages.v[j];
+			bool both = !p->nodes.nbits && !q->nodes.nbits;
+
+			for (uint32_t k = 0; k < n; k++)
+				both |= vm_cpuset_has(&p->nodes, k) && vm_cpuset_has(&q->nodes, k);
+			if (both)
+				return mt_error(ctx, p, NULL, VM_BAD_INPUT, err,
+						"a node has pages of one size");
+		}
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct vm_numa_cell *c = cells ? vm_domain_cell(d, i) : NULL;
+		uint64_t bytes = c ? c->memory : d->memory;
+
+		if (vm_domain_huge_pages(d, i, &size) && size && bytes % size)
+			return mt_error(ctx, b, "hugepages", VM_BAD_INPUT, err,
+					"memory of %" PRIu64 " KiB is no whole number of pages of %" PRIu64
+					" KiB",
+					bytes / 1024, size / 1024);
+	}
+	return 0;
+}
 
 static int check_threads(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
@@ -527,7 +760,8 @@ int vm_tune_check(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm
 {
 	const struct vm_cputune *c = d->cputune;
 
-	if (check_threads(d, ctx, err) < 0)
+	if (check_threads(d, ctx, err) < 0 || check_cells(d, ctx, err) < 0 ||
+	    check_pages(d, ctx, err) < 0)
 		return -1;
 	/* A pin of a vCPU beyond the last is for one that may come, and does nothing until then. */
 	for (uint32_t i = 0; c && i < c->vcpuscheds.n; i++) {
@@ -537,9 +771,12 @@ int vm_tune_check(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm
 			return mt_error(ctx, s, "@vcpus", VM_BAD_INPUT, err,
 					"there is no vCPU %" PRIu32, s->ids.nbits - 1);
 	}
-	if (d->numatune && d->numatune->memnodes.n)
-		return mt_error(ctx, d->numatune->memnodes.v[0], NULL, VM_UNSUPPORTED, err,
-				"<memnode> places NUMA cells, and <numa> of <cpu> is not "
-				"supported yet");
+	for (uint32_t i = 0; d->numatune && i < d->numatune->memnodes.n; i++) {
+		const struct vm_memnode *m = d->numatune->memnodes.v[i];
+
+		if (!vm_domain_cell(d, m->cell))
+			return mt_error(ctx, m, "@cellid", VM_BAD_INPUT, err,
+					"the guest has no NUMA cell %" PRIu64, m->cell);
+	}
 	return 0;
 }

@@ -120,6 +120,40 @@ enum vm_numatune_bit {
 };
 extern const struct mt_type vm_numatune_type, vm_memnode_type;
 
+/* A guest's own NUMA node: <cpu><numa><cell>. */
+struct vm_numa_sibling {
+	struct mt_obj obj;
+	uint64_t id, distance;
+};
+struct vm_numa_cell {
+	struct mt_obj obj;
+	uint64_t id; /* vm_numa_cell_id() */
+	struct mt_cpuset cpus;
+	uint64_t memory; /* bytes */
+	int access;	 /* enum vm_memory_access */
+	int discard;	 /* yes/no */
+	struct mt_list siblings;
+};
+enum vm_numa_cell_bit {
+	VM_NUMA_CELL_BIT_ID,
+	VM_NUMA_CELL_BIT_CPUS,
+	VM_NUMA_CELL_BIT_MEMORY,
+	VM_NUMA_CELL_BIT_ACCESS,
+	VM_NUMA_CELL_BIT_DISCARD,
+	VM_NUMA_CELL_BIT_SIBLINGS,
+};
+extern const struct mt_type vm_numa_cell_type;
+/* The id of the index-th cell of the document: as written, else its place. */
+uint64_t vm_numa_cell_id(const struct mt_list *cells, uint32_t index);
+/* The cells of a guest, or NULL; never an empty list. */
+const struct mt_list *vm_domain_cells(const struct vm_domain *d);
+const struct vm_numa_cell *vm_domain_cell(const struct vm_domain *d, uint64_t id);
+/* Bytes of all cells, each in whole MiB; 0 = there are none. */
+uint64_t vm_domain_cells_memory(const struct vm_domain *d);
+/* From one cell to another: 10 = itself. Source: ACPI 6.4, 5.2.17 System Locality Information Table. */
+uint64_t vm_domain_distance(const struct vm_domain *d, uint64_t from, uint64_t to);
+bool vm_domain_has_distances(const struct vm_domain *d);
+
 /* ---- where it is put ---- */
 
 struct vm_resource {
@@ -172,9 +206,15 @@ enum vm_memory_allocation {
 };
 extern const char *const vm_memory_source_words[], *const vm_memory_access_words[],
     *const vm_memory_allocation_words[];
+struct vm_huge_page {
+	struct mt_obj obj;
+	uint64_t size; /* bytes */
+	struct mt_cpuset nodes; /* of the guest; nbits 0 = all others */
+};
 struct vm_memory_backing {
 	struct mt_obj obj;
-	bool nosharepages, locked, discard;
+	bool nosharepages, locked, discard, hugepages;
+	struct mt_list pages; /* struct vm_huge_page */
 	int source, access, allocation;
 	uint64_t threads; /* of the allocation; 0 = absent */
 };
@@ -186,8 +226,12 @@ enum vm_memory_backing_bit {
 	VM_MEMORY_BACKING_BIT_ACCESS,
 	VM_MEMORY_BACKING_BIT_ALLOCATION,
 	VM_MEMORY_BACKING_BIT_THREADS,
+	VM_MEMORY_BACKING_BIT_HUGEPAGES,
+	VM_MEMORY_BACKING_BIT_PAGES,
 };
 extern const struct mt_type vm_memory_backing_type;
+/* Is the memory of this cell (0 if there are none) in huge pages?  *ret_size: of one, 0 = the host's default. */
+bool vm_domain_huge_pages(const struct vm_domain *d, uint64_t cell, uint64_t *ret_size);
 
 static inline bool vm_cpuset_has(const struct mt_cpuset *s, uint64_t n)
 {

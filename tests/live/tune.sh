@@ -209,6 +209,19 @@ status_is 13 vm-start --timeout=60 hog
 err_like "QEMU ended while starting .signal 9."
 is "$(vm-info --get=state tuned)" running "the other one runs on"
 
+# ---- a guest with NUMA nodes ----
+guest_xml numa | sed -e "s,<vcpu>1</vcpu>,<numatune><memory mode='restrictive' nodeset='0'/>\
+<memnode cellid='1' mode='restrictive' nodeset='0'/></numatune><vcpu>2</vcpu>," -e "s,<features>,<cpu><numa>\
+<cell cpus='0' memory='16384' memAccess='shared'><distances><sibling id='1' value='21'/></distances></cell>\
+<cell cpus='1' memory='32768'/></numa></cpu><features>," >"$T/numa.xml"
+status_is 0 vm-define "$T/numa.xml"
+status_is 0 vm-start numa
+is "$(vm-info --get=state,memory_bytes numa | paste -sd ' ')" "running $((48 << 20))" "its cells' memory is its memory"
+g=numa pid=$(vm-info --get=pid numa)
+ok "a vCPU of a cell with nodes of its own is in a group" test "$(in_group "$(tid 'CPU 1')" vcpu1)" -ge 1
+is "$(in_group "$(tid 'CPU 0')" vcpu0)" 0 "the other is not"
+status_is 0 vm-destroy numa
+
 # ---- refused at the start ----
 for case in "6 <cputune><shares>200000</shares></cputune>;out of range: 1 to 10000;v2" \
 	"13 <numatune><memory mode='strict' nodeset='63'/></numatune>;cpuset.mems: the kernel refuses '63';" \

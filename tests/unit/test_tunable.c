@@ -287,6 +287,59 @@ static void not_there(void **state)
 	unuse();
 }
 
+/* A set that is empty on version 2 is that of the group above; it is put back as that. */
+static void empty_set(void **state)
+{
+	static const struct row r = { true, "numa_nodeset", NULL, NULL, NULL, NULL, NULL, NULL, NULL };
+	VM_AUTO(vm_tune_place_close) struct vm_tune_place p = VM_TUNE_PLACE_INIT;
+	VM_AUTO(vm_tune_value_free) struct vm_tune_value v = VM_TUNE_VALUE_INIT;
+	VM_AUTO_FREE char *text = NULL;
+
+	(void)state;
+	use(true);
+	put("cpuset.mems", "\n");
+	put("cpuset.mems.effective", "0-1\n");
+	open_place(&r, &p);
+	assert_int_equal(vm_tune_read(&p, &v, &err), 0);
+	assert_string_equal(v.text, "0-1");
+	assert_int_equal(vm_tune_restore_text(&p, &text, &err), 0);
+	assert_string_equal(text, "0-1");
+	unuse();
+}
+
+/* What brings back what there was. */
+static void restored(void **state)
+{
+	static const struct {
+		bool v2;
+		const char *key, *name, *file, *text;
+	} of[] = {
+		{ false, "cpu_shares", "cpu.shares", "1024\n", "1024" },
+		{ true, "vcpu_quota", "cpu.max", "max 100000\n", "max 100000" },
+		{ true, "weight", "io.weight", "default 100\n7:0 50\n", "100" },
+		{ true, "device_weight", "io.weight", "default 100\n7:0 50\n", "7:0 50" },
+		{ true, "device_weight", "io.weight", "default 100\n", "7:0 default" },
+		{ false, "device_weight", "blkio.weight_device", "", "7:0 0" },
+		{ false, "device_read_iops_sec", "blkio.throttle.read_iops_device", "7:0 9\n", "7:0 9" },
+		{ true, "device_read_iops_sec", "io.max", "", "7:0 riops=max" },
+		{ true, "hard_limit", "memory.max", "max\n", "max" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VM_COUNT(of); i++) {
+		const struct row r = { of[i].v2, of[i].key, NULL, NULL, NULL, NULL, NULL, NULL, NULL };
+		VM_AUTO(vm_tune_place_close) struct vm_tune_place p = VM_TUNE_PLACE_INIT;
+		VM_AUTO_FREE char *text = NULL;
+
+		use(of[i].v2);
+		put(of[i].name, of[i].file);
+		open_place(&r, &p);
+		assert_int_equal(vm_tune_restore_text(&p, &text, &err), 0);
+		assert_string_equal(text, of[i].text);
+		unuse();
+	}
+}
+
 /* What the kernel never writes. */
 static void nonsense(void **state)
 {
@@ -387,6 +440,7 @@ int main(void)
 		cmocka_unit_test(converted),	     cmocka_unit_test(not_there),
 		cmocka_unit_test(nonsense),	     cmocka_unit_test(typed),
 		cmocka_unit_test(names_of_thread_groups),
+		cmocka_unit_test(empty_set),	     cmocka_unit_test(restored),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

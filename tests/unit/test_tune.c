@@ -136,6 +136,30 @@ static const struct refusal {
 	{ "<resource><partition>/a/../b</partition></resource>", "is no partition", VM_BAD_INPUT },
 	{ "<resource><partition>/</partition></resource>", "is no partition", VM_BAD_INPUT },
 	{ "<resource><fibrechannel appid=''/></resource>", "1 to 128 characters", VM_BAD_INPUT },
+	{ "<numatune><memory mode='strict' nodeset='0'/><memnode cellid='0' nodeset='0'/></numatune>",
+	  "no NUMA cell 0", VM_BAD_INPUT },
+	{ "<cpu><numa><cell id='1' memory='1024'/></numa></cpu>", "numbered from 0 on", VM_BAD_INPUT },
+	{ "<cpu><numa><cell id='0' memory='1024'/><cell id='0' memory='1024'/></numa></cpu>",
+	  "there are two cells 0", VM_BAD_INPUT },
+	{ "<cpu><numa><cell id='0' memory='0'/></numa></cpu>", "nor this much", VM_BAD_INPUT },
+	{ "<cpu><numa><cell id='0' memory='9007199254740991'/></numa></cpu>", "nor this much",
+	  VM_BAD_INPUT },
+	{ "<cpu><numa><cell id='0' cpus='4' memory='1024'/></numa></cpu>", "there is no vCPU 4",
+	  VM_BAD_INPUT },
+	{ "<cpu><numa><cell cpus='0-1' memory='1024'/><cell cpus='1' memory='1024'/></numa></cpu>",
+	  "vCPU 1 is in two cells", VM_BAD_INPUT },
+	{ "<cpu><numa><cell memory='1024'><distances><sibling id='1' value='20'/></distances></cell>"
+	  "</numa></cpu>",
+	  "there is no cell 1", VM_BAD_INPUT },
+	{ "<cpu><numa><cell memory='1024'><distances><sibling id='0' value='20'/></distances></cell>"
+	  "</numa></cpu>",
+	  "10 is the distance of a cell to itself", VM_BAD_INPUT },
+	{ "<memoryBacking><hugepages><page size='3' unit='KiB'/></hugepages></memoryBacking>",
+	  "no page has 3072 bytes", VM_BAD_INPUT },
+	{ "<memoryBacking><hugepages><page size='2' unit='MiB'/></hugepages></memoryBacking>",
+	  "no whole number of pages of 2048 KiB", VM_BAD_INPUT },
+	{ "<memoryBacking><hugepages><page size='4' nodeset='1'/></hugepages></memoryBacking>",
+	  "the guest has no NUMA node 1", VM_BAD_INPUT },
 	{ "<iothreads>2</iothreads><iothreadids><iothread id='3'/><iothread id='3'/></iothreadids>",
 	  "there are two I/O threads 3", VM_BAD_INPUT },
 	{ "<iothreadids><iothread id='0'/></iothreadids>", "1 to", VM_BAD_INPUT },
@@ -189,6 +213,31 @@ static void iothread_names_count(void **state)
 	assert_false(vm_domain_has_iothread(d, 1));
 }
 
+/* What the cells have is the guest's memory, each in whole MiB. */
+static void cells(void **state)
+{
+	VM_AUTO(vm_domain_freep)
+	struct vm_domain *d = parse("<memoryBacking><hugepages><page size='2' unit='MiB' nodeset='1'/>"
+				    "</hugepages></memoryBacking><cpu><numa>"
+				    "<cell id='1' cpus='1' memory='2' unit='MiB'/>"
+				    "<cell id='0' memory='1000'><distances><sibling id='1' value='33'/>"
+				    "</distances></cell></numa></cpu>");
+	uint64_t size;
+
+	(void)state;
+	if (d == NULL)
+		fail_msg("%s", err.msg);
+	assert_int_equal(d->memory, 3 << 20);
+	assert_int_equal(vm_domain_cell(d, 0)->memory, 1000 << 10);
+	assert_null(vm_domain_cell(d, 2));
+	assert_int_equal(vm_domain_distance(d, 0, 0), 10);
+	assert_int_equal(vm_domain_distance(d, 1, 0), 33);
+	assert_true(vm_domain_has_distances(d));
+	assert_false(vm_domain_huge_pages(d, 0, &size));
+	assert_true(vm_domain_huge_pages(d, 1, &size));
+	assert_int_equal(size, 2 << 20);
+}
+
 static int done(void **state)
 {
 	(void)state;
@@ -203,6 +252,7 @@ int main(void)
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(iothread_ids),
 		cmocka_unit_test(iothread_names_count),
+		cmocka_unit_test(cells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, done);
