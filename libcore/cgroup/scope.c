@@ -98,6 +98,20 @@ static int own_service(char **ret, struct vm_err *err)
 	return 0;
 }
 
+/*
+ * What a run before this one had systemd told about the service (systemd keeps it until the host restarts) is not
+ * this run's.
+ */
+static int forget_limits(struct vm_systemd *manager, const char *unit, struct vm_deadline deadline,
+			 struct vm_err *err)
+{
+	static const struct vm_systemd_limit limits[] = { { "CPUWeight", UINT64_MAX },
+							  { "CPUShares", UINT64_MAX },
+							  { "CPUQuotaPerSecUSec", UINT64_MAX } };
+
+	return vm_systemd_unit_set(manager, unit, limits, VM_COUNT(limits), deadline, err);
+}
+
 static int make_scope(const struct vm_scope_want *want, struct vm_systemd *manager,
 		      struct vm_deadline deadline, struct vm_scope *s, struct vm_err *err)
 {
@@ -145,16 +159,27 @@ int vm_scope_make(const struct vm_scope_want *want, struct vm_deadline deadline,
 		return 0;
 	if (want->service && own_service(&s.cgroup, err) < 0)
 		return -1;
-	if (s.cgroup == NULL) {
-		if (vm_systemd_open(run, deadline, &manager, err) < 0) {
-			if (!is_absent(err->kind))
-				return -1;
-			*ret_note = vm_xasprintf("no scope of its own: %s", err->msg);
-			*err = VM_ERR_INIT;
-			return 0;
-		}
-		if (make_scope(want, manager, deadline, &s, err) < 0)
+	if (vm_systemd_open(run, deadline, &manager, err) < 0) {
+		if (!is_absent(err->kind))
 			return -1;
+		*ret_note = vm_xasprintf("no %s: %s", s.cgroup != NULL ? "limits by systemd" : "scope of its own",
+					 err->msg);
+		*err = VM_ERR_INIT;
+	} else if (s.cgroup != NULL) {
+		s.unit = vm_xstrdup(strrchr(s.cgroup, '/') + 1);
+		if (forget_limits(manager, s.unit, deadline, err) < 0) {
+			*ret_note = vm_xasprintf("no limits by systemd: %s", err->msg);
+			*err = VM_ERR_INIT;
+			vm_cleanup_free(&s.unit);
+			s.unit = NULL;
+		}
+	} else if (make_scope(want, manager, deadline, &s, err) < 0) {
+		/* An ordinary user's guest runs as well without. */
+		if (!want->session || vm_wait_interrupted())
+			return -1;
+		*ret_note = vm_xasprintf("no scope of its own: %s", err->msg);
+		*err = VM_ERR_INIT;
+		vm_scope_release(&s);
 	}
 	*ret = s;
 	s = VM_SCOPE_INIT;

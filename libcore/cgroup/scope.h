@@ -16,7 +16,7 @@ struct vm_scope_want {
 	bool service;	       /* we are the guest's service ourselves: its group is taken, if it is delegated */
 };
 struct vm_scope {
-	char *unit;   /* "vm-web1.scope"; NULL = a service's group was taken, or there is no manager */
+	char *unit;   /* "vm-web1.scope", or the service that we are; NULL = there is no manager */
 	char *cgroup; /* vm_cgroup_want.base; NULL = make groups without it */
 	pid_t holder; /* keeps the scope until the guest is in it; it dies with us */
 	int pidfd;

@@ -80,8 +80,7 @@ void vm_doctor_iommu(struct vm_doctor *d)
 	static const char *const remedies[] = {
 		[CPU_OTHER] = "enable the IOMMU in the firmware and on the kernel's command line",
 		[CPU_INTEL] = "enable VT-d in the firmware and boot with intel_iommu=on",
-		[CPU_AMD] = "enable AMD-Vi (IOMMU) in the firmware; check that amd_iommu=off is not on the kernel's "
-			    "command line",
+		[CPU_AMD] = "enable AMD-Vi (IOMMU) in the firmware; boot without amd_iommu=off",
 	};
 	VM_AUTO_FREE char *cpuinfo = vm_tree_text(&d->tree, "proc/cpuinfo");
 	VM_AUTO_FREE char *unsafe =

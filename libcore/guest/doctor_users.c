@@ -65,10 +65,20 @@ static bool mapped(struct vm_doctor *d, const struct range *ours)
 	return false;
 }
 
+/* A recorded host is $VM_ROOT by now. */
+static size_t ids_taken(void)
+{
+	VM_AUTO_FREE char *path = vm_state_path("/var/lib/vm/uids");
+	VM_AUTO(vm_tree_close) struct vm_tree here = VM_TREE_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	return vm_tree_open(path, &here, &ignored) < 0 ? 0 : vm_tree_count(&here, ".");
+}
+
 void vm_doctor_ids(struct vm_doctor *d)
 {
 	struct range ours = { d->conf->uid_first, d->conf->uid_count };
-	size_t before = d->n, used = vm_tree_count(&d->tree, "var/lib/vm/uids");
+	size_t before = d->n, used = ids_taken();
 
 	if (ours.first + ours.count > UINT32_MAX) {
 		vm_doctor_say(d, VM_HEALTH_FAIL, "lower uid_first or uid_count in vm.conf",
@@ -84,7 +94,7 @@ void vm_doctor_ids(struct vm_doctor *d)
 			      "give the container these ids, or set uid_first and uid_count to some that it has",
 			      "this user namespace has no ids %" PRIu64 "-%" PRIu64 ": guests get no user of their own",
 			      ours.first, ours.first + ours.count - 1);
-	if (used + used / 10 > ours.count)
+	if (used > ours.count - ours.count / 10)
 		vm_doctor_say(d, VM_HEALTH_WARN, "raise uid_count in vm.conf", "%zu of %" PRIu64 " ids are taken",
 			      used, ours.count);
 	if (d->n == before)

@@ -85,6 +85,15 @@ put_line sys/fs/selinux/enforce 1
 doctor bad
 golden bad-quiet vm-doctor --sysroot="$host" --connect=qemu:///system --quiet ids
 
+# ---- nearly no ids left
+put_line etc/vm/conf.d/01-test.conf 'uid_count = 20'
+: >"$host/etc/passwd"
+: >"$host/etc/subuid"
+put_line proc/self/uid_map '0 0 4294967295'
+for id in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do put_line var/lib/vm/uids/19000000$id one; done
+golden few-ids vm-doctor --sysroot="$host" --connect=qemu:///system ids
+rm "$host/etc/vm/conf.d/01-test.conf"
+
 # ---- processors
 : >"$host/proc/cpuinfo"
 golden no-flags vm-doctor --sysroot="$host" --connect=qemu:///system kvm iommu

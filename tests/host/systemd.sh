@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/host/lib/host.sh"
 [ -x /lib/systemd/systemd ] || skip_all "no systemd here"
-needs vm-define vm-start vm-cgroup vm-list vm-info vm-shutdown vm-destroy
+needs vm-define vm-start vm-cgroup vm-list vm-info vm-shutdown vm-destroy vm-repair
 HOST_SYSTEMD=1
 HOST_TIMEOUT=900
 host_machine
@@ -65,6 +65,15 @@ ok "shut down" vm-shutdown --wait=100 one
 wait_for 30 "the scope is gone" gone vm-one.scope
 not_ok "with its group" test -e "$scope"
 
+# ---- a start that is killed as soon as the scope is there
+vm-start one >"$T/killed" 2>&1 &
+starter=$!
+wait_for 60 "the scope of another start" systemctl --quiet is-active vm-one.scope
+kill -KILL "$starter"
+ok "repair" vm-repair one
+is "$(vm-info --get=state one)" shutoff "it is off"
+wait_for 30 "its scope is gone too" gone vm-one.scope
+
 # ---- a guest that is a service
 ok "start of a service" systemctl start vm@two.service
 is "$(property vm@two.service ActiveState)" active "it is up"
@@ -73,8 +82,12 @@ service=$(property vm@two.service ControlGroup)
 is "$(group_of "$(pid_of two)")" "$service/qemu" "QEMU is below the service's group"
 is "$(group_of "$(property vm@two.service MainPID)")" "$service/watch" "the main process beside it"
 wait_for 60 "the guest listens" guest_says two '^vm-test-guest ready'
+ok "limits of a service" vm-cgroup --live two cpu_shares=222
+ok "daemon-reload" systemctl daemon-reload
+is "$(cat "/sys/fs/cgroup$service/cpu.weight")" 222 "stay"
 first=$(pid_of two)
 ok "restart" systemctl restart vm@two.service
+is "$(cat "/sys/fs/cgroup$service/cpu.weight")" 100 "until it is restarted"
 isnt "$(pid_of two)" "$first" "another QEMU"
 not_ok "a service that runs is not started beside" vm-start two
 wait_for 60 "the guest listens again" guest_says two '^vm-test-guest ready'

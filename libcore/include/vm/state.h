@@ -183,7 +183,7 @@ extern vm_group_populated_fn *vm_guest_group_populated;
 #define VM_KEY_PERSISTENT "persistent" /* yes, no: had a definition when it was started */
 #define VM_KEY_TITLE	  "title"
 #define VM_KEY_CGROUP	  "cgroup"     /* repeated, one a hierarchy */
-#define VM_KEY_UNIT	  "unit"       /* systemd's scope of the run; absent = none of its own */
+#define VM_KEY_UNIT	  "unit"       /* systemd's unit of the run, a scope or a service; absent = none */
 #define VM_KEY_HELD "held" /* repeated: "VERB ARGUMENT", what the driver gives back at the end */
 int vm_guest_record_write(const struct vm_guest *g, struct vm_err *err);
 /* A process under KEY, KEY_start, KEY_boot. id NULL removes it. */
