@@ -49,10 +49,10 @@ is "$(groups)" 0 "then it has none"
 
 : >"$T/cg.console"
 vm-start -q cg
-wait_for 20 "another run" guest_says cg '^vm-test-guest ready'
+wait_for 60 "another run" guest_says cg '^vm-test-guest ready'
 guest_tell cg poweroff
-wait_for 20 "the guest switches itself off" sh -c "[ \"\$(vm-info --get=state cg)\" = shutoff ]"
-wait_for 20 "its watcher removes the groups" sh -c "[ \"\$('$VM_BUILD/tests/group-scan' '$VM_ROOT' | wc -l)\" = 0 ]"
+wait_for 60 "the guest switches itself off" sh -c "[ \"\$(vm-info --get=state cg)\" = shutoff ]"
+wait_for 60 "its watcher removes the groups" sh -c "[ \"\$('$VM_BUILD/tests/group-scan' '$VM_ROOT' | wc -l)\" = 0 ]"
 
 vm-start -q cg
 put_in "$(group cg)/helpers"
@@ -75,8 +75,8 @@ vm-start -q cg
 put_in "$(group cg)/helpers"
 victim=$(pid cg)
 kill -9 "$(watcher cg)" "$victim"
-wait_for 10 "QEMU and watcher were killed" gone "$victim"
-wait_for 10 "the guest is stale" state_is cg stale
+wait_for 60 "QEMU and watcher were killed" gone "$victim"
+wait_for 60 "the guest is stale" state_is cg stale
 ok "the helper lives on" kill -0 "$put_pid"
 ok "repair" vm-repair cg
 ok "it is dead" gone "$put_pid"
@@ -86,7 +86,7 @@ vm-start -q cg
 put_in "$(group cg)/qemu"
 victim=$(pid cg)
 kill -9 "$(watcher cg)" "$victim"
-wait_for 10 "killed again, with a process beside QEMU" gone "$victim"
+wait_for 60 "killed again, with a process beside QEMU" gone "$victim"
 ok "start" vm-start -q cg
 ok "the process was killed first" gone "$put_pid"
 is "$(at "$(pid cg)" "$(group cg)/qemu")" "$count" "the guest runs in new groups"
@@ -117,15 +117,15 @@ ok "the stranger lives" kill -0 "$stranger"
 is "$(groups)" 1 "nothing was made beside its group"
 kill "$stranger"
 wait "$stranger" 2>/dev/null
-wait_for 10 "its group is empty again" rmdir "$first$name"
+wait_for 60 "its group is empty again" rmdir "$first$name"
 ok "and can be the guest's" vm-start -q cg
 
 # A group made anew under the name that is on record is not ours any more.
 victim=$(pid cg)
 kill -9 "$(watcher cg)" "$victim"
-wait_for 10 "QEMU and watcher were killed" gone "$victim"
+wait_for 60 "QEMU and watcher were killed" gone "$victim"
 name=$(sed -n 's/^cgroup=//p' "$VM_ROOT/run/vm/qemu/cg/record")
-wait_for 10 "the groups are removed by hand" sh -c "'$VM_BUILD/tests/group-scan' --remove '$VM_ROOT'; [ ! -d '$first$name' ]"
+wait_for 60 "the groups are removed by hand" sh -c "'$VM_BUILD/tests/group-scan' --remove '$VM_ROOT'; [ ! -d '$first$name' ]"
 mkdir "$first$name"
 sleep 1000 >/dev/null 2>&1 &
 stranger=$!
@@ -135,7 +135,7 @@ ok "the stranger lives" kill -0 "$stranger"
 ok "its group is there" [ -d "$first$name" ]
 kill "$stranger"
 wait "$stranger" 2>/dev/null
-wait_for 10 "its group is empty again" rmdir "$first$name"
+wait_for 60 "its group is empty again" rmdir "$first$name"
 
 # ---- partitions ----
 part=vmt$$

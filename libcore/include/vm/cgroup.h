@@ -78,6 +78,12 @@ const char *vm_cgroup_host_kind(const struct vm_cgroup_host *h);
  * VM_NOT_FOUND: no such process. */
 int vm_cgroup_of_pid(const struct vm_cgroup_hier *h, pid_t pid, char **ret, struct vm_err *err);
 
+/*
+ * The first move of a process on v1 after a while waits for the kernel's other CPUs (5 to 30 ms), those soon after do
+ * not.  This lets a child wait, which stays where it is, so that a start need not.  To be waited for; -1 = none.
+ */
+pid_t vm_cgroup_warm(void);
+
 /* ---- names ---- */
 /*
  * Directory name of a guest's group: characters outside [A-Za-z0-9.-] are dropped, as are leading and
