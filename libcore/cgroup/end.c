@@ -200,7 +200,8 @@ int vm_cgroup_undo(const char *arg, struct vm_deadline deadline, struct vm_err *
 	struct vm_cgroup_held held;
 	size_t i;
 
-	if (vm_cgroup_parse_held(arg, &held, err) < 0 || vm_cgroup_host_open(-1, &h, err) < 0)
+	if (vm_cgroup_parse_held(arg, &held, err) < 0 ||
+	    vm_cgroup_host_open_one(held.hier, &h, err) < 0)
 		return -1;
 	i = vm_cgroup_find_hier(&h, held.hier);
 	if (i == h.n)

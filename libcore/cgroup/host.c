@@ -90,7 +90,9 @@ static int read_names(int root, struct vm_cgroup_host *h, struct vm_err *err)
 	return vm_cgroup_parse_names(text != NULL ? text : "", &h->names, err);
 }
 
-static int look(int root, bool recorded, struct vm_cgroup_host *h, struct vm_err *err)
+/* only: the name of the one hierarchy that is looked at, or NULL. */
+static int look(int root, bool recorded, const char *only, struct vm_cgroup_host *h,
+		struct vm_err *err)
 {
 	VM_AUTO_FREE char *text = NULL;
 	size_t n = 0;
@@ -101,7 +103,8 @@ static int look(int root, bool recorded, struct vm_cgroup_host *h, struct vm_err
 	for (size_t i = 0; i < h->n; i++) {
 		struct vm_cgroup_hier *hier = &h->v[i];
 
-		hier->fd = open_mount(root, hier);
+		if (only == NULL || strcmp(hier->name, only) == 0)
+			hier->fd = open_mount(root, hier);
 		if (hier->fd < 0 || (!recorded && !is_cgroupfs(hier->fd, hier->v2))) {
 			vm_cgroup_hier_free(hier);
 			continue;
@@ -116,23 +119,33 @@ static int look(int root, bool recorded, struct vm_cgroup_host *h, struct vm_err
 	for (size_t i = 0; i < h->n; i++)
 		if (read_controllers(&h->v[i], err) < 0)
 			return -1;
-	if (read_names(root, h, err) < 0)
+	if (only == NULL && read_names(root, h, err) < 0)
 		return -1;
 	return h->n > 0 ? read_self(root, h, err) : 0;
 }
 
-int vm_cgroup_host_open(int root, struct vm_cgroup_host *ret, struct vm_err *err)
+static int open_host(int root, const char *only, struct vm_cgroup_host *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_cgroup_host_close) struct vm_cgroup_host h = VM_CGROUP_HOST_INIT;
 	VM_AUTO_FD int own = -1;
 
 	if (root < 0 && real_root(&own, err) < 0)
 		return -1;
-	if (look(root < 0 ? own : root, root >= 0, &h, err) < 0)
+	if (look(root < 0 ? own : root, root >= 0, only, &h, err) < 0)
 		return vm_err_wrap(err, "look at the control groups");
 	*ret = h;
 	h = VM_CGROUP_HOST_INIT;
 	return 0;
+}
+
+int vm_cgroup_host_open(int root, struct vm_cgroup_host *ret, struct vm_err *err)
+{
+	return open_host(root, NULL, ret, err);
+}
+
+int vm_cgroup_host_open_one(const char *name, struct vm_cgroup_host *ret, struct vm_err *err)
+{
+	return open_host(-1, name, ret, err);
 }
 
 void vm_cgroup_host_close(struct vm_cgroup_host *h)

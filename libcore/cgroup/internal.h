@@ -23,6 +23,10 @@ char *vm_cgroup_seen(const char *root, const char *path);
 unsigned vm_cgroup_bits(const char *text, const char *separators);
 void vm_cgroup_hier_free(struct vm_cgroup_hier *hier);
 
+/* ---- host.c ---- */
+/* The one hierarchy of this name, without what names need; n = 0 if it is not there. */
+int vm_cgroup_host_open_one(const char *name, struct vm_cgroup_host *ret, struct vm_err *err);
+
 /* ---- v1.c, v2.c: what differs between the versions ---- */
 struct vm_cgroup_ops {
 	/* After mkdir of a group (name below dir): gives it what a new group lacks. */
