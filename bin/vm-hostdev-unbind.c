@@ -41,7 +41,7 @@ static int unbind_one(const struct options *o, const struct vm_hostdev_view *v,
 		      const struct vm_hostdev_item *i, struct vm_err *err)
 {
 	if (!o->c.dry_run)
-		return vm_hostdev_give_back(&o->state, &v->sys, i->name, NULL, o->c.deadline, err);
+		return vm_hostdev_unbind(&o->state, &v->sys, i->name, o->c.deadline, err);
 	if (i->guest != NULL)
 		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", i->name, i->guest);
 	vm_log_step("give %s back to the host's driver", i->name);

@@ -12,16 +12,18 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 #include <vm/log.h>
+#include <vm/process.h>
 #include <vm/state.h>
 
 #include "guest/hooks.h"
-#include "guest/hostdev_bind.h"
 #include "guest/tune.h"
-#include "host/sys.h"
+#include "host/self.h"
 #include "host/tap.h"
 
 /* How long processes of a guest that is dead may take to go. */
 #define CGROUP_MS 10000u
+/* ... and a driver to let go of a device of theirs, with time to say so. */
+#define HOSTDEV_MS 40000u
 
 const char *vm_qemu_tap_alias(const struct vm_guest *g, char *buf)
 {
@@ -36,19 +38,32 @@ static int undo_tap(void *ctx, const char *arg, struct vm_err *err)
 	return vm_tap_delete(arg, vm_qemu_tap_alias(ctx, alias), err);
 }
 
-/* What does not come back is left stuck, with a warning: the guest has ended all the same. */
+/*
+ * By a program of its own: few guests have host devices.  What the kernel does not let go of is left stuck, with a
+ * warning: the guest has ended all the same.
+ */
 static int undo_hostdev(void *ctx, const char *arg, struct vm_err *err)
 {
 	const struct vm_guest *g = ctx;
-	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FREE char *said = NULL;
 	char user[VM_NAME_MAX + 32];
+	const char *argv[] = { NULL, g->state->uri.session ? "qemu:///session" : "qemu:///system", user,
+			       arg, NULL };
+	int status;
 
 	snprintf(user, sizeof(user), "%s/%s", g->state->driver, g->name);
-	if (vm_sys_open(NULL, &sys, err) < 0)
+	if (vm_self_helper("vm-hostdev-reap", &path, err) < 0)
 		return -1;
-	return vm_hostdev_give_back(g->state, &sys, arg, user, vm_deadline_in(VM_HOSTDEV_UNBIND_MS), err) < 0
-		       ? -1
-		       : 0;
+	argv[0] = path;
+	if (vm_run(argv, NULL, 4096, vm_deadline_in(HOSTDEV_MS), NULL, &said, &status, err) < 0)
+		return vm_err_wrap(err, "give back %s", arg);
+	said[strcspn(said, "\n")] = 0;
+	if (status != 0)
+		return vm_err_set(err, VM_SYSTEM, "give back %s: %s", arg, said);
+	if (*said != 0)
+		vm_log_warning("%s", said);
+	return 0;
 }
 
 static int undo_claims(void *ctx, const char *arg, struct vm_err *err)

@@ -32,10 +32,12 @@ struct vm_hostdev_take {
  */
 int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err);
 /*
- * Gives back what `user` took: to the host's driver if we took it from there, else it stays on VFIO.  Succeeds if
- * the user has not taken it.  user NULL: by hand; then to the host also when we did not take it.  A
- * device that the kernel does not let go of is left stuck: with a user that is a warning, else VM_TIMED_OUT.
- * 1 = there was nothing to do.
+ * Gives back what `user` took: to the host's driver if we took it from there, else it stays on VFIO.  A device that the
+ * kernel does not let go of is left stuck, with a warning.  1 = the user has not taken it.
  */
 int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name,
 			 const char *user, struct vm_deadline deadline, struct vm_err *err);
+/* By hand: a device on VFIO that nobody has goes to the host, also when we did not bind it.  1 = the host has it; VM_IN_USE: a
+ * guest has it; VM_TIMED_OUT: VFIO does not let go, it is left stuck. */
+int vm_hostdev_unbind(const struct vm_state *state, const struct vm_sys *sys, const char *name,
+		      struct vm_deadline deadline, struct vm_err *err);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Host devices for real: vfio-pci, IOMMU groups, device rules; given to a guest at its start and given back however it
 # ends.
-# timeout: 500
+# timeout: 800
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/host/lib/host.sh"
-HOST_TIMEOUT=470
+HOST_TIMEOUT=770
 host_machine \
 	-device pcie-root-port,id=rp1,chassis=1 -device e1000e,bus=rp1,addr=0.0,multifunction=on -device e1000e,bus=rp1,addr=0.1 \
 	-device pcie-root-port,id=rp2,chassis=2 -device edu,bus=rp2 \
@@ -86,7 +86,9 @@ kill -9 "$watcher" "$(vm-info --get=pid pci)"
 wait_for 30 "both are dead" sh -c 'vm-list --all | grep -q "stale.pci"'
 status_is 0 vm-repair pci
 ok "vm-repair gives it back after kill -9 of both" given
+: >"$T/pci.console"
 status_is 0 vm-start pci
+wait_for 60 "the guest is up" guest_says pci '^pci end'
 vm-shutdown -q pci
 wait_for 60 "after the guest's own power-off" given
 

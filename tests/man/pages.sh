@@ -2,7 +2,7 @@
 # Every program has a page that names every option of its --help, and every page is clean mdoc.
 . "$(dirname "$0")/../tap.sh"
 command -v mandoc >/dev/null || skip_all "no mandoc"
-helpers="vm-index vm-info-all"
+helpers="vm-index vm-info-all vm-hostdev-reap"
 
 for page in "$VM_SOURCE"/man/*.[1-9]; do
 	[ -e "$page" ] || continue

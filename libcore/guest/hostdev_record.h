@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Records of host devices as those who take and give back use them.  Needs libc alone. */
+#include <vm/deadline.h>
+#include <vm/record.h>
+
+#include "state/hostdev.h"
+
+struct vm_hostdev_take;
+struct vm_vfio_was;
+
+/* In the record: it was bound by hand, and stays so when a guest lets go of it. */
+#define VM_HOSTDEV_HAND "hand"
+
+/* "pci:0000:01:00.0"; owned. */
+char *vm_hostdev_pci_key(const char *name);
+void vm_hostdev_was(const struct vm_record *r, struct vm_vfio_was *ret);
+int vm_hostdev_store(const struct vm_state *s, const char *key, struct vm_record *r,
+		     enum vm_hostdev_phase phase, struct vm_err *err);
+/* Best effort: the failure that brought us here is what counts. */
+void vm_hostdev_mark_stuck(const struct vm_state *s, const char *key, struct vm_record *r, const char *why);
+/* 0 = *r is filled; 1 = there is none. */
+int vm_hostdev_load(const struct vm_state *s, const char *key, struct vm_record *r, struct vm_err *err);
+int vm_hostdev_lock(const struct vm_state *s, int group, struct vm_deadline deadline, int *ret,
+		    struct vm_err *err);
+/* With the lock: to the driver and override that the record names; then the record goes. */
+int vm_hostdev_to_host(const struct vm_hostdev_take *t, const char *key, struct vm_record *r,
+		       struct vm_err *err);
