@@ -152,7 +152,7 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 		say(l->messages, "cannot run on the CPUs of <vcpu cpuset>", errno);
 		_exit(127);
 	}
-	if (l->memlock > 0 && raise_memlock(l->memlock) < 0) {
+	if (l->memlock > 0 && raise_memlock(l->memlock) < 0 && l->locks_memory) {
 		say(l->messages, "cannot raise the limit of locked memory (RLIMIT_MEMLOCK)", errno);
 		_exit(127);
 	}

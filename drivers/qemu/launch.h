@@ -31,6 +31,7 @@ struct vm_launch {
 	const uint64_t *cpus; /* bit per host CPU that it may run on; ncpus 0 = all */
 	uint32_t ncpus;
 	uint64_t memlock; /* bytes it may lock, UINT64_MAX = all; 0 = as it is */
+	bool locks_memory; /* it needs that limit */
 	/* Groups for QEMU and for the watcher. */
 	const struct vm_cgroup_entry *qemu_group, *watch_group;
 	/* NULL: QEMU is our own child and nobody watches. */

@@ -94,6 +94,7 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 		.cpus = s->d->cpuset.bits,
 		.ncpus = s->d->cpuset.nbits,
 		.memlock = vm_domain_memlock(s->d),
+		.locks_memory = vm_domain_locks_memory(s->d),
 	};
 	int qmp;
 

@@ -27,3 +27,8 @@ uint64_t vm_domain_memlock(const struct vm_domain *d)
 	/* the devices' registers and QEMU's own needs are the gigabyte */
 	return vfio_users(d) > 0 ? d->memory + GIB : 0;
 }
+
+bool vm_domain_locks_memory(const struct vm_domain *d)
+{
+	return vfio_users(d) > 0 || (d->memory_backing != NULL && d->memory_backing->locked);
+}
