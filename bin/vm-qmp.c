@@ -101,7 +101,7 @@ static int print(const struct options *o, char *reply, struct vm_err *err)
 static int run(void *opaque, struct vm_err *err)
 {
 	const struct options *o = opaque;
-	VM_AUTO(vm_host_close) struct vm_host host = VM_HOST_INIT;
+	VM_AUTO(vm_state_close) struct vm_state state = VM_STATE_INIT;
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 	const char *ref = o->c.operands.v[0];
 	VM_AUTO_FREE char *command = join(&o->c.operands);
@@ -109,13 +109,13 @@ static int run(void *opaque, struct vm_err *err)
 	struct vm_monitor_call call = { .command = command, .hmp = o->hmp };
 	const struct vm_passthrough *pass;
 
-	if (get_fd(o, &call.fd, err) < 0 || vm_host_open(o->c.connect, &host, err) < 0 ||
-	    vm_passthrough_find(host.state.driver, &pass, err) < 0)
+	if (get_fd(o, &call.fd, err) < 0 || vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
+	    vm_passthrough_find(state.driver, &pass, err) < 0)
 		return -1;
 	vm_err_object(err, ref);
 	if (pass->monitor == NULL)
 		return vm_driver_lacks(pass->name, "monitor", err);
-	if (vm_guest_open(&host.state, ref, VM_GUEST_ACTIVE, o->c.deadline, &g, err) < 0)
+	if (vm_guest_open(&state, ref, VM_GUEST_ACTIVE, o->c.deadline, &g, err) < 0)
 		return -1;
 	vm_log_step("%s: %s", g.name, command);
 	if (o->c.dry_run)
