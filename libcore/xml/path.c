@@ -1,33 +1,139 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Edits named by XPath. */
+/* Edits named by XPath: libxml2 finds the nodes in a tree of its own, their numbers lead back to
+ * the text. */
 #include <stdio.h>
 #include <string.h>
+
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+#include <libxml/xpathInternals.h>
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
 #include "edit_internal.h"
-#include "xpath.h"
+
+#define MAX_OPERATIONS 20000000ul /* of libxml2's evaluator: seconds, not for ever */
+
+struct query {
+	const struct vm_xml *x;
+	xmlDoc *doc;
+	xmlXPathContext *context;
+	char why[200];
+};
+
+static void note_error(void *arg, xmlErrorPtr e)
+{
+	struct query *q = arg;
+	size_t len;
+
+	if (q->why[0] != '\0' || e->message == NULL)
+		return;
+	snprintf(q->why, sizeof(q->why), "%s", e->message);
+	len = strlen(q->why);
+	while (len > 0 && xml_is_space(q->why[len - 1]))
+		q->why[--len] = '\0';
+}
+
+static xmlNode *next_element(xmlNode *n)
+{
+	if (n->children != NULL && n->type == XML_ELEMENT_NODE) {
+		n = n->children;
+	} else {
+		while (n != NULL && n->next == NULL)
+			n = n->parent;
+		if (n != NULL)
+			n = n->next;
+	}
+	while (n != NULL && n->type != XML_ELEMENT_NODE) {
+		while (n != NULL && n->next == NULL)
+			n = n->parent;
+		if (n != NULL)
+			n = n->next;
+	}
+	return n;
+}
+
+static int open_query(const struct vm_xml *x, struct query *q, struct vm_err *err)
+{
+	xmlNode *root;
+	vm_node n = 0;
+
+	q->x = x;
+	q->doc = xmlReadMemory(x->text, (int)x->len, NULL, NULL,
+			       XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_NOERROR |
+				   XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC);
+	q->context = q->doc == NULL ? NULL : xmlXPathNewContext(q->doc);
+	if (q->context == NULL)
+		return vm_err_set(err, VM_SYSTEM, "%s: out of memory", x->file);
+	root = xmlDocGetRootElement(q->doc);
+	for (xmlNode *e = root; e != NULL && n < x->n_nodes; e = next_element(e))
+		e->_private = (void *)(uintptr_t)++n;
+	q->context->node = root;
+	q->context->opLimit = MAX_OPERATIONS;
+	q->context->error = note_error;
+	q->context->userData = q;
+	for (xmlNs *ns = root->nsDef; ns != NULL; ns = ns->next)
+		if (ns->prefix != NULL)
+			xmlXPathRegisterNs(q->context, ns->prefix, ns->href);
+	return 0;
+}
+
+static void close_query(struct query *q)
+{
+	xmlXPathFreeContext(q->context);
+	xmlFreeDoc(q->doc);
+}
+
+/* The nodes a path names; *ret is NULL if it names none. */
+static int evaluate(struct query *q, const char *path, xmlXPathObject **ret, struct vm_err *err)
+{
+	xmlXPathObject *object;
+
+	q->why[0] = '\0';
+	object = xmlXPathEval((const xmlChar *)path, q->context);
+	if (object == NULL)
+		return vm_err_set(err, VM_USAGE, "'%.200s' is not an XPath: %s", path,
+				  q->why[0] != '\0' ? q->why : "syntax error");
+	if (object->type != XPATH_NODESET) {
+		xmlXPathFreeObject(object);
+		return vm_err_set(err, VM_USAGE, "'%.200s' is a value, not a place in the document",
+				  path);
+	}
+	if (object->nodesetval == NULL || object->nodesetval->nodeNr == 0) {
+		xmlXPathFreeObject(object);
+		object = NULL;
+	}
+	*ret = object;
+	return 0;
+}
+
+static vm_node number_of(const xmlNode *element)
+{
+	return (vm_node)(uintptr_t)element->_private - 1;
+}
 
 static int not_a_place(const char *path, struct vm_err *err)
 {
 	return vm_err_set(err, VM_USAGE, "'%.200s' names neither elements nor attributes", path);
 }
 
-static int set_item(struct vm_xml_edit *e, struct xp_item item, const char *path,
-		    const char *value, struct vm_err *err)
+static int set_node(struct vm_xml_edit *e, xmlNode *n, const char *path, const char *value,
+		    struct vm_err *err)
 {
-	if (item.kind == XP_ATTR && e->x->attrs[item.attr].ns[0] == '\0') {
-		vm_xml_edit_attr(e, item.node, e->x->attrs[item.attr].name, value);
+	if (n->type == XML_ATTRIBUTE_NODE && n->ns == NULL) {
+		vm_xml_edit_attr(e, number_of(n->parent), (const char *)n->name, value);
 		return 0;
 	}
-	if (item.kind != XP_ELEMENT && item.kind != XP_TEXT)
+	if (n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE)
+		n = n->parent;
+	if (n->type != XML_ELEMENT_NODE)
 		return not_a_place(path, err);
-	if (e->x->nodes[item.node].first != VM_NODE_NONE)
-		return vm_xml_error(e->x, item.node, -1, VM_USAGE, err,
+	if (e->x->nodes[number_of(n)].first != VM_NODE_NONE)
+		return vm_xml_error(e->x, number_of(n), -1, VM_USAGE, err,
 				    "<%s> has elements in it: name one of them, or an attribute",
-				    e->x->nodes[item.node].name);
-	vm_xml_edit_content(e, item.node, value);
+				    (const char *)n->name);
+	vm_xml_edit_content(e, number_of(n), value);
 	return 0;
 }
 
@@ -50,7 +156,7 @@ static const char *last_step(const char *path, size_t len)
 }
 
 /* Makes the steps in `missing` below every element the rest of the path names. */
-static int make_below(struct vm_xml_edit *e, const struct xp_set *parents, const char *path,
+static int make_below(struct vm_xml_edit *e, const xmlNodeSet *parents, const char *path,
 		      const char *missing, const char *value, struct vm_err *err)
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf open = VM_STRBUF_INIT;
@@ -75,38 +181,44 @@ static int make_below(struct vm_xml_edit *e, const struct xp_set *parents, const
 			vm_strbuf_xml(&open, value, false);
 		vm_strbuf_printf(&close, "</%.*s>%s", (int)len, name, outer);
 	}
-	for (uint32_t i = 0; i < parents->n; i++) {
+	for (int i = 0; i < parents->nodeNr; i++) {
+		const xmlNode *n = parents->nodeTab[i];
 		VM_AUTO_FREE char *xml = NULL;
 
-		if (parents->v[i].kind != XP_ELEMENT)
+		if (n->type != XML_ELEMENT_NODE)
 			return not_a_place(path, err);
 		if (open.len == 0) {
-			vm_xml_edit_attr(e, parents->v[i].node, missing + 1, value);
+			vm_xml_edit_attr(e, number_of(n), missing + 1, value);
 			continue;
 		}
 		xml = vm_xasprintf("%s%s", open.text, close.text);
-		vm_xml_edit_insert(e, parents->v[i].node, VM_NODE_NONE, xml);
+		vm_xml_edit_insert(e, number_of(n), VM_NODE_NONE, xml);
 	}
 	return 0;
 }
 
-static int make(struct vm_xml_edit *e, const char *path, const char *value, struct vm_err *err)
+static int make(struct vm_xml_edit *e, struct query *q, const char *path, const char *value,
+		struct vm_err *err)
 {
 	size_t len = strlen(path);
 	const char *step;
 
 	while ((step = last_step(path, len)) != NULL) {
-		VM_AUTO(xp_set_free) struct xp_set found = { 0 };
 		size_t rest = (size_t)(step - path);
 		VM_AUTO_FREE char *parent = NULL;
+		xmlXPathObject *found;
+		int rc;
 
 		if (rest == 1 || (rest > 1 && step[-2] == '/'))
 			break; /* "/x" would be a second root, "//x" is anywhere */
 		parent = rest == 0 ? vm_xstrdup(".") : vm_xstrndup(path, rest - 1);
-		if (xml_xpath(e->x, parent, &found, err) < 0)
+		if (evaluate(q, parent, &found, err) < 0)
 			return -1;
-		if (found.n > 0)
-			return make_below(e, &found, path, step, value, err);
+		if (found != NULL) {
+			rc = make_below(e, found->nodesetval, path, step, value, err);
+			xmlXPathFreeObject(found);
+			return rc;
+		}
 		if (rest == 0)
 			break;
 		len = rest - 1;
@@ -138,49 +250,52 @@ static const char *equals_sign(const char *text)
 
 int vm_xml_edit_set(struct vm_xml_edit *e, const char *assignment, struct vm_err *err)
 {
-	VM_AUTO(xp_set_free) struct xp_set found = { 0 };
 	const char *equals = equals_sign(assignment);
 	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO(close_query) struct query q = {0};
+	xmlXPathObject *found;
+	int rc = 0;
 
 	if (equals == NULL || equals == assignment)
 		return vm_err_set(err, VM_USAGE, "'%.200s' is not PATH=VALUE", assignment);
 	path = vm_xstrndup(assignment, (size_t)(equals - assignment));
-	if (xml_xpath(e->x, path, &found, err) < 0)
+	if (open_query(e->x, &q, err) < 0 || evaluate(&q, path, &found, err) < 0)
 		return -1;
-	if (found.n == 0)
-		return make(e, path, equals + 1, err);
-	for (uint32_t i = 0; i < found.n; i++)
-		if (set_item(e, found.v[i], path, equals + 1, err) < 0)
-			return -1;
-	return 0;
+	if (found == NULL)
+		return make(e, &q, path, equals + 1, err);
+	for (int i = 0; i < found->nodesetval->nodeNr && rc == 0; i++)
+		rc = set_node(e, found->nodesetval->nodeTab[i], path, equals + 1, err);
+	xmlXPathFreeObject(found);
+	return rc;
 }
 
-static int unset_item(struct vm_xml_edit *e, struct xp_item item, const char *path,
-		      struct vm_err *err)
+static int unset_node(struct vm_xml_edit *e, xmlNode *n, const char *path, struct vm_err *err)
 {
-	if (item.kind == XP_ATTR && e->x->attrs[item.attr].ns[0] == '\0') {
-		vm_xml_edit_attr_remove(e, item.node, e->x->attrs[item.attr].name);
+	if (n->type == XML_ATTRIBUTE_NODE && n->ns == NULL) {
+		vm_xml_edit_attr_remove(e, number_of(n->parent), (const char *)n->name);
 		return 0;
 	}
-	if (item.kind != XP_ELEMENT)
+	if (n->type != XML_ELEMENT_NODE)
 		return not_a_place(path, err);
-	if (item.node == 0)
+	if (number_of(n) == 0)
 		return vm_err_set(err, VM_USAGE, "the root element cannot be removed");
-	vm_xml_edit_remove(e, item.node);
+	vm_xml_edit_remove(e, number_of(n));
 	return 0;
 }
 
 int vm_xml_edit_unset(struct vm_xml_edit *e, const char *path, struct vm_err *err)
 {
-	VM_AUTO(xp_set_free) struct xp_set found = { 0 };
+	VM_AUTO(close_query) struct query q = {0};
+	xmlXPathObject *found;
+	int rc = 0;
 
-	if (xml_xpath(e->x, path, &found, err) < 0)
+	if (open_query(e->x, &q, err) < 0 || evaluate(&q, path, &found, err) < 0)
 		return -1;
-	if (found.n == 0)
+	if (found == NULL)
 		return vm_err_set(err, VM_NOT_FOUND, "%s has nothing that '%.200s' names",
 				  e->x->file, path);
-	for (uint32_t i = 0; i < found.n; i++)
-		if (unset_item(e, found.v[i], path, err) < 0)
-			return -1;
-	return 0;
+	for (int i = 0; i < found->nodesetval->nodeNr && rc == 0; i++)
+		rc = unset_node(e, found->nodesetval->nodeTab[i], path, err);
+	xmlXPathFreeObject(found);
+	return rc;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* What the parts of xml/ share: the tables behind struct vm_xml. */
-#include <vm/strbuf.h>
 #include <vm/xml.h>
 
 struct xml_attr {
@@ -74,9 +73,6 @@ const char *xml_intern(struct vm_xml *x, const char *text, size_t len);
 int xml_to_utf8(struct vm_xml *x, struct vm_err *err);
 /* Replaces text below x (x->text is taken over, x->file is set) and fills the tables. */
 int xml_read(struct vm_xml *x, struct vm_err *err);
-/* Appends the character data between two bytes of a parsed text that have no tag between them:
- * references resolved, CDATA unwrapped, comments and processing instructions left out. */
-void xml_decode(const struct vm_xml *x, uint32_t from, uint32_t to, struct vm_strbuf *out);
 /* Says why expat refused the document; `next` is the node whose start tag it would have met next.
  * Returns -1. */
 struct XML_ParserStruct;
