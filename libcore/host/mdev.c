@@ -9,7 +9,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
-#define DEVICES	  (VM_MDEV_PLACE + 1)
+#define DEVICES	  (&VM_MDEV_PLACE[1]) /* below the root */
 #define TYPES_MAX 1024u
 
 static void text(int dir, const char *name, char *buf, size_t size)

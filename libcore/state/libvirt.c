@@ -162,6 +162,7 @@ static bool attr(const struct tag *t, const char *name, char *buf, size_t size)
 struct scan {
 	struct other *o;
 	unsigned depth, domain_depth, disk_depth, backing_depth;
+	unsigned host_depth, host_source_depth; /* of a host device, and its <source> */
 	bool readonly, shareable;
 	size_t disk_first; /* first use of the present disk */
 	bool dead;
@@ -181,6 +182,63 @@ static void add_source(struct scan *s, const struct tag *t)
 	s->o->uses = vm_xreallocarray(s->o->uses, s->o->n + 1, sizeof(*s->o->uses));
 	s->o->uses[s->o->n++] =
 	    (struct use){key, s->backing_depth ? VM_CLAIM_READ : VM_CLAIM_EXCLUSIVE};
+}
+
+static void add_key(struct scan *s, char *key)
+{
+	if (s->o->n >= SOURCES_MAX) {
+		free(key);
+		return;
+	}
+	s->o->uses = vm_xreallocarray(s->o->uses, s->o->n + 1, sizeof(*s->o->uses));
+	s->o->uses[s->o->n++] = (struct use){key, VM_CLAIM_EXCLUSIVE};
+}
+
+static bool number(const struct tag *t, const char *name, unsigned long max, unsigned *ret)
+{
+	char text[32], *end;
+	unsigned long v;
+
+	if (!attr(t, name, text, sizeof(text)) || *text < '0' || *text > '9')
+		return false;
+	v = strtoul(text, &end, 0);
+	if (*end || v > max)
+		return false;
+	*ret = (unsigned)v;
+	return true;
+}
+
+/* <address> in the <source> of a host device: PCI, or a mediated one; others have keys of this host's own. */
+static void add_host_address(struct scan *s, const struct tag *t)
+{
+	unsigned domain = 0, bus, slot, function;
+	uint8_t uuid[16];
+	char text[64];
+
+	if (number(t, "bus", 0xff, &bus) && number(t, "slot", 0x1f, &slot) &&
+	    number(t, "function", 7, &function)) {
+		number(t, "domain", UINT32_MAX, &domain);
+		add_key(s, vm_xasprintf("pci:%04x:%02x:%02x.%x", domain, bus, slot, function));
+	} else if (attr(t, "uuid", text, sizeof(text)) && vm_uuid_parse(text, uuid) == 0) {
+		vm_uuid_format(uuid, text);
+		add_key(s, vm_xasprintf("mdev:%s", text));
+	}
+}
+
+static void open_hostdev(struct scan *s, const struct tag *t)
+{
+	char type[32];
+
+	if (!s->host_depth) {
+		if (is(t, "hostdev") ||
+		    (is(t, "interface") && attr(t, "type", type, sizeof(type)) && strcmp(type, "hostdev") == 0))
+			s->host_depth = s->depth;
+	} else if (!s->host_source_depth) {
+		if (is(t, "source"))
+			s->host_source_depth = s->depth;
+	} else if (is(t, "address")) {
+		add_host_address(s, t);
+	}
 }
 
 static void end_disk(struct scan *s)
@@ -228,6 +286,8 @@ static void open_tag(struct scan *s, const struct tag *t, const char *text, cons
 			s->readonly = true;
 		else if (is(t, "shareable"))
 			s->shareable = true;
+	} else {
+		open_hostdev(s, t);
 	}
 }
 
@@ -235,6 +295,10 @@ static void close_tag(struct scan *s)
 {
 	if (s->backing_depth == s->depth)
 		s->backing_depth = 0;
+	if (s->host_source_depth == s->depth)
+		s->host_source_depth = 0;
+	if (s->host_depth == s->depth)
+		s->host_depth = 0;
 	if (s->disk_depth == s->depth)
 		end_disk(s);
 	if (s->domain_depth == s->depth)

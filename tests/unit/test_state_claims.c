@@ -335,6 +335,57 @@ static void libvirt_images(void **state)
 	assert_int_equal(use_image(image, VM_CLAIM_EXCLUSIVE, &err), 0);
 }
 
+static int use_key(const char *key, struct vm_err *err)
+{
+	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+	int r;
+
+	*err = VM_ERR_INIT;
+	locked("ours", &g);
+	r = vm_claim_take(&g, key, VM_CLAIM_EXCLUSIVE, "it", err);
+	if (r == 0)
+		must(vm_claim_drop_all(&g, must_err));
+	return r;
+}
+
+static void libvirt_hostdevs(void **state)
+{
+	static const struct {
+		const char *key;
+		int r;
+	} rows[] = {
+		{ "pci:0000:06:12.5", -1 },
+		{ "pci:0000:03:07.1", -1 },
+		{ "mdev:53764d0e-85a0-42b4-af5c-2046b460b1dc", -1 },
+		/* where it is in the guest */
+		{ "pci:0000:00:02.0", 0 },
+		{ "pci:0000:00:05.0", 0 },
+		{ "pci:0000:06:12.4", 0 },
+		{ "pci:0000:09:00.0", 0 },
+	};
+	VM_AUTO_FREE char *text = vm_xasprintf(
+	    "<domstatus state='running' pid='%d'><domain type='kvm'><name>theirs</name><devices>"
+	    "<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/><source>"
+	    "<address domain='0x0000' bus='0x06' slot='0x12' function='0x5'/></source><alias name='hostdev0'/>"
+	    "<address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/></hostdev>"
+	    "<interface type='hostdev'><source><address type='pci' bus='3' slot='7' function='1'/></source>"
+	    "<address type='pci' domain='0x0000' bus='0x00' slot='0x05' function='0x0'/></interface>"
+	    "<interface type='bridge'><source bridge='br0'><address bus='9' slot='0' function='0'/></source></interface>"
+	    "<hostdev type='mdev'><source><address uuid='53764D0E-85a0-42b4-af5c-2046b460b1dc'/></source></hostdev>"
+	    "<hostdev type='pci'><source><address bus='0x999' slot='0' function='0'/></source></hostdev>"
+	    "</devices></domain></domstatus>",
+	    (int)getpid());
+	struct vm_err err;
+
+	(void)state;
+	place_file("run/libvirt/qemu/theirs.xml", text);
+	for (size_t i = 0; i < VM_COUNT(rows); i++)
+		if (use_key(rows[i].key, &err) != rows[i].r)
+			fail_msg("%s: %s", rows[i].key, err.msg);
+	assert_int_equal(use_key(rows[0].key, &err), -1);
+	assert_string_equal(err.msg, "it: is used by libvirt's running guest 'theirs'");
+}
+
 static int check_uuid(char digit, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
@@ -559,6 +610,7 @@ int main(void)
 	    TEST(modes),	   TEST(keys),		 TEST(dead_users),
 	    TEST(hostile_user),	   TEST(starting_user),	 TEST(damaged_claims),
 	    TEST(crowd),	   TEST(libvirt_images), TEST(libvirt_uuids),
+	    TEST(libvirt_hostdevs),
 	    TEST(libvirt_garbage), TEST(reconciling),	 TEST(journal_alone),
 	    TEST(last_status),	   TEST(hostile_tree),
 	};
