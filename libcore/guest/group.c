@@ -60,6 +60,53 @@ int vm_guest_group_has_any(const struct vm_guest *g, struct vm_err *err)
 	return vm_cgroup_populated(&c, err);
 }
 
+/* ---- device rules, changed ---- */
+int vm_guest_acl_apply(const struct vm_guest *g, const struct vm_acl *to, struct vm_undo *undo,
+		       struct vm_err *err)
+{
+	VM_AUTO(vm_cgroup_close) struct vm_cgroup group = VM_CGROUP_INIT;
+	VM_AUTO(vm_acl_free) struct vm_acl from = VM_ACL_INIT;
+	unsigned sides = vm_acl_sides_from_word(vm_record_get(&g->record, VM_KEY_ACL));
+
+	if (sides == 0)
+		return 0;
+	if (vm_acl_from_record(&g->record, VM_KEY_ACL_RULE, &from, err) < 0 ||
+	    vm_guest_group_open(g, &group, err) < 0)
+		return -1;
+	if (undo != NULL && vm_undo_push(undo, VM_ACL_VERB, "record") < 0)
+		return vm_err_sys(err, "write the journal");
+	return vm_acl_apply(&group, sides, &from, to, err);
+}
+
+int vm_guest_acl_restore(const struct vm_guest *g, struct vm_err *err)
+{
+	VM_AUTO(vm_cgroup_close) struct vm_cgroup group = VM_CGROUP_INIT;
+	VM_AUTO(vm_acl_free) struct vm_acl to = VM_ACL_INIT;
+	unsigned sides = vm_acl_sides_from_word(vm_record_get(&g->record, VM_KEY_ACL));
+
+	if (sides == 0)
+		return 0;
+	if (vm_acl_from_record(&g->record, VM_KEY_ACL_RULE, &to, err) < 0 ||
+	    vm_guest_group_open(g, &group, err) < 0)
+		return -1;
+	for (unsigned side = VM_ACL_V1; side <= VM_ACL_V2; side <<= 1) {
+		VM_AUTO(vm_acl_free) struct vm_acl now = VM_ACL_INIT;
+		struct vm_err why = VM_ERR_INIT;
+		bool any;
+
+		if ((sides & side) == 0)
+			continue;
+		any = vm_acl_read(&group, side, &now, &why) == 0;
+		if (!any && why.kind != VM_NOT_FOUND) {
+			*err = why;
+			return -1;
+		}
+		if (vm_acl_apply(&group, side, any ? &now : NULL, &to, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- device rules, wanted and in force ---- */
 void vm_acl_check_free(struct vm_acl_check *c)
 {

@@ -4,6 +4,7 @@
 #include <vm/acl.h>
 #include <vm/cgroup.h>
 #include <vm/state.h>
+#include <vm/undo.h>
 
 /* Opens it; a guest without groups gives one with path NULL. */
 int vm_guest_group_open(const struct vm_guest *g, struct vm_cgroup *ret, struct vm_err *err);
@@ -13,6 +14,17 @@ char *vm_guest_group_tag(const struct vm_state *s);
 int vm_guest_group_kill_all(const struct vm_guest *g, struct vm_deadline deadline,
 			    struct vm_err *err);
 int vm_guest_group_has_any(const struct vm_guest *g, struct vm_err *err);
+
+/*
+ * Changes the device rules of a running guest from those of its record to `to`.  The caller holds `lock`; the change is
+ * pushed to undo first (verb VM_ACL_VERB, whose inverse is vm_guest_acl_restore()).  The record is the caller's to change, with vm_acl_to_record(), once all
+ * that belongs to the change has succeeded: until then undoing it is making the rules those of the record.
+ */
+#define VM_ACL_VERB "acl"
+int vm_guest_acl_apply(const struct vm_guest *g, const struct vm_acl *to, struct vm_undo *undo,
+		       struct vm_err *err);
+/* Makes the kernel's rules those of the record, whatever they are now. */
+int vm_guest_acl_restore(const struct vm_guest *g, struct vm_err *err);
 
 /* Device rules of a running guest, those wanted (its record) beside those in force. */
 struct vm_acl_row {

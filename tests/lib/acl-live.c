@@ -25,6 +25,7 @@
 #include <vm/deadline.h>
 
 #include "cgroup/acl_impl.h"
+#include "guest/group.h"
 
 static int number, failed;
 static const char *dir;
@@ -562,6 +563,94 @@ static void test_hybrid(void)
 	remove_group(&c);
 }
 
+/* Into the root of each hierarchy. */
+static void move_out(const struct vm_cgroup *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->host.n; i++) {
+		int fd = openat(c->host.v[i].fd, "cgroup.procs", O_WRONLY);
+
+		if (fd >= 0 && dprintf(fd, "%d", (int)pid) < 0)
+			printf("# cannot be moved: %s\n", strerror(errno));
+		close(fd);
+	}
+}
+
+static const struct vm_acl_row *row(const struct vm_acl_check *c, const char *text)
+{
+	char got[VM_ACL_TEXT];
+
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(vm_acl_format(&c->rows[i].rule, got), text) == 0)
+			return &c->rows[i];
+	return NULL;
+}
+
+static bool checks(const struct vm_guest *g, const char *text, const char *check, const char *by)
+{
+	VM_AUTO(vm_acl_check_free) struct vm_acl_check c = VM_ACL_CHECK_INIT;
+	const struct vm_acl_row *r;
+
+	if (vm_guest_acl_check(g, &c, &err) < 0)
+		return false;
+	r = row(&c, text);
+	return r != NULL && strcmp(r->check, check) == 0 &&
+	       (by == NULL ? r->rule.by == NULL : r->rule.by != NULL && strcmp(r->rule.by, by) == 0);
+}
+
+/* Somebody else changes the rules of a running guest: ours are told apart and put back. */
+static void test_guest(unsigned side)
+{
+	const char *w = vm_acl_side_word(side);
+	struct vm_cgroup c = VM_CGROUP_INIT;
+	struct vm_guest g = VM_GUEST_INIT;
+	struct vm_acl now = VM_ACL_INIT, to = VM_ACL_INIT;
+	VM_AUTO(vm_acl_check_free) struct vm_acl_check check = VM_ACL_CHECK_INIT;
+	struct vm_procid id;
+	struct probe p;
+
+	make_group(&c, "guest");
+	p = probe_start(&c);
+	vm_acl_add(&now, 'c', 1, 3, VM_ACL_READ | VM_ACL_WRITE, "static", "/dev/null");
+	vm_acl_add(&now, 'c', 1, 5, VM_ACL_READ, "disk0,disk1", "/dev/zero");
+	for (size_t i = 0; i < c.host.n; i++) {
+		char text[4200];
+
+		snprintf(text, sizeof(text), "%s %s", VM_CGROUP_VERB, held[i]);
+		if (held[i][0] != 0)
+			vm_record_add(&g.record, VM_KEY_HELD, text);
+	}
+	vm_record_set(&g.record, VM_KEY_ACL, w);
+	vm_acl_to_record(&now, VM_KEY_ACL_RULE, &g.record);
+	vm_procid_of(p.pid, &id, &err);
+	vm_record_set_procid(&g.record, VM_KEY_PID, &id);
+	point(vm_acl_apply(&c, side, NULL, &now, &err) == 0 && checks(&g, "c 1:3 rw", "ok", "static") &&
+		      checks(&g, "c 1:5 r", "ok", "disk0,disk1"),
+	      "%s: rules as the record has them", w);
+	vm_acl_add(&to, 'c', 1, 5, VM_ACL_WRITE, "x", NULL);
+	vm_acl_add(&to, 'c', 1, 7, VM_ACL_READ, "x", NULL);
+	point(vm_acl_apply(&c, side, &now, &to, &err) == 0 && checks(&g, "c 1:3 rw", "missing", "static") &&
+		      checks(&g, "c 1:5 r", "missing", "disk0,disk1") && checks(&g, "c 1:5 w", "extra", NULL) &&
+		      checks(&g, "c 1:7 r", "extra", NULL),
+	      "%s: what is missing and what is extra is told", w);
+	point(vm_guest_acl_restore(&g, &err) == 0 && in_force(&c, side, &now) && may(&p, 'c', 1, 3, "rw") &&
+		      !may(&p, 'c', 1, 7, "r"),
+	      "%s: they are put back", w);
+	point(vm_guest_acl_apply(&g, &to, NULL, &err) == 0 && in_force(&c, side, &to), "%s: a change", w);
+	point(vm_guest_acl_restore(&g, &err) == 0 && in_force(&c, side, &now), "%s: undone", w);
+	point(vm_guest_acl_check(&g, &check, &err) == 0 && check.note == NULL && check.n == 2,
+	      "%s: nothing is to be told", w);
+	vm_acl_check_free(&check);
+	move_out(&c, p.pid);
+	point(vm_guest_acl_check(&g, &check, &err) == 0 && check.note != NULL &&
+		      strstr(check.note, "QEMU was moved to ") != NULL,
+	      "%s: a QEMU that was moved away is", w);
+	vm_acl_free(&now);
+	vm_acl_free(&to);
+	vm_record_free(&g.record);
+	probe_end(&p);
+	remove_group(&c);
+}
+
 int main(int argc, char **argv)
 {
 	struct vm_cgroup_host h = VM_CGROUP_HOST_INIT;
@@ -586,6 +675,10 @@ int main(int argc, char **argv)
 		test_parent_forbids();
 	if (v2)
 		test_foreign();
+	if (v1)
+		test_guest(VM_ACL_V1);
+	if (v2)
+		test_guest(VM_ACL_V2);
 	if (v1 && v2) {
 		test_capabilities();
 		test_hybrid();
