@@ -27,7 +27,8 @@ static int make_scope(struct vm_start *s, const char *tag, struct vm_err *err)
 {
 	struct vm_scope_want want = {
 		.name = s->g->name,
-		.tag = tag,
+		/* a user's manager has that user's guests alone */
+		.tag = s->g->state->uri.session && secure_getenv("VM_ROOT") == NULL ? NULL : tag,
 		.partition = s->d->resource != NULL ? s->d->resource->partition : NULL,
 		.session = s->g->state->uri.session,
 		.service = s->o->foreground,

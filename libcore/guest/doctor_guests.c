@@ -95,5 +95,6 @@ void vm_doctor_guests(struct vm_doctor *d)
 			      e->problem != NULL ? e->problem : "");
 	}
 	if (bad == 0)
-		vm_doctor_say(d, VM_HEALTH_OK, NULL, "%zu guests, none of which needs help", all.n);
+		vm_doctor_say(d, VM_HEALTH_OK, NULL, "none of %zu guest%s needs help", all.n,
+			      all.n == 1 ? "" : "s");
 }
