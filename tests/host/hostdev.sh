@@ -23,6 +23,7 @@ alone=$(for d in $(grep -l 0x10d3 $sys/*.0/device); do basename "$(dirname "$d")
 ok "the host's driver" modprobe e1000e
 modprobe vfio-pci
 modprobe kvm-amd
+ok "USB" host_modules xhci_pci usbhid
 wait_for 30 "the cards have it" test -e "$sys/$one/driver"
 wait_for 30 "both functions" test -e "$sys/$two/driver"
 wait_for 30 "the third" test -e "$sys/$alone/driver"
@@ -123,8 +124,9 @@ status_is 10 vm-start unmanaged
 err_like "cannot assign $edu: it has the driver none, and managed='no'"
 
 # ---- a USB device ----
+plugged() { vm-hostdev-list --kind=usb | grep -q 'QEMU USB Keyboard'; }
+wait_for 60 "the host has a USB keyboard" plugged
 usb=$(vm-hostdev-list --kind=usb | grep 'QEMU USB Keyboard' | cut -f1)
-isnt "$usb" "" "the host has a USB keyboard"
 define usb "<hostdev type='usb'><source><vendor id='0x0627'/><product id='0x0001'/></source></hostdev>" "s|type='usb' model='none'|type='usb' model='qemu-xhci'|"
 status_is 0 vm-start usb
 is "$(vm-hostdev-list --kind=usb --guest=usb | cut -f1)" "$usb" "it is the guest's"
