@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Limits and pinning of running guests, as the kernel has them; on either version of cgroups.
-# timeout: 600
+# timeout: 900
 . "$(dirname "$0")/../tap.sh"
 needs vm-cgroup vm-pin vm-define vm-start vm-destroy vm-qmp
 root_needed
