@@ -615,7 +615,8 @@ static void test_guest(unsigned side)
 	for (size_t i = 0; i < c.host.n; i++) {
 		char text[4200];
 
-		snprintf(text, sizeof(text), "%s %s", VM_CGROUP_VERB, held[i]);
+		snprintf(text, sizeof(text), "%s %.*s", VM_CGROUP_VERB, (int)sizeof(held[i]) - 1,
+			 held[i]);
 		if (held[i][0] != 0)
 			vm_record_add(&g.record, VM_KEY_HELD, text);
 	}
