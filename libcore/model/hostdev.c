@@ -125,26 +125,11 @@ static const struct mt_type portal_type = {
 	.rows = portal_rows,
 	.n = VM_COUNT(portal_rows),
 };
-enum { AUTH_USERNAME, AUTH_SECRET_TYPE, AUTH_USAGE, AUTH_UUID };
-static const struct mt_row auth_rows[] = {
-	MT_ROW(struct vm_hostdev_auth, "@username", username, AUTH_USERNAME, MT_STR,
-	       .flags = MT_REQUIRED),
-	MT_ROW(struct vm_hostdev_auth, "secret/@type", secret_type, AUTH_SECRET_TYPE, MT_STR),
-	MT_ROW(struct vm_hostdev_auth, "secret/@usage", usage, AUTH_USAGE, MT_STR),
-	MT_ROW(struct vm_hostdev_auth, "secret/@uuid", uuid, AUTH_UUID, MT_UUID),
-};
-static const struct mt_type auth_type = {
-	.elem = "auth",
-	.size = sizeof(struct vm_hostdev_auth),
-	.rows = auth_rows,
-	.n = VM_COUNT(auth_rows),
-};
 static const struct mt_range lun_range = { .max = UINT64_MAX };
 static const struct mt_row scsi_rows[] = {
 	S("@protocol", protocol, PROTOCOL, MT_ENUM, .arg = scsi_protocol_words),
 	S("@name", name, NAME, MT_STR, .flags = MT_KEY),
 	S("host", hosts, HOSTS, MT_MANY, .arg = &portal_type),
-	S("auth", auth, AUTH, MT_ONE, .arg = &auth_type),
 	S("initiator/iqn/@name", initiator, INITIATOR, MT_STR),
 	S("adapter/@name", adapter, ADAPTER, MT_STR, .flags = MT_KEY),
 	S("address/@bus", bus, BUS, MT_U64, .arg = &vm_u32_range, .flags = MT_KEY),
@@ -175,9 +160,9 @@ static int check_scsi_source(const void *obj, const struct mt_ctx *ctx, struct v
 					"an iSCSI device has no <adapter>");
 		return 0;
 	}
-	if (s->name || s->hosts.n || s->auth || s->initiator)
+	if (s->name || s->hosts.n || s->initiator)
 		return mt_error(ctx, obj, s->name ? "@name" : NULL, VM_BAD_INPUT, err,
-				"name, <host>, <auth> and <initiator> are for protocol='iscsi'");
+				"name, <host> and <initiator> are for protocol='iscsi'");
 	if (!s->adapter || !adapter_valid(s->adapter))
 		return mt_error(ctx, obj, s->adapter ? "adapter/@name" : NULL, VM_BAD_INPUT, err,
 				"a SCSI device needs <adapter name='scsi_hostN'/>");

@@ -48,7 +48,6 @@ struct vm_hostdev_source {
 	char *name;		/* scsi with iSCSI: "iqn.../LUN" */
 	struct mt_list hosts;	/* likewise: struct vm_hostdev_portal */
 	char *initiator;	/* likewise */
-	struct vm_hostdev_auth *auth;
 	char *wwpn;	  /* scsi_host */
 	uint8_t uuid[16]; /* mdev */
 };
@@ -71,7 +70,6 @@ enum vm_hostdev_source_bit {
 	VM_HOSTDEV_SOURCE_NAME,
 	VM_HOSTDEV_SOURCE_HOSTS,
 	VM_HOSTDEV_SOURCE_INITIATOR,
-	VM_HOSTDEV_SOURCE_AUTH,
 	VM_HOSTDEV_SOURCE_WWPN,
 	VM_HOSTDEV_SOURCE_UUID,
 	VM_HOSTDEV_SOURCE_ADDRESS_TYPE,
@@ -80,11 +78,6 @@ struct vm_hostdev_portal { /* <host> of iSCSI */
 	struct mt_obj obj;
 	char *name;
 	uint64_t port; /* 0 = absent */
-};
-struct vm_hostdev_auth {
-	struct mt_obj obj;
-	char *username, *secret_type, *usage;
-	uint8_t uuid[16];
 };
 struct vm_teaming {
 	struct mt_obj obj;
