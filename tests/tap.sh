@@ -277,10 +277,10 @@ tap_leftovers() {
 	vm_test_groups "$VM_ROOT" | sed 's/^/group /'
 	find "$VM_ROOT" -xdev \( -type s -o -type p -o -name '.tmp*' -o -name '*.tmp' -o -name '*.new' \) 2>/dev/null |
 		sed 's/^/file /'
-	# taps of the guests that guest_xml made documents for
+	tap_mark=$("$VM_BUILD/tests/group-scan" --tag "$VM_ROOT")
 	for tap_link in /sys/class/net/*; do
 		read -r tap_word tap_owner <"$tap_link/ifalias" || continue
-		if [ "$tap_word" = vm-utils ] && [ -e "$T/${tap_owner#*/}.console" ]; then echo "link ${tap_link##*/}"; fi
+		if [ "$tap_word" = vm-utils ] && [ "${tap_owner%%/*}" = "qemu.$tap_mark" ]; then echo "link ${tap_link##*/}"; fi
 	done 2>/dev/null
 }
 

@@ -15,6 +15,7 @@
 #include <vm/process.h>
 #include <vm/state.h>
 
+#include "guest/group.h"
 #include "guest/hooks.h"
 #include "guest/tune.h"
 #include "host/self.h"
@@ -27,7 +28,10 @@
 
 const char *vm_qemu_tap_alias(const struct vm_guest *g, char *buf)
 {
-	snprintf(buf, 256, "vm-utils %s/%s", g->state->driver, g->name);
+	VM_AUTO_FREE char *tag = vm_guest_group_tag(g->state);
+
+	snprintf(buf, 256, "vm-utils %s%s%s/%s", g->state->driver, tag != NULL ? "." : "", tag != NULL ? tag : "",
+		 g->name);
 	return buf;
 }
 

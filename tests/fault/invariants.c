@@ -352,9 +352,10 @@ static void check_links(void)
 		snprintf(path, sizeof(path), "%s/ifalias", e->d_name);
 		alias = read_whole(dirfd(d), path);
 		for (size_t i = 0; alias && i < guest_count; i++) {
-			snprintf(wanted, sizeof(wanted), "vm-utils qemu/%.255s\n",
-				 guests[i].name);
-			if (!guests[i].running && strcmp(alias, wanted) == 0)
+			size_t len = (size_t)snprintf(wanted, sizeof(wanted), "/%.255s\n", guests[i].name);
+
+			if (!guests[i].running && strncmp(alias, "vm-utils qemu", 13) == 0 && strlen(alias) > len &&
+			    strcmp(alias + strlen(alias) - len, wanted) == 0)
 				bad("network link %s is left of %s", e->d_name, guests[i].name);
 		}
 		free(alias);

@@ -39,20 +39,28 @@ static void look(struct scan *s, const char *dir, unsigned depth)
 		closedir(d);
 }
 
+void groups_tag(const char *root, char ret[10])
+{
+	uint32_t hash = 0x811c9dc5u;
+	char run[PATH_MAX];
+
+	snprintf(run, sizeof(run), "%s/run/vm/qemu", root);
+	for (const char *c = run; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x01000193u;
+	snprintf(ret, 10, "r%08x", hash);
+}
+
 int groups_scan(const char *root, void (*fn)(void *context, const char *path, const char *guest),
 		void *context)
 {
 	struct scan s = { .fn = fn, .context = context };
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	char line[PATH_MAX * 2], point[PATH_MAX], run[PATH_MAX];
-	uint32_t hash = 0x811c9dc5u;
+	char line[PATH_MAX * 2], point[PATH_MAX], tag[10];
 
 	if (!mounts)
 		return -1;
-	snprintf(run, sizeof(run), "%s/run/vm/qemu", root);
-	for (const char *c = run; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x01000193u;
-	snprintf(s.end, sizeof(s.end), ".r%08x.vm-qemu", hash);
+	groups_tag(root, tag);
+	snprintf(s.end, sizeof(s.end), ".%s.vm-qemu", tag);
 	while (fgets(line, sizeof(line), mounts))
 		if (strstr(line, " - cgroup") && sscanf(line, "%*s %*s %*s %*s %4095s", point) == 1)
 			look(&s, point, 4);

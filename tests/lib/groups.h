@@ -6,5 +6,7 @@
  * name, as the group has it.  Deeper ones come first.  Returns how many, -1 with errno. */
 int groups_scan(const char *root, void (*fn)(void *context, const char *path, const char *guest),
 		void *context);
+/* What the guests below root have in the names of their groups and taps: "r" and 8 hexadecimal digits. */
+void groups_tag(const char *root, char ret[10]);
 /* Removes the group and those below it, if nothing is in them. */
 void groups_remove(const char *path);

@@ -12,6 +12,7 @@ at_exit "ip link del $bridge"
 
 define() { guest_xml "$@" >"$T/$1.xml" && vm-define -q "$T/$1.xml"; }
 nic() { echo "<interface type='bridge'><mac address='52:54:00:12:34:$1'/><source bridge='$bridge'/><model type='virtio'/>$2</interface>"; }
+mark=$("$VM_BUILD/tests/group-scan" --tag "$VM_ROOT")
 ports() { ip -o link show master "$bridge" | wc -l; }
 tap_of() { vm-info "$1" interfaces | cut -f1; }
 link_is() { ip link show "$1" 2>/dev/null | grep -q "$2"; }
@@ -23,7 +24,7 @@ like "$tap" '^vnet[0-9]+$' "it has a tap"
 ok "which is a port of the bridge" link_is "$tap" "master $bridge"
 ok "and up" link_is "$tap" UP
 ok "its MAC is the guest's with fe in front" link_is "$tap" fe:54:00:12:34:01
-ok "it is marked as ours" link_is "$tap" "alias vm-utils qemu/a"
+ok "it is marked as ours" link_is "$tap" "alias vm-utils qemu.$mark/a"
 define b "$(nic 02 "<target dev='vmt$$'/><mtu size='1400'/><driver queues='3'/>")"
 ok "start another" vm-start -q b
 is "$(tap_of b)" "vmt$$" "with the name that was asked for"
@@ -37,7 +38,7 @@ vm-destroy -q a
 wait_for 2 "a destroyed guest has no tap" sh -c "! ip link show $tap 2>/dev/null"
 # made persistent by a hostile QEMU
 ip tuntap add dev "vmtp$$" mode tap 2>/dev/null
-ip link set "vmtp$$" alias "vm-utils qemu/e"
+ip link set "vmtp$$" alias "vm-utils qemu.$mark/e"
 define e "$(nic 06 "<target dev='vmte$$'/>")"
 ok "start" vm-start -q e
 kill -9 "$(vm-info --get=pid e)"
