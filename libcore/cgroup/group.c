@@ -70,6 +70,11 @@ int vm_cgroup_open_dir(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+bool vm_cgroup_absent(int e)
+{
+	return e == ENOENT || e == ENOTDIR || e == ELOOP;
+}
+
 /* Opens a path below the mount point, link by link: there are none in a cgroup filesystem. */
 int vm_cgroup_open_path(const struct vm_cgroup_hier *hier, const char *path)
 {
@@ -440,6 +445,8 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 		c->path = vm_xstrdup(held->path);
 	fd = c->at[i].fd;
 	fd[VM_CGROUP_MAIN] = vm_cgroup_open_path(&c->host.v[i], held->path);
+	if (fd[VM_CGROUP_MAIN] < 0 && !vm_cgroup_absent(errno))
+		return vm_err_sys(err, "open the group %s in %s", held->path, c->host.v[i].mount);
 	if (fd[VM_CGROUP_MAIN] < 0 || vm_cgroup_group_id(fd[VM_CGROUP_MAIN]) != held->id) {
 		VM_AUTO_FREE char *text = vm_xasprintf("its group %s in %s is gone", held->path,
 						       c->host.v[i].mount);
@@ -448,8 +455,12 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 		add_note(c, text);
 		return 0;
 	}
-	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++)
+	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++) {
 		fd[p] = vm_cgroup_open_dir(fd[VM_CGROUP_MAIN], vm_cgroup_parts[p]);
+		if (fd[p] < 0 && !vm_cgroup_absent(errno))
+			return vm_err_sys(err, "open %s of the group %s in %s", vm_cgroup_parts[p], held->path,
+					  c->host.v[i].mount);
+	}
 	c->at[i].id = held->id;
 	c->at[i].adopted = held->adopted;
 	c->at[i].there = true;

@@ -103,8 +103,12 @@ static int look(int root, bool recorded, const char *only, struct vm_cgroup_host
 	for (size_t i = 0; i < h->n; i++) {
 		struct vm_cgroup_hier *hier = &h->v[i];
 
-		if (only == NULL || strcmp(hier->name, only) == 0)
+		if (only == NULL || strcmp(hier->name, only) == 0) {
 			hier->fd = open_mount(root, hier);
+			/* One that is out of sight does not count; one that fails is not to be passed over. */
+			if (hier->fd < 0 && !vm_cgroup_absent(errno) && errno != EACCES && errno != EPERM)
+				return vm_err_sys(err, "open %s", hier->mount);
+		}
 		if (hier->fd < 0 || (!recorded && !is_cgroupfs(hier->fd, hier->v2))) {
 			vm_cgroup_hier_free(hier);
 			continue;

@@ -61,6 +61,7 @@ struct vm_cgroup_held {
 };
 int vm_cgroup_parse_held(const char *text, struct vm_cgroup_held *ret, struct vm_err *err);
 size_t vm_cgroup_find_hier(const struct vm_cgroup_host *h, const char *name); /* h->n = none */
+bool vm_cgroup_absent(int e); /* is that errno of an open one of "there is none"? */
 /* Opens a directory of a group; -1 with errno. */
 int vm_cgroup_open_dir(int at, const char *name);
 /* The same by its path below the mount point. */

@@ -249,8 +249,10 @@ int vm_uid_take(const struct vm_uid_pool *pool, int own, const char *owner, uint
 			continue;
 		snprintf(number, sizeof(number), "%" PRIu32, id);
 		r = try_one(pool, own, owner, number, err);
-		if (r < 0)
+		if (r < 0) {
+			(void)unlinkat(own, VM_UID_LINK, 0);
 			return -1;
+		}
 		if (r == 0) {
 			*ret = id;
 			return 0;
