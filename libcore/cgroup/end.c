@@ -198,6 +198,7 @@ int vm_cgroup_undo(const char *arg, struct vm_deadline deadline, struct vm_err *
 	VM_AUTO_FD int main = -1;
 	struct removal r = { .deadline = deadline };
 	struct vm_cgroup_held held;
+	uint64_t id;
 	size_t i;
 
 	if (vm_cgroup_parse_held(arg, &held, err) < 0 ||
@@ -212,7 +213,10 @@ int vm_cgroup_undo(const char *arg, struct vm_deadline deadline, struct vm_err *
 		return errno == ENOENT || errno == ENODEV ? 0
 							  : vm_err_sys(err, "open the group %s%s",
 								       r.hier->mount, held.path);
-	if (held.id != 0 && vm_cgroup_group_id(main) != held.id)
+	id = vm_cgroup_group_id(main);
+	if (id == 0)
+		return vm_err_sys(err, "look at the group %s%s", r.hier->mount, held.path);
+	if (held.id != 0 && id != held.id)
 		return 0;
 	if (end_group(&held, main, &r, err) < 0)
 		return vm_err_wrap(err, "%s%s", r.hier->mount, held.path);

@@ -72,7 +72,7 @@ int vm_cgroup_open_dir(int at, const char *name)
 
 bool vm_cgroup_absent(int e)
 {
-	return e == ENOENT || e == ENOTDIR || e == ELOOP;
+	return e == ENOENT || e == ENODEV || e == ENOTDIR || e == ELOOP;
 }
 
 /* Opens a path below the mount point, link by link: there are none in a cgroup filesystem. */
@@ -305,6 +305,8 @@ static int make_one(struct vm_cgroup *c, size_t i, bool adopt, struct vm_undo *u
 			return not_ours_to_do(err->sys) ? 1 : -1;
 	}
 	at->id = vm_cgroup_group_id(*main);
+	if (at->id == 0)
+		return vm_err_sys(err, "look at the group %s in %s", name, hier->mount);
 	at->there = true;
 	return push(c, i, undo, err) < 0 ? -1 : make_parts(c, i, err);
 }
@@ -435,6 +437,7 @@ size_t vm_cgroup_find_hier(const struct vm_cgroup_host *h, const char *name)
 static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, struct vm_err *err)
 {
 	size_t i = vm_cgroup_find_hier(&c->host, held->hier);
+	uint64_t id = 0;
 	int *fd;
 
 	if (i == c->host.n || held->id == 0)
@@ -445,9 +448,11 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 		c->path = vm_xstrdup(held->path);
 	fd = c->at[i].fd;
 	fd[VM_CGROUP_MAIN] = vm_cgroup_open_path(&c->host.v[i], held->path);
-	if (fd[VM_CGROUP_MAIN] < 0 && !vm_cgroup_absent(errno))
+	if (fd[VM_CGROUP_MAIN] >= 0)
+		id = vm_cgroup_group_id(fd[VM_CGROUP_MAIN]);
+	if (id == 0 && !vm_cgroup_absent(errno) && errno != EACCES && errno != EPERM)
 		return vm_err_sys(err, "open the group %s in %s", held->path, c->host.v[i].mount);
-	if (fd[VM_CGROUP_MAIN] < 0 || vm_cgroup_group_id(fd[VM_CGROUP_MAIN]) != held->id) {
+	if (id != held->id) {
 		VM_AUTO_FREE char *text = vm_xasprintf("its group %s in %s is gone", held->path,
 						       c->host.v[i].mount);
 

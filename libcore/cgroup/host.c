@@ -22,13 +22,14 @@ static int real_root(int *ret, struct vm_err *err)
 	return *ret < 0 ? vm_err_sys(err, "open /") : 0;
 }
 
-/* Is it what it was mounted as, not something mounted over it? */
-static bool is_cgroupfs(int fd, bool v2)
+/* Is it what it was mounted as, not something mounted over it?  1, 0 or -1 with errno. */
+static int is_cgroupfs(int fd, bool v2)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 &&
-	       fs.f_type == (v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
+	if (fstatfs(fd, &fs) < 0)
+		return -1;
+	return fs.f_type == (v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
 }
 
 static int open_mount(int root, struct vm_cgroup_hier *hier)
@@ -102,6 +103,7 @@ static int look(int root, bool recorded, const char *only, struct vm_cgroup_host
 		return -1;
 	for (size_t i = 0; i < h->n; i++) {
 		struct vm_cgroup_hier *hier = &h->v[i];
+		int real;
 
 		if (only == NULL || strcmp(hier->name, only) == 0) {
 			hier->fd = open_mount(root, hier);
@@ -109,7 +111,10 @@ static int look(int root, bool recorded, const char *only, struct vm_cgroup_host
 			if (hier->fd < 0 && !vm_cgroup_absent(errno) && errno != EACCES && errno != EPERM)
 				return vm_err_sys(err, "open %s", hier->mount);
 		}
-		if (hier->fd < 0 || (!recorded && !is_cgroupfs(hier->fd, hier->v2))) {
+		real = hier->fd < 0 ? 0 : recorded ? 1 : is_cgroupfs(hier->fd, hier->v2);
+		if (real < 0)
+			return vm_err_sys(err, "look at %s", hier->mount);
+		if (real == 0) {
 			vm_cgroup_hier_free(hier);
 			continue;
 		}

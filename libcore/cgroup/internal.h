@@ -68,7 +68,7 @@ int vm_cgroup_open_dir(int at, const char *name);
 int vm_cgroup_open_path(const struct vm_cgroup_hier *hier, const char *path);
 /* Moves the processes of one group to another; those of its threads' groups stay. */
 int vm_cgroup_move_all(int from, int to, struct vm_err *err);
-uint64_t vm_cgroup_group_id(int fd); /* 0 = cannot be told */
+uint64_t vm_cgroup_group_id(int fd); /* 0 = cannot be told, with errno */
 
 /* ---- tree.c ---- */
 #define VM_CGROUP_PIDS_MAX (4u << 20) /* bytes of cgroup.procs */

@@ -86,7 +86,7 @@ vm-start -q cg
 put_in "$(group cg)/qemu"
 victim=$(pid cg)
 kill -9 "$(watcher cg)" "$victim"
-wait_for 60 "killed again, with a process beside QEMU" gone "$victim"
+wait_for 60 "killed again, with a process beside QEMU" state_is cg stale
 ok "start" vm-start -q cg
 ok "the process was killed first" gone "$put_pid"
 is "$(at "$(pid cg)" "$(group cg)/qemu")" "$count" "the guest runs in new groups"
