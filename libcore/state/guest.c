@@ -46,6 +46,14 @@ static void find_uuid(struct vm_guest *g)
 	g->has_uuid = text && vm_uuid_parse(text, g->uuid) == 0;
 }
 
+/* A record that could not be read this time says what is to be given back: who is to change something must not go
+ * on without it, as with one that is damaged for good. */
+static bool may_read_later(const struct vm_err *why)
+{
+	return why->sys == EIO || why->sys == ENOMEM || why->sys == EMFILE || why->sys == ENFILE ||
+	       why->sys == EACCES || why->sys == EPERM;
+}
+
 int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
 {
 	VM_AUTO(vm_run_facts_free) struct vm_run_facts f = VM_RUN_FACTS_INIT;
@@ -63,7 +71,8 @@ int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
 		g->lib = dir_at(g->state->lib, g->name);
 	vm_run_facts_read(g->run, g->lock >= 0, &f);
 	/* A newer program's record: what it means is not ours to guess. */
-	if (f.record_bad && f.problem.kind == VM_UNSUPPORTED) {
+	if (f.record_bad && (f.problem.kind == VM_UNSUPPORTED ||
+			     (g->lock >= 0 && may_read_later(&f.problem)))) {
 		*err = f.problem;
 		return -1;
 	}
