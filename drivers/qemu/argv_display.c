@@ -57,7 +57,7 @@ static void vnc_address(struct vm_plan *p, struct vm_strbuf *b, const struct vm_
 		vm_kv_word(b, "none");
 	} else if (at.socket != NULL) {
 		text = at.socket[0] != '\0' ? vm_xasprintf("unix:%s", at.socket)
-					    : vm_xasprintf("unix:%s/vnc.sock", p->env->run_path);
+					    : vm_xasprintf("unix:%s/own/vnc.sock", p->env->run_path);
 		vm_kv_str(b, "vnc", text);
 	} else {
 		const char *host = at.address != NULL ? at.address : "127.0.0.1";

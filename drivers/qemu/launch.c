@@ -21,6 +21,8 @@
 #include <vm/cleanup.h>
 #include <vm/state.h>
 
+#include "confine/drop.h"
+#include "confine/view.h"
 #include "host/self.h"
 #include "watch.h"
 
@@ -129,12 +131,22 @@ static int raise_memlock(uint64_t bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &want);
 }
 
+static _Noreturn void give_up(int fd, const char *what, int e)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "cannot confine the process: %s", what);
+	say(fd, text, e);
+	_exit(127);
+}
+
 static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 {
 	struct vm_err err = VM_ERR_INIT;
 	struct vm_procid self;
 	char **env = make_environment(l->env);
 	int null = vm_self_null(), e;
+	const char *what = "";
 
 	reset_signals();
 	if (l->watch == NULL)
@@ -164,6 +176,9 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 		say(l->messages, err.msg, err.sys);
 		_exit(127);
 	}
+	/* Its descriptors may have the numbers of the mounts. */
+	if (l->view != NULL && (e = vm_view_enter(l->view, &what)) != 0)
+		give_up(l->messages, what, e);
 	dup2(null, 0);
 	dup2(l->messages, 1);
 	dup2(l->messages, 2);
@@ -172,6 +187,12 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 		say(2, "cannot prepare the process", errno);
 		_exit(127);
 	}
+	if ((e = vm_drop_rights(l->rights, &what)) != 0)
+		give_up(2, what, e);
+	/* Changing the user has taken that back. */
+	if (l->die_with_parent &&
+	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(127);
 	execve(l->argv[0], l->argv, env);
 	say(2, l->argv[0], errno);
 	_exit(127);

@@ -16,7 +16,9 @@
 #include <vm/process.h>
 
 struct vm_cgroup_entry;
+struct vm_drop;
 struct vm_guest;
+struct vm_view;
 struct vm_watch_options;
 
 struct vm_launch {
@@ -32,6 +34,8 @@ struct vm_launch {
 	uint32_t ncpus;
 	uint64_t memlock; /* bytes it may lock, UINT64_MAX = all; 0 = as it is */
 	bool locks_memory; /* it needs that limit */
+	const struct vm_drop *rights; /* that QEMU gives up */
+	const struct vm_view *view;   /* what it sees of the host; NULL = as we do */
 	/* Groups for QEMU and for the watcher. */
 	const struct vm_cgroup_entry *qemu_group, *watch_group;
 	/* NULL: QEMU is our own child and nobody watches. */

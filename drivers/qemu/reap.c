@@ -76,17 +76,22 @@ static int undo_claims(void *ctx, const char *arg, struct vm_err *err)
 	return vm_claim_drop_all(ctx, err);
 }
 
-/* A socket that was bound for a character device at a place of the admin's choice. */
-static int undo_socket(void *ctx, const char *arg, struct vm_err *err)
+/* Nothing but what the start made there: another kind of file is somebody else's. */
+static int remove_made(const char *path, mode_t kind, struct vm_err *err)
 {
 	struct stat st;
 
-	(void)ctx;
-	if (lstat(arg, &st) < 0 || !S_ISSOCK(st.st_mode))
+	if (lstat(path, &st) < 0 || (st.st_mode & S_IFMT) != kind || unlink(path) == 0 ||
+	    errno == ENOENT)
 		return 0;
-	if (unlink(arg) < 0 && errno != ENOENT)
-		return vm_err_sys(err, "remove the socket %s", arg);
-	return 0;
+	return vm_err_sys(err, "remove %s", path);
+}
+
+/* A socket that was bound for a character device at a place of the admin's choice. */
+static int undo_socket(void *ctx, const char *arg, struct vm_err *err)
+{
+	(void)ctx;
+	return remove_made(arg, S_IFSOCK, err);
 }
 
 /* What the start told the hooks is told to be over: "stopped" or "release".  They cannot refuse that. */
@@ -107,14 +112,8 @@ static int undo_hook(void *ctx, const char *arg, struct vm_err *err)
 /* A file that the start made and nobody used yet. */
 static int undo_file(void *ctx, const char *arg, struct vm_err *err)
 {
-	struct stat st;
-
 	(void)ctx;
-	if (lstat(arg, &st) < 0 || !S_ISREG(st.st_mode))
-		return 0;
-	if (unlink(arg) < 0 && errno != ENOENT)
-		return vm_err_sys(err, "remove %s", arg);
-	return 0;
+	return remove_made(arg, S_IFREG, err);
 }
 
 static int undo_cgroup(void *ctx, const char *arg, struct vm_err *err)
@@ -123,11 +122,19 @@ static int undo_cgroup(void *ctx, const char *arg, struct vm_err *err)
 	return vm_cgroup_undo(arg, vm_deadline_in(CGROUP_MS), err);
 }
 
-/* The next verbs are those of uid, VFIO and /dev. */
+static int undo_owner(void *ctx, const char *arg, struct vm_err *err)
+{
+	char what[VM_OWNER_KEY_MAX + 8];
+
+	snprintf(what, sizeof(what), "owner:%s", arg);
+	return undo_hostdev(ctx, what, err);
+}
+
 const struct vm_undo_verb vm_qemu_undo_verbs[] = {
 	{ VM_CGROUP_VERB, undo_cgroup },
 	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
 	{ VM_HOSTDEV_VERB, undo_hostdev },
+	{ "owner", undo_owner },
 	{ "socket", undo_socket }, { "tap", undo_tap },
 	{ VM_TUNE_VERB_FILE, vm_tune_undo_file },
 	{ VM_TUNE_VERB_THREADS, vm_tune_undo_threads },

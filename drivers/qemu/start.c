@@ -245,7 +245,7 @@ static const struct step {
 	{ "check the host", step_check, false },
 	{ "make the guest's directories", step_begin, true },
 	{ "ask the hooks to prepare", vm_start_hook_prepare, true },
-	{ "take the guest's uid", NULL, true },
+	{ "take the guest's uid", vm_start_user, true },
 	{ "claim its images", vm_start_claims, true },
 	{ "bind its host devices to VFIO", vm_start_hostdevs, true },
 	{ "make its NVRAM", vm_start_nvram, true },
@@ -253,7 +253,7 @@ static const struct step {
 	{ "make its cgroup", vm_start_cgroup, true },
 	{ "set its limits", vm_start_limits, true },
 	{ "start helper programs", NULL, true },
-	{ "make its /dev", NULL, true },
+	{ "make its /dev", vm_start_view, true },
 	{ "make its sockets", vm_start_sockets, true },
 	{ "ask the hooks to start", vm_start_hook_start, true },
 	{ "run QEMU", vm_start_launch, true },
@@ -305,6 +305,10 @@ static void close_start(struct vm_start *s)
 	vm_cleanup_fd(&s->messages);
 	vm_cleanup_fd(&s->watch_lock);
 	vm_cleanup_fd(&s->events);
+	vm_view_free(&s->view);
+	vm_cleanup_fd(&s->dev);
+	free(s->label_file);
+	free(s->label_text);
 	vm_cgroup_entry_close(&s->qemu_group);
 	vm_cgroup_entry_close(&s->watch_group);
 	vm_cgroup_close(&s->group);
@@ -342,6 +346,8 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 		.watch_lock = -1,
 		.events = -1,
 		.scope = VM_SCOPE_INIT,
+		.view = VM_VIEW_INIT,
+		.dev = -1,
 		.group = VM_CGROUP_INIT,
 		.qemu_group = VM_CGROUP_ENTRY_INIT,
 		.watch_group = VM_CGROUP_ENTRY_INIT,

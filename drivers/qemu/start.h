@@ -13,6 +13,8 @@
 #include "cgroup/scope.h"
 #include "driver.h"
 #include "argv.h"
+#include "confine/drop.h"
+#include "confine/view.h"
 #include "hostdev.h"
 #include "launch.h"
 #include "watch.h"
@@ -43,6 +45,10 @@ struct vm_start {
 	size_t nfds;
 	int alive, messages, messages_write, watch_lock, events;
 	struct vm_scope scope;
+	struct vm_drop rights;	/* as whom QEMU runs */
+	struct vm_view view;	/* what it sees, if it runs as a user of its own */
+	int dev;		/* VM_RUN_DEV */
+	char *label_file, *label_text;
 	struct vm_cgroup group;
 	struct vm_cgroup_entry qemu_group, watch_group;
 	struct vm_qmp *qmp;
@@ -77,6 +83,9 @@ int vm_start_hostdevs(struct vm_start *s, struct vm_err *err);
 int vm_start_nvram(struct vm_start *s, struct vm_err *err);
 int vm_start_network(struct vm_start *s, struct vm_err *err);
 int vm_start_sockets(struct vm_start *s, struct vm_err *err);
+/* start_confine.c: as whom QEMU runs, and what it sees. */
+int vm_start_user(struct vm_start *s, struct vm_err *err);
+int vm_start_view(struct vm_start *s, struct vm_err *err);
 /* start_cgroup.c: group and device rules. */
 int vm_start_cgroup(struct vm_start *s, struct vm_err *err);
 /* start_tune.c: limits of the groups before QEMU runs; its threads before its vCPUs do. */

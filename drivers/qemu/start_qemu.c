@@ -88,6 +88,8 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 		.env = s->argv.env,
 		.alive = s->alive,
 		.messages = s->messages_write,
+		.rights = &s->rights,
+		.view = s->rights.change_user ? &s->view : NULL,
 		.qemu_group = &s->qemu_group,
 		.watch_group = &s->watch_group,
 		.die_with_parent = s->o->autodestroy,

@@ -151,26 +151,24 @@ static int read_known(int dir, const char *name, char *buf, size_t size, struct 
 {
 	if (read_link(dir, name, buf, size))
 		return 1;
-	return errno == ENOENT || errno == EINVAL ? 0 : vm_err_sys(err, "read the link %s", name);
+	return errno == ENOENT || errno == EINVAL ? 0 : vm_err_sys(err, "give back the id %s", name);
 }
 
 int vm_uid_drop(int dir, int own, const char *prefix, struct vm_err *err)
 {
 	char number[NUMBER], has[VM_UID_OWNER_MAX];
-	uint32_t id;
 	int r;
 
 	r = own < 0 ? 0 : read_known(own, VM_UID_LINK, number, sizeof(number), err);
 	if (r <= 0)
 		return r;
-	r = dir >= 0 && parse_id(number, &id) ? read_known(dir, number, has, sizeof(has), err) : 0;
+	r = dir >= 0 && strchr(number, '/') == NULL ? read_known(dir, number, has, sizeof(has), err) : 0;
 	if (r < 0)
 		return -1;
-	if (r > 0 && strncmp(has, prefix, strlen(prefix)) == 0 && unlinkat(dir, number, 0) < 0 &&
-	    errno != ENOENT)
+	if ((r > 0 && strncmp(has, prefix, strlen(prefix)) == 0 && unlinkat(dir, number, 0) < 0 &&
+	     errno != ENOENT) ||
+	    (unlinkat(own, VM_UID_LINK, 0) < 0 && errno != ENOENT))
 		return vm_err_sys(err, "give back the id %s", number);
-	if (unlinkat(own, VM_UID_LINK, 0) < 0 && errno != ENOENT)
-		return vm_err_sys(err, "remove its link to an id");
 	return 1;
 }
 

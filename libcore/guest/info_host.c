@@ -33,7 +33,7 @@ static void out_fact(struct vm_out *out, const char *key, const struct vm_record
 	vm_out_str(out, key, vm_record_get(facts, key));
 }
 
-static void out_walls(struct vm_out *out, pid_t pid)
+static void out_walls(struct vm_out *out, pid_t pid, bool own_user)
 {
 	struct vm_task_walls w;
 
@@ -45,6 +45,8 @@ static void out_walls(struct vm_out *out, pid_t pid)
 			vm_out_str(out, NULL, "private-dev");
 		if (w.no_capabilities)
 			vm_out_str(out, NULL, "nocaps");
+		if (own_user)
+			vm_out_str(out, NULL, "uid");
 	}
 	vm_out_list_end(out);
 }
@@ -113,7 +115,7 @@ static int show_summary(struct vm_info *i, struct vm_out *out, struct vm_err *er
 	vm_out_str(out, "acl", pid && !acl ? "none" : acl);
 	user = pid ? vm_task_user(pid) : NULL;
 	vm_out_str(out, "user", user);
-	out_walls(out, pid);
+	out_walls(out, pid, vm_record_get(&i->facts, VM_KEY_UID) != NULL);
 	out_number(out, VM_FACT_PORTS_FREE, &i->facts);
 	vm_out_str(out, "title", vm_record_get(&i->facts, VM_KEY_TITLE));
 	return 0;
@@ -239,6 +241,7 @@ static int show_confinement(struct vm_info *i, struct vm_out *out, struct vm_err
 	out_wall(out, "no-new-privs", w.no_new_privs);
 	out_wall(out, "nocaps", w.no_capabilities);
 	out_wall(out, "private-dev", w.own_mounts);
+	out_wall(out, "uid", vm_record_get(&i->facts, VM_KEY_UID) != NULL);
 	return 0;
 }
 static const struct vm_out_column wall_columns[] = { { "wall", "WALL" }, { "on", "ON" } };

@@ -62,6 +62,19 @@ int vm_self_sibling(const char *name, char **ret_path, struct vm_err *err)
 	return 0;
 }
 
+bool vm_self_exec_label(const char *model, const char *label, char **ret_file, char **ret_text)
+{
+	bool apparmor = strcmp(model, "apparmor") == 0;
+	const char *used = apparmor ? "/sys/kernel/security/apparmor" : "/sys/fs/selinux/enforce";
+	const char *file = apparmor ? "/proc/self/attr/apparmor/exec" : "/proc/self/attr/exec";
+
+	if (access(used, F_OK) < 0 || access(file, W_OK) < 0)
+		return false;
+	*ret_file = vm_xstrdup(file);
+	*ret_text = vm_xasprintf("%s%s", apparmor ? "exec " : "", label);
+	return true;
+}
+
 int vm_self_null(void)
 {
 	return open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -548,7 +548,7 @@ int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *er
 	    check_firmware(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
 	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
 	    check_controllers(d, ctx, err) < 0 || vm_hostdevs_check(d, ctx, err) < 0 ||
-	    vm_tune_check(d, ctx, err) < 0)
+	    vm_tune_check(d, ctx, err) < 0 || vm_domain_check_seclabels(d, ctx, err) < 0)
 		return -1;
 	return check_single(d, ctx, err);
 }

@@ -11,6 +11,7 @@
 #include "interface.h"
 #include "misc.h"
 #include "os.h"
+#include "seclabel.h"
 #include "tune.h"
 
 enum vm_virt {
@@ -79,6 +80,7 @@ struct vm_domain {
 	struct vm_cputune *cputune;
 	struct vm_numatune *numatune;
 	struct vm_resource *resource;
+	struct mt_list seclabels; /* struct vm_seclabel */
 	struct vm_os *os; /* never NULL */
 	struct vm_features *features;
 	struct vm_cpu *cpu;
@@ -145,6 +147,7 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_NUMATUNE,
 	VM_DOMAIN_BIT_RESOURCE,
 	VM_DOMAIN_BIT_HOSTDEVS,
+	VM_DOMAIN_BIT_SECLABELS,
 };
 
 /* The device lists of a domain, for code that walks all devices. */

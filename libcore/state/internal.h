@@ -59,5 +59,7 @@ int vm_dir_sync(int dirfd);
 int vm_etc_sub_open(const struct vm_state *s, const char *sub);
 /* Claims of guests that are gone, and claims that cannot be read. */
 int vm_claims_repair(const struct vm_repair *r, struct vm_err *err);
+/* Files whose owner was changed for guests that are gone. */
+int vm_owners_repair(const struct vm_repair *r, struct vm_err *err);
 /* Ids of guests that are gone. */
 int vm_uids_repair(const struct vm_repair *r, struct vm_err *err);

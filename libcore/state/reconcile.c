@@ -92,12 +92,11 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 /* A guest without definition leaves no trace but what somebody asked to be kept. */
 static void forget_transient(const struct vm_guest *g)
 {
-	struct vm_err err = VM_ERR_INIT;
+	struct vm_err ignored;
 
 	if (g->defined || g->lib < 0)
 		return;
-	if (vm_guest_uid_drop(g, &err) < 0)
-		vm_log_warning("%s: %s", g->name, err.msg);
+	(void)vm_guest_uid_drop(g, &ignored); /* else vm-repair's */
 	(void)unlinkat(g->lib, VM_LIB_LAST, 0);
 	(void)unlinkat(g->lib, VM_LIB_INDEX, 0);
 	(void)unlinkat(g->state->lib, g->name, AT_REMOVEDIR);

@@ -482,7 +482,8 @@ int vm_repair_places(const struct vm_repair *r, struct vm_err *err)
 
 	if (s->etc >= 0 && repair_etc(r, err) < 0)
 		return -1;
-	if (vm_claims_repair(r, err) < 0 || vm_uids_repair(r, err) < 0)
+	if (vm_claims_repair(r, err) < 0 || vm_uids_repair(r, err) < 0 ||
+	    vm_owners_repair(r, err) < 0)
 		return -1;
 	sweep(r, s->etc, s->etc_path);
 	sweep(r, marks, s->etc_path);

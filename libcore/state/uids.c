@@ -13,7 +13,7 @@
 
 #include "confine/uid.h"
 
-#define UIDS "uids"
+#define UIDS "../uids"
 
 /* Guests of an ordinary user run as that user. */
 static bool applies(const struct vm_state *s)
@@ -22,23 +22,16 @@ static bool applies(const struct vm_state *s)
 }
 
 /* Beside the drivers' directories: the ids are one pool for all of them. */
-static int open_uids(const struct vm_state *s, bool make)
+static int open_uids(const struct vm_state *s)
 {
-	VM_AUTO_FD int top = openat(s->lib, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (top < 0)
-		return -1;
-	if (make && mkdirat(top, UIDS, 0700) < 0 && errno != EEXIST)
-		return -1;
-	return openat(top, UIDS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return openat(s->lib, UIDS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static void owner_of(const struct vm_guest *g, bool with_uuid, char buf[VM_UID_OWNER_MAX])
+static void owner_of(const struct vm_guest *g, char buf[VM_UID_OWNER_MAX])
 {
-	char uuid[37] = "";
+	char uuid[37];
 
-	if (with_uuid)
-		vm_uuid_format(g->uuid, uuid);
+	vm_uuid_format(g->uuid, uuid);
 	snprintf(buf, VM_UID_OWNER_MAX, "%s/%s/%s", g->state->driver, g->name, uuid);
 }
 
@@ -49,8 +42,8 @@ int vm_guest_uid(const struct vm_guest *g, uint32_t *ret)
 
 	if (!applies(g->state) || g->lib < 0 || !g->has_uuid)
 		return 1;
-	uids = open_uids(g->state, false);
-	owner_of(g, true, owner);
+	uids = open_uids(g->state);
+	owner_of(g, owner);
 	return vm_uid_find(uids, g->lib, owner, ret);
 }
 
@@ -67,7 +60,8 @@ int vm_guest_uid_take(struct vm_guest *g, uint32_t *ret, struct vm_err *err)
 		return 1;
 	if (vm_guest_make_dirs(g, err) < 0)
 		return -1;
-	uids = open_uids(s, true);
+	if (mkdirat(s->lib, UIDS, 0700) == 0 || errno == EEXIST)
+		uids = open_uids(s);
 	if (uids < 0)
 		return vm_err_sys(err, "open the directory of ids");
 	etc_path = vm_state_path("/etc");
@@ -76,7 +70,7 @@ int vm_guest_uid_take(struct vm_guest *g, uint32_t *ret, struct vm_err *err)
 				     .etc = etc,
 				     .first = (uint32_t)s->conf.uid_first,
 				     .count = (uint32_t)s->conf.uid_count };
-	owner_of(g, true, owner);
+	owner_of(g, owner);
 	return vm_uid_take(&pool, g->lib, owner, ret, err);
 }
 
@@ -87,10 +81,10 @@ int vm_guest_uid_drop(const struct vm_guest *g, struct vm_err *err)
 
 	if (!applies(g->state) || g->lib < 0)
 		return 0;
-	uids = open_uids(g->state, false);
+	uids = open_uids(g->state);
 	if (uids < 0 && errno != ENOENT)
-		return vm_err_sys(err, "open the directory of ids");
-	owner_of(g, false, prefix);
+		return vm_err_sys(err, "uids");
+	snprintf(prefix, sizeof(prefix), "%s/%s/", g->state->driver, g->name);
 	return vm_uid_drop(uids, g->lib, prefix, err);
 }
 
@@ -166,7 +160,7 @@ int vm_uids_repair(const struct vm_repair *r, struct vm_err *err)
 	VM_AUTO_FD int uids = -1;
 	struct vm_repair copy = *r;
 
-	if (!applies(r->state) || (uids = open_uids(r->state, false)) < 0)
+	if (!applies(r->state) || (uids = open_uids(r->state)) < 0)
 		return 0;
 	return vm_dir_each(uids, repair_one, &copy, err) < 0 ? -1 : 0;
 }

@@ -130,6 +130,8 @@ int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err);
 #define VM_RUN_QMP	  "qmp.sock"
 #define VM_RUN_EVENTS	  "events.sock"
 #define VM_RUN_SPARE	  "spare.sock"
+#define VM_RUN_DEV	  "dev" /* the guest's device nodes: its own /dev */
+#define VM_RUN_OWN	  "own" /* the guest's user may write here: sockets that QEMU makes itself */
 /* Undo journals: of a start until its commit, and of any later change to the running guest. */
 #define VM_RUN_UNDO_START  "start.undo"
 #define VM_RUN_UNDO_CHANGE "change.undo"
@@ -183,6 +185,7 @@ extern vm_group_populated_fn *vm_guest_group_populated;
 #define VM_KEY_PERSISTENT "persistent" /* yes, no: had a definition when it was started */
 #define VM_KEY_TITLE	  "title"
 #define VM_KEY_CGROUP	  "cgroup"     /* repeated, one a hierarchy */
+#define VM_KEY_UID	  "uid"	       /* of its processes; absent = its starter's */
 #define VM_KEY_UNIT	  "unit"       /* systemd's unit of the run, a scope or a service; absent = none */
 #define VM_KEY_HELD "held" /* repeated: "VERB ARGUMENT", what the driver gives back at the end */
 int vm_guest_record_write(const struct vm_guest *g, struct vm_err *err);
@@ -332,6 +335,21 @@ int vm_guest_uid(const struct vm_guest *g, uint32_t *ret);
 int vm_guest_uid_take(struct vm_guest *g, uint32_t *ret, struct vm_err *err);
 /* Gives it back: 1 = it had one, 0 = none.  Needs no room on the disk. */
 int vm_guest_uid_drop(const struct vm_guest *g, struct vm_err *err);
+
+/* ---- owners: files of filesystems that cannot map them are given to the guest's user while it runs ---- */
+#define VM_OWNER_KEY_MAX 48u
+struct stat;
+/* What a file's record is called, and what vm_owner_restore() takes. */
+void vm_owner_key(const struct stat *st, char key[VM_OWNER_KEY_MAX]);
+/*
+ * Records the owner of the file behind fd (O_PATH; path: without links), then changes it.  VM_IN_USE: another user's
+ * guest has it so.  Whatever happens, vm_owner_restore() is to follow.
+ */
+int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t uid, uint32_t gid,
+		    struct vm_err *err);
+/* The guest (user: "DRIVER/NAME") does not need the file any more: its last user's end gives it back.  Absent is
+ * success. */
+int vm_owner_restore(const struct vm_state *s, const char *user, const char *key, struct vm_err *err);
 
 /* ---- repair ---- */
 /*
