@@ -60,7 +60,7 @@ struct vm_qemu_env {
 	const struct vm_qemu_caps *caps; /* NULL: what QEMU 7.2 can */
 	bool
 	    no_vhost_net; /* the host has no vhost-net: virtio interfaces go without, as they may */
-	bool pipe_files; /* files of character devices are descriptors: somebody bounds them */
+	bool given_files; /* files of character devices are descriptors: QEMU may not open them itself */
 	/* Nodes of SCSI host devices ("/dev/sg1"), by their place in the document's list; NULL: none was looked
 	 * for, an entry NULL: there is none. */
 	const char *const *hostdev_nodes;

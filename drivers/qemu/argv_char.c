@@ -89,7 +89,7 @@ static void add_file(struct vm_plan *p, struct vm_strbuf *b, const char *key, co
 	VM_AUTO_FREE char *set = NULL, *place = NULL;
 	int fd;
 
-	if (!p->env->pipe_files) {
+	if (!p->env->given_files) {
 		vm_kv_str(b, key, path);
 		if (append) /* QEMU begins a new file without */
 			vm_kv_on(b, append_key, true);

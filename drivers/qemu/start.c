@@ -124,7 +124,7 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 	VM_AUTO_FREE char *lib = vm_xasprintf("%s/%s", s->g->state->lib_path, s->g->name);
 	struct vm_qemu_env env = {
 		.run_path = run, .lib_path = lib, .no_vhost_net = !vm_vhost_net_usable(),
-		.pipe_files = !s->o->no_watch,
+		.given_files = true,
 		.hostdev_nodes = (const char *const *)s->hostdev_nodes.v,
 	};
 	struct vm_os *os = s->d->os;

@@ -172,7 +172,7 @@ static int listen_at(struct vm_start *s, const struct vm_argv_fd *f, struct vm_e
 }
 
 /*
- * A character device's file.  A regular one gets the watcher between, which bounds it: a guest must not fill
+ * A character device's file.  A regular one gets the watcher, if there is one, between, which bounds it: a guest must not fill
  * the disk.  When the watcher is killed the guest goes on and its output is lost; what reaches a <log> waits for
  * a watcher that is merely stopped, as it would for a disk.  The watcher follows no link, so it is told where
  * the file really is.
@@ -189,7 +189,7 @@ static int open_output(struct vm_start *s, const struct vm_argv_fd *f, struct vm
 
 	if (file < 0 || fstat(file, &st) < 0)
 		return vm_err_sys(err, "%s: open %s", f->alias, f->path);
-	if (!S_ISREG(st.st_mode) || n == VM_WATCH_FILES) {
+	if (!S_ISREG(st.st_mode) || s->o->no_watch || n == VM_WATCH_FILES) {
 		vm_start_inherit(s, vm_take_fd(&file), f->number);
 		return 0;
 	}
