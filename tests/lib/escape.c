@@ -154,15 +154,35 @@ static int connects(const char *path)
 	return dir >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
 }
 
-static int unlocks(const char *path)
+/* The open file that PID itself has, which no other process of its user could get. */
+static int opened_by(const char *pid, const char *path)
 {
-	struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)atoi(pid), 0);
+	char link[64], target[4096];
 
-	return fd >= 0 && fcntl(fd, F_OFD_SETLK, &all) == 0;
+	for (int fd = 0; pidfd >= 0 && fd < 1024; fd++) {
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "/proc/%s/fd/%d", pid, fd);
+		n = readlink(link, target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = 0;
+		if (strcmp(target, path) == 0)
+			return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	}
+	fprintf(stderr, "escape: %s does not have %s open\n", pid, path);
+	exit(2);
 }
 
-static int attempt(const char *what, const char *arg)
+static int unlocks(int fd)
+{
+	struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &all) == 0;
+}
+
+static int attempt(const char *what, const char *arg, int theirs)
 {
 	if (strcmp(what, "read") == 0)
 		return open(arg, O_RDONLY | O_NONBLOCK | O_CLOEXEC) >= 0;
@@ -183,18 +203,22 @@ static int attempt(const char *what, const char *arg)
 	if (strcmp(what, "setuid") == 0)
 		return chmod(arg, 04755) == 0;
 	if (strcmp(what, "unlock") == 0)
-		return unlocks(arg);
+		return unlocks(theirs);
 	fprintf(stderr, "escape: no attempt '%s'\n", what);
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
+	int theirs = -1;
+
 	if (argc != 4) {
 		fprintf(stderr, "usage: escape PID WHAT ARG\n");
 		return 2;
 	}
+	if (strcmp(argv[2], "unlock") == 0)
+		theirs = opened_by(argv[1], argv[3]);
 	become(argv[1]);
-	puts(attempt(argv[2], argv[3]) ? "may" : "cannot");
+	puts(attempt(argv[2], argv[3], theirs) ? "may" : "cannot");
 	return 0;
 }

@@ -81,10 +81,17 @@ cannot become 0
 cannot become "$ub"
 cannot setuid "$T/closed/a.img"
 is "$(owner "$T/closed/a.img")" "0:0 600" "its image is not set-user-ID root"
-# it holds the lock that says that it lives, and may let go of it: nothing is started twice, nothing given back early
-try unlock "$VM_ROOT/run/vm/qemu/a/alive" >/dev/null
-is "$(vm-info --get=state a)" running "a is still known to run"
-status_is 10 vm-start a
+# The lock that says that it lives is its own, and it may let go of it. Presumed dead, it is killed before anything is given
+# back or started: neither its image nor its name are ever had twice.
+cannot write "$VM_ROOT/run/vm/qemu/a/alive"
+cannot write "$VM_ROOT/run/vm/qemu/b/alive"
+can unlock "$VM_ROOT/run/vm/qemu/a/alive"
+is "$(vm-info --get=state a)" stale "a has let go of its lock, and is seen to be neither running nor shut off"
+is "$(vm-info --get=state b)" running "b is as before"
+status_is 0 vm-start a
+ok "what claimed to be dead is" sh -c "! [ -e /proc/$a/exe ]"
+is "$("$VM_BUILD/tests/proc-scan" "$VM_ROOT/run/vm/qemu/a" | grep -c qemu-system)" 1 "one QEMU has a's run"
+is "$(vm-info --get=state a)" running "it is another one"
 
 vm-destroy -q a b
 leftovers "nothing is left of both"
