@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vm-hostdev-bind: takes PCI devices from the host's drivers, for guests.  Loads libc alone. */
-#include <vm/cleanup.h>
 #include <vm/cli.h>
-#include <vm/state.h>
 
 #include "guest/hostdev_bind.h"
 #include "guest/hostdev_cli.h"
 
 struct options {
-	struct vm_common c;
+	struct vm_hostdev_cli cli; /* first */
 	bool siblings, force;
 	const char *driver;
-	struct vm_state state;
 };
 
 /* clang-format off */
@@ -40,17 +37,18 @@ static const struct vm_program program = {
 };
 /* clang-format on */
 
-static int bind_one(const struct options *o, const struct vm_hostdev_view *v,
+static int bind_one(void *opaque, const struct vm_hostdev_view *v,
 		    const struct vm_hostdev_item *i, struct vm_err *err)
 {
+	const struct options *o = opaque;
 	const struct vm_hostdev_take take = {
-		.state = &o->state,
+		.state = &o->cli.state,
 		.sys = &v->sys,
 		.name = i->name,
 		.driver = o->driver,
 		.managed = true,
-		.dry_run = o->c.dry_run,
-		.deadline = o->c.deadline,
+		.dry_run = o->cli.common.dry_run,
+		.deadline = o->cli.common.deadline,
 	};
 
 	if (vm_hostdev_cli_may(i, o->force, "bind", err) < 0)
@@ -58,40 +56,18 @@ static int bind_one(const struct options *o, const struct vm_hostdev_view *v,
 	return vm_hostdev_take(&take, err);
 }
 
-static int each(void *opaque, const char *text, struct vm_err *err)
+static bool sibling(const struct vm_hostdev_item *i)
 {
-	struct options *o = opaque;
-	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
-	const struct vm_hostdev_item *item;
-	int r, done;
-
-	if (vm_hostdev_cli_find(&o->state, text, &view, &item, err) < 0 ||
-	    (done = bind_one(o, &view, item, err)) < 0)
-		return -1;
-	for (size_t i = 0; o->siblings && i < view.n; i++) {
-		const struct vm_hostdev_item *other = &view.v[i];
-
-		if (other == item || other->group != item->group || !vm_pci_is_endpoint(other->pci))
-			continue;
-		r = bind_one(o, &view, other, err);
-		if (r < 0)
-			return -1;
-		done &= r;
-	}
-	return done;
+	return vm_pci_is_endpoint(i->pci);
 }
 
 static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
-	int r;
 
-	o->state = VM_STATE_INIT;
-	if (vm_state_open(o->c.connect, VM_STATE_CHANGE, &o->state, err) < 0)
-		return -1;
-	r = vm_cli_each(&program, &o->c, "bound", each, o);
-	vm_state_close(&o->state);
-	return r;
+	o->cli.one = bind_one;
+	o->cli.sibling = o->siblings ? sibling : NULL;
+	return vm_hostdev_cli_run(&program, o, VM_STATE_CHANGE, "bound", err);
 }
 
 int main(int argc, char **argv)

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vm-hostdev-reset: lets the kernel reset PCI devices.  Loads libc alone. */
-#include <vm/cleanup.h>
 #include <vm/cli.h>
 #include <vm/log.h>
-#include <vm/state.h>
 
 #include "guest/hostdev_cli.h"
 #include "host/vfio.h"
 
 struct options {
-	struct vm_common c;
+	struct vm_hostdev_cli cli; /* first */
 	bool force;
-	struct vm_state state;
 };
 
 /* clang-format off */
@@ -37,40 +34,31 @@ static const struct vm_program program = {
 };
 /* clang-format on */
 
-static int each(void *opaque, const char *text, struct vm_err *err)
+static int reset_one(void *opaque, const struct vm_hostdev_view *v,
+		     const struct vm_hostdev_item *i, struct vm_err *err)
 {
-	struct options *o = opaque;
-	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
-	const struct vm_hostdev_item *item;
+	const struct options *o = opaque;
 
-	if (vm_hostdev_cli_find(&o->state, text, &view, &item, err) < 0)
-		return -1;
-	if (item->guest != NULL)
-		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", item->name, item->guest);
+	if (i->guest != NULL)
+		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", i->name, i->guest);
 	/* Its group and the IOMMU do not matter for this. */
-	for (size_t n = 0; n < item->n_blocks && !o->force; n++)
-		if (item->blocks[n].force) {
-			vm_err_set(err, VM_IN_USE, "cannot reset %s: %s", item->name, item->blocks[n].text);
+	for (size_t n = 0; n < i->n_blocks && !o->force; n++)
+		if (i->blocks[n].force) {
+			vm_err_set(err, VM_IN_USE, "cannot reset %s: %s", i->name, i->blocks[n].text);
 			return vm_err_hint(err, "end that use, or give --force");
 		}
-	if (!vm_pci_is_endpoint(item->pci))
-		return vm_err_set(err, VM_BAD_INPUT, "cannot reset %s: it is a bridge, not an endpoint",
-				  item->name);
-	vm_log_step("write 1 to reset of %s", item->name);
-	return o->c.dry_run ? 0 : vm_pci_do_reset(&view.sys, item->name, o->c.deadline, err);
+	if (!vm_pci_is_endpoint(i->pci))
+		return vm_err_set(err, VM_BAD_INPUT, "cannot reset %s: it is a bridge, not an endpoint", i->name);
+	vm_log_step("write 1 to reset of %s", i->name);
+	return o->cli.common.dry_run ? 0 : vm_pci_do_reset(&v->sys, i->name, o->cli.common.deadline, err);
 }
 
 static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
-	int r;
 
-	o->state = VM_STATE_INIT;
-	if (vm_state_open(o->c.connect, VM_STATE_READ, &o->state, err) < 0)
-		return -1;
-	r = vm_cli_each(&program, &o->c, "reset", each, o);
-	vm_state_close(&o->state);
-	return r;
+	o->cli.one = reset_one;
+	return vm_hostdev_cli_run(&program, o, VM_STATE_READ, "reset", err);
 }
 
 int main(int argc, char **argv)

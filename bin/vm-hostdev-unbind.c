@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vm-hostdev-unbind: gives PCI devices back to the host's drivers.  Loads libc alone. */
-#include <vm/cleanup.h>
 #include <vm/cli.h>
 #include <vm/log.h>
-#include <vm/state.h>
 
 #include "guest/hostdev_bind.h"
 #include "guest/hostdev_cli.h"
 
 struct options {
-	struct vm_common c;
+	struct vm_hostdev_cli cli; /* first */
 	bool siblings;
-	struct vm_state state;
 };
 
 /* clang-format off */
@@ -37,51 +34,31 @@ static const struct vm_program program = {
 };
 /* clang-format on */
 
-static int unbind_one(const struct options *o, const struct vm_hostdev_view *v,
+static int unbind_one(void *opaque, const struct vm_hostdev_view *v,
 		      const struct vm_hostdev_item *i, struct vm_err *err)
 {
-	if (!o->c.dry_run)
-		return vm_hostdev_unbind(&o->state, &v->sys, i->name, o->c.deadline, err);
+	const struct options *o = opaque;
+
+	if (!o->cli.common.dry_run)
+		return vm_hostdev_unbind(&o->cli.state, &v->sys, i->name, o->cli.common.deadline, err);
 	if (i->guest != NULL)
 		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", i->name, i->guest);
 	vm_log_step("give %s back to the host's driver", i->name);
 	return 0;
 }
 
-static int each(void *opaque, const char *text, struct vm_err *err)
+static bool sibling(const struct vm_hostdev_item *i)
 {
-	struct options *o = opaque;
-	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
-	const struct vm_hostdev_item *item;
-	int r, done;
-
-	if (vm_hostdev_cli_find(&o->state, text, &view, &item, err) < 0 ||
-	    (done = unbind_one(o, &view, item, err)) < 0)
-		return -1;
-	for (size_t i = 0; o->siblings && i < view.n; i++) {
-		const struct vm_hostdev_item *other = &view.v[i];
-
-		if (other == item || other->group != item->group || !other->pci->vfio)
-			continue;
-		r = unbind_one(o, &view, other, err);
-		if (r < 0)
-			return -1;
-		done &= r;
-	}
-	return done;
+	return i->pci->vfio;
 }
 
 static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
-	int r;
 
-	o->state = VM_STATE_INIT;
-	if (vm_state_open(o->c.connect, VM_STATE_CHANGE, &o->state, err) < 0)
-		return -1;
-	r = vm_cli_each(&program, &o->c, "given back", each, o);
-	vm_state_close(&o->state);
-	return r;
+	o->cli.one = unbind_one;
+	o->cli.sibling = o->siblings ? sibling : NULL;
+	return vm_hostdev_cli_run(&program, o, VM_STATE_CHANGE, "given back", err);
 }
 
 int main(int argc, char **argv)

@@ -3,13 +3,17 @@
 
 #include <string.h>
 
+#include <vm/cleanup.h>
+#include <vm/state.h>
+
 const struct vm_operand_spec vm_hostdev_operands[] = {
 	{ .name = "DEVICE", .kind = VM_OPERAND_OTHER, .many = true, .complete = "hostdev" },
 	{ 0 },
 };
 
-int vm_hostdev_cli_find(const struct vm_state *state, const char *text, struct vm_hostdev_view *ret_view,
-			const struct vm_hostdev_item **ret, struct vm_err *err)
+/* The PCI device that text names, in a view of all PCI devices. */
+static int find(const struct vm_state *state, const char *text, struct vm_hostdev_view *ret_view,
+		const struct vm_hostdev_item **ret, struct vm_err *err)
 {
 	struct vm_hostdev_name name;
 
@@ -45,4 +49,41 @@ int vm_hostdev_cli_may(const struct vm_hostdev_item *i, bool force, const char *
 		return -1;
 	}
 	return 0;
+}
+
+static int each(void *options, const char *text, struct vm_err *err)
+{
+	struct vm_hostdev_cli *c = options;
+	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	const struct vm_hostdev_item *item;
+	int r, done;
+
+	if (find(&c->state, text, &view, &item, err) < 0 ||
+	    (done = c->one(options, &view, item, err)) < 0)
+		return -1;
+	for (size_t i = 0; c->sibling != NULL && i < view.n; i++) {
+		const struct vm_hostdev_item *other = &view.v[i];
+
+		if (other == item || other->group != item->group || !c->sibling(other))
+			continue;
+		r = c->one(options, &view, other, err);
+		if (r < 0)
+			return -1;
+		done &= r;
+	}
+	return done;
+}
+
+int vm_hostdev_cli_run(const struct vm_program *p, void *options, enum vm_state_access access,
+		       const char *word, struct vm_err *err)
+{
+	struct vm_hostdev_cli *c = options;
+	int r;
+
+	c->state = VM_STATE_INIT;
+	if (vm_state_open(c->common.connect, access, &c->state, err) < 0)
+		return -1;
+	r = vm_cli_each(p, &c->common, word, each, options);
+	vm_state_close(&c->state);
+	return r;
 }

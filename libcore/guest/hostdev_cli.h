@@ -3,15 +3,27 @@
 /* What vm-hostdev-bind, -unbind and -reset share.  Needs libc alone. */
 #include <vm/cli.h>
 #include <vm/err.h>
+#include <vm/state.h>
 
 #include "hostdev_view.h"
 
-struct vm_state;
-
 extern const struct vm_operand_spec vm_hostdev_operands[];
-/* The PCI device that text names, in a view of all PCI devices; VM_UNSUPPORTED: it is no PCI device. */
-int vm_hostdev_cli_find(const struct vm_state *state, const char *text, struct vm_hostdev_view *ret_view,
-			const struct vm_hostdev_item **ret, struct vm_err *err);
+/* What the options of such a program begin with. */
+struct vm_hostdev_cli {
+	struct vm_common common; /* first: vm_cli_each() sets its deadline */
+	struct vm_state state;	 /* open while `one` runs */
+	/* The work on a device, as each of vm_cli_each(): 0, 1, -1. */
+	int (*one)(void *options, const struct vm_hostdev_view *v, const struct vm_hostdev_item *i,
+		   struct vm_err *err);
+	/* Is it done to this member of the device's IOMMU group too?  NULL: to none. */
+	bool (*sibling)(const struct vm_hostdev_item *i);
+};
+/*
+ * The run() of such a program: `one` for every PCI device named, each in a view of its own; word: "bound".  VM_UNSUPPORTED:
+ * an operand is no PCI device.
+ */
+int vm_hostdev_cli_run(const struct vm_program *p, void *options, enum vm_state_access access,
+		       const char *word, struct vm_err *err);
 /*
  * What keeps a device from being taken away from the host: force passes over what is only the host's use of it, members
  * of the group are not asked.  Names the first.

@@ -84,20 +84,17 @@ int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, 
 	return 0;
 }
 
-void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret)
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, DEVICES);
 	struct vm_err ignored = VM_ERR_INIT;
 
-	*ret = (struct vm_mdevs){ 0 };
-	if (top < 0)
-		return;
-	vm_sys_names(top, &names);
-	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
-	for (size_t i = 0; i < names.n; i++)
-		if (vm_mdev_read(s, names.v[i], &ret->v[ret->n], &ignored) == 0)
-			ret->n++;
+	(void)top;
+	return vm_mdev_read(s, name, row, &ignored) == 0;
+}
+
+void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret)
+{
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
 }
 
 void vm_mdevs_free(struct vm_mdevs *m)

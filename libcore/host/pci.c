@@ -247,21 +247,19 @@ static int compare(const void *a, const void *b)
 			      &((const struct vm_pci *)b)->address);
 }
 
-void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret)
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, DEVICES);
 	struct vm_err ignored = VM_ERR_INIT;
 
-	*ret = (struct vm_pcis){ 0 };
-	if (top < 0)
-		return;
-	vm_sys_names(top, &names);
-	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
-	for (size_t i = 0; i < names.n; i++)
-		if (vm_pci_read(s, names.v[i], &ret->v[ret->n], &ignored) == 0)
-			ret->n++;
-	qsort(ret->v, ret->n, sizeof(*ret->v), compare);
+	(void)top;
+	return vm_pci_read(s, name, row, &ignored) == 0;
+}
+
+void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret)
+{
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
+	if (ret->n > 1)
+		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
 }
 
 void vm_pcis_free(struct vm_pcis *p)

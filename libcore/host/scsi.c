@@ -74,22 +74,18 @@ int vm_scsi_read(const struct vm_sys *s, const char *name, struct vm_scsi *ret, 
 	return 0;
 }
 
-void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret)
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, DEVICES);
 	struct vm_err ignored = VM_ERR_INIT;
 
-	*ret = (struct vm_scsis){ 0 };
-	if (top < 0)
-		return;
-	vm_sys_names(top, &names);
-	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
+	(void)top;
 	/* hosts and targets are in that directory too */
-	for (size_t i = 0; i < names.n; i++)
-		if (isdigit((unsigned char)names.v[i][0]) &&
-		    vm_scsi_read(s, names.v[i], &ret->v[ret->n], &ignored) == 0)
-			ret->n++;
+	return isdigit((unsigned char)name[0]) && vm_scsi_read(s, name, row, &ignored) == 0;
+}
+
+void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret)
+{
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
 }
 
 void vm_scsis_free(struct vm_scsis *p)

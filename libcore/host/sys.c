@@ -222,3 +222,21 @@ void vm_sys_names(int dir, struct vm_sys_names *ret)
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
 }
+
+void *vm_sys_rows(const struct vm_sys *s, const char *path, size_t size,
+		  bool (*read)(const struct vm_sys *s, int top, const char *name, void *row), size_t *ret_n)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_dir(s, path);
+	char *rows;
+
+	*ret_n = 0;
+	if (top < 0)
+		return NULL;
+	vm_sys_names(top, &names);
+	rows = vm_xcalloc(names.n + 1, size);
+	for (size_t i = 0; i < names.n; i++)
+		if (read(s, top, names.v[i], rows + *ret_n * size))
+			++*ret_n;
+	return rows;
+}

@@ -52,3 +52,10 @@ struct vm_sys_names {
 void vm_sys_names_free(struct vm_sys_names *names);
 /* An absent directory has no names. */
 void vm_sys_names(int dir, struct vm_sys_names *ret);
+
+/*
+ * A row of `size` bytes for every entry of a directory that read() fills one from, in the order of vm_sys_names(); owned,
+ * NULL without a directory; top is the directory.  *ret_n: how many.
+ */
+void *vm_sys_rows(const struct vm_sys *s, const char *path, size_t size,
+		  bool (*read)(const struct vm_sys *s, int top, const char *name, void *row), size_t *ret_n);

@@ -51,7 +51,7 @@ static void read_text(int dir, const char *name, char *buf, size_t size)
 		buf[0] = 0;
 }
 
-static bool read_one(int top, const char *name, struct vm_usb *ret)
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
 {
 	VM_AUTO_FD int dir = vm_sys_dir_at(top, name);
 	struct vm_usb u = { 0 };
@@ -59,7 +59,9 @@ static bool read_one(int top, const char *name, struct vm_usb *ret)
 	int64_t device;
 	char dev[32];
 
-	if (dir < 0 || strlen(name) >= sizeof(u.port) || !bus_of(name, &u.bus) ||
+	(void)s;
+	/* one with a colon is an interface */
+	if (dir < 0 || strchr(name, ':') != NULL || strlen(name) >= sizeof(u.port) || !bus_of(name, &u.bus) ||
 	    !vm_sys_hex(dir, "idVendor", &vendor) || vendor > UINT16_MAX ||
 	    !vm_sys_hex(dir, "idProduct", &product) || product > UINT16_MAX)
 		return false;
@@ -78,23 +80,13 @@ static bool read_one(int top, const char *name, struct vm_usb *ret)
 	if (!vm_sys_text(dir, "dev", dev, sizeof(dev)) ||
 	    sscanf(dev, "%u:%u", &u.dev_major, &u.dev_minor) != 2)
 		u.dev_major = u.dev_minor = 0;
-	*ret = u;
+	memcpy(row, &u, sizeof(u));
 	return true;
 }
 
 void vm_usbs_read(const struct vm_sys *s, struct vm_usbs *ret)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, DEVICES);
-
-	*ret = (struct vm_usbs){ 0 };
-	if (top < 0)
-		return;
-	vm_sys_names(top, &names);
-	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
-	for (size_t i = 0; i < names.n; i++)
-		if (strchr(names.v[i], ':') == NULL && read_one(top, names.v[i], &ret->v[ret->n]))
-			ret->n++;
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
 }
 
 void vm_usbs_free(struct vm_usbs *u)
