@@ -6,20 +6,11 @@
 
 #include "guest/tune_cli.h"
 
-struct options {
-	struct vm_common common;
-	struct vm_tune_cli cli;
-};
-#define OFF(member) offsetof(struct options, cli.member)
-
 static const struct vm_opt options[] = {
-	{ .name = "live", .kind = VM_OPT_FLAG, .off = OFF(live), .help = "" },
-	{ .name = "config", .kind = VM_OPT_FLAG, .off = OFF(config), .same_line = 1, .help = "" },
-	{ .name = "current", .kind = VM_OPT_FLAG, .off = OFF(current), .same_line = 1,
-	  .help = " what to show or set (default: show both,\nset --current)" },
-	{ .name = "raw", .kind = VM_OPT_FLAG, .off = OFF(raw),
+	VM_TUNE_ROWS
+	{ .name = "raw", .kind = VM_OPT_FLAG, .off = VM_TUNE_OFF(raw),
 	  .help = "what the kernel's files say, with their paths" },
-	{ .name = "convert-shares", .kind = VM_OPT_FLAG, .off = OFF(convert),
+	{ .name = "convert-shares", .kind = VM_OPT_FLAG, .off = VM_TUNE_OFF(convert),
 	  .help = "map cpu_shares 2..262144 to cgroup v2's 1..10000" },
 	{ 0 },
 };
@@ -32,7 +23,7 @@ static const struct vm_program program;
 
 static int run(void *opaque, struct vm_err *err)
 {
-	struct options *o = opaque;
+	struct vm_tune_options *o = opaque;
 
 	return vm_cgroup_cli(&program, &o->common, &o->cli, err);
 }
@@ -50,7 +41,7 @@ static const struct vm_program program = {
 	    "or not at all.",
 	.options = options,
 	.operands = operands,
-	.size = sizeof(struct options),
+	.size = sizeof(struct vm_tune_options),
 	.changes = true,
 	.run = run,
 	.schema = "vm-cgroup/1",

@@ -6,23 +6,14 @@
 
 #include "guest/tune_cli.h"
 
-struct options {
-	struct vm_common common;
-	struct vm_tune_cli cli;
-};
-#define OFF(member) offsetof(struct options, cli.member)
-
 static const struct vm_opt options[] = {
-	{ .name = "live", .kind = VM_OPT_FLAG, .off = OFF(live), .help = "" },
-	{ .name = "config", .kind = VM_OPT_FLAG, .off = OFF(config), .same_line = 1, .help = "" },
-	{ .name = "current", .kind = VM_OPT_FLAG, .off = OFF(current), .same_line = 1,
-	  .help = " what to show or set (default: show both,\nset --current)" },
-	{ .name = "vcpu", .kind = VM_OPT_STR, .off = OFF(vcpu), .arg = "N", .help = "" },
-	{ .name = "iothread", .kind = VM_OPT_STR, .off = OFF(iothread), .arg = "ID", .same_line = 1,
+	VM_TUNE_ROWS
+	{ .name = "vcpu", .kind = VM_OPT_STR, .off = VM_TUNE_OFF(vcpu), .arg = "N", .help = "" },
+	{ .name = "iothread", .kind = VM_OPT_STR, .off = VM_TUNE_OFF(iothread), .arg = "ID", .same_line = 1,
 	  .help = "" },
-	{ .name = "emulator", .kind = VM_OPT_FLAG, .off = OFF(emulator), .same_line = 1,
+	{ .name = "emulator", .kind = VM_OPT_FLAG, .off = VM_TUNE_OFF(emulator), .same_line = 1,
 	  .help = "\nthe thread, as virsh's commands name it" },
-	{ .name = "cpulist", .kind = VM_OPT_STR, .off = OFF(cpulist), .arg = "CPUS",
+	{ .name = "cpulist", .kind = VM_OPT_STR, .off = VM_TUNE_OFF(cpulist), .arg = "CPUS",
 	  .help = "the CPUs of that thread" },
 	{ 0 },
 };
@@ -35,7 +26,7 @@ static const struct vm_program program;
 
 static int run(void *opaque, struct vm_err *err)
 {
-	struct options *o = opaque;
+	struct vm_tune_options *o = opaque;
 
 	return vm_pin_cli(&program, &o->common, &o->cli, err);
 }
@@ -49,7 +40,7 @@ static const struct vm_program program = {
 		   "together or not at all.",
 	.options = options,
 	.operands = operands,
-	.size = sizeof(struct options),
+	.size = sizeof(struct vm_tune_options),
 	.changes = true,
 	.run = run,
 	.schema = "vm-pin/1",

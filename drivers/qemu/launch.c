@@ -19,6 +19,7 @@
 #include <vm/alloc.h>
 #include <vm/cgroup.h>
 #include <vm/cleanup.h>
+#include <vm/sock.h>
 #include <vm/state.h>
 
 #include "confine/drop.h"
@@ -201,24 +202,9 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 static int send_pid(int control, pid_t pid, int pidfd)
 {
 	char text[32];
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} fds = { 0 };
-	struct iovec io = { .iov_base = text, .iov_len = (size_t)snprintf(text, sizeof(text),
-									   "pid %d", (int)pid) };
-	struct msghdr msg = {
-		.msg_iov = &io,
-		.msg_iovlen = 1,
-		.msg_control = fds.bytes,
-		.msg_controllen = sizeof(fds.bytes),
-	};
+	int n = snprintf(text, sizeof(text), "pid %d", (int)pid);
 
-	fds.head.cmsg_level = SOL_SOCKET;
-	fds.head.cmsg_type = SCM_RIGHTS;
-	fds.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&fds.head), &pidfd, sizeof(int));
-	return sendmsg(control, &msg, MSG_NOSIGNAL) < 0 ? -1 : 0;
+	return vm_sock_send_fd(control, text, (size_t)n, pidfd, 0);
 }
 
 static void exec_watcher(const char *path, const struct vm_watch_options *o, const int *fds)

@@ -589,8 +589,9 @@ static int refuse(struct vm_qmp *q, const struct pending *p, struct vm_err *err)
 			  "%s: %s", p->command, json_string_value(json_object_get(error, "desc")));
 }
 
-int vm_qmp_recv(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, json_t **ret_value,
-		struct vm_err *err)
+/* What `return` holds, and the text of it as QEMU wrote it; each where it is wanted. */
+static int take_reply(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline,
+		      json_t **ret_value, char **ret_text, struct vm_err *err)
 {
 	struct pending *p;
 	json_t *value;
@@ -603,28 +604,24 @@ int vm_qmp_recv(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, json
 		rc = refuse(q, p, err);
 	else if (ret_value != NULL)
 		*ret_value = json_incref(value);
+	else if (ret_text != NULL && p->text != NULL)
+		*ret_text = vm_take_ptr(&p->text);
+	else if (ret_text != NULL) /* the member's name was spelt with escapes */
+		*ret_text = json_dumps(value, JSON_ENCODE_ANY);
 	drop_pending(q, p);
 	return rc;
+}
+
+int vm_qmp_recv(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, json_t **ret_value,
+		struct vm_err *err)
+{
+	return take_reply(q, id, deadline, ret_value, NULL, err);
 }
 
 int vm_qmp_recv_text(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, char **ret_text,
 		     struct vm_err *err)
 {
-	struct pending *p;
-	json_t *value;
-	int rc = 0;
-
-	if (wait_reply(q, id, deadline, &p, err) < 0)
-		return -1;
-	value = json_object_get(p->root, "return");
-	if (value == NULL)
-		rc = refuse(q, p, err);
-	else if (p->text != NULL)
-		*ret_text = vm_take_ptr(&p->text);
-	else /* the member's name was spelt with escapes */
-		*ret_text = json_dumps(value, JSON_ENCODE_ANY);
-	drop_pending(q, p);
-	return rc;
+	return take_reply(q, id, deadline, NULL, ret_text, err);
 }
 
 int vm_qmp_call(struct vm_qmp *q, struct vm_deadline deadline, json_t **ret_value,

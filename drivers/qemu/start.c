@@ -263,7 +263,7 @@ static const struct step {
 	{ "commit", step_commit, true },
 };
 
-static void close_fds(struct vm_start *s)
+void vm_start_close_fds(struct vm_start *s)
 {
 	for (size_t i = 0; i < s->nfds; i++)
 		close(s->fds[i].from);
@@ -283,7 +283,7 @@ static void undo(struct vm_start *s)
 
 	vm_wait_shield();
 	vm_log_step("undo the start");
-	close_fds(s);
+	vm_start_close_fds(s);
 	vm_start_kill(s);
 	if (vm_undo_run(&s->undo, &err) < 0 ||
 	    vm_guest_finish(s->g, &last, vm_deadline_in(VM_UNDO_MS), &err) < 0)
@@ -294,7 +294,7 @@ static void undo(struct vm_start *s)
 
 static void close_start(struct vm_start *s)
 {
-	close_fds(s);
+	vm_start_close_fds(s);
 	for (size_t i = VM_WATCH_FD_END - VM_WATCH_FD_RUN; i < VM_COUNT(s->watch_fds); i++)
 		vm_cleanup_fd(&s->watch_fds[i]);
 	for (size_t i = 0; i < VM_COUNT(s->watch_files); i++)

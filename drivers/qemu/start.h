@@ -60,6 +60,8 @@ struct vm_start {
 };
 /* Gives QEMU a descriptor; `from` is owned by *s from here on. */
 void vm_start_inherit(struct vm_start *s, int from, int to);
+/* Closes what QEMU was to inherit: it has it now, or never will. */
+void vm_start_close_fds(struct vm_start *s);
 /* Records a step that holds something for the whole run: in the journal before it, in the record at commit. */
 int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct vm_err *err);
 

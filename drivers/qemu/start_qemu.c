@@ -131,13 +131,7 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 	if (vm_qemu_launch(&l, &s->launched, err) < 0)
 		return -1;
 	/* Nobody but QEMU keeps these: `alive` says that it lives, the sockets' end that it died. */
-	for (size_t i = 0; i < s->nfds; i++)
-		close(s->fds[i].from);
-	free(s->fds);
-	s->fds = NULL;
-	s->nfds = 0;
-	s->alive = -1;
-	vm_cleanup_fd(&s->messages_write);
+	vm_start_close_fds(s);
 	if (l.watch != NULL)
 		vm_cleanup_fd(&s->watch_lock);
 	log_command(s);

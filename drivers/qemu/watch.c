@@ -141,7 +141,7 @@ static void go_on(struct watch *w)
 	send_qmp(w, "\"cont\"");
 }
 
-static void act(struct watch *w, enum vm_watch_todo todo);
+static void act(struct watch *w, enum vm_watch_deed deed);
 static void end_dump(struct watch *w);
 
 /* A dump that cannot be made does not keep the policy from being carried out. */
@@ -167,9 +167,9 @@ static void end_dump(struct watch *w)
 		act(w, vm_watch_event(&w->life, w->o, w->run, completed, sizeof(completed) - 1));
 }
 
-static void act(struct watch *w, enum vm_watch_todo todo)
+static void act(struct watch *w, enum vm_watch_deed deed)
 {
-	switch (todo) {
+	switch (deed) {
 	case VM_WATCH_NOTHING:
 		break;
 	case VM_WATCH_DO_RESTART:

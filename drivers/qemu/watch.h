@@ -86,7 +86,7 @@ void vm_watch_log_close(struct vm_watch_log *l);
 int vm_watch_dump(const struct vm_state *s, const char *name, int qmp, struct vm_err *err);
 
 /* What QEMU's events say about the guest. */
-enum vm_watch_todo {
+enum vm_watch_deed {
 	VM_WATCH_NOTHING,
 	VM_WATCH_DO_RESTART, /* system_reset and cont */
 	VM_WATCH_DO_QUIT,    /* end QEMU */
@@ -104,7 +104,7 @@ struct vm_watch_life {
 	char end[32];		 /* reason of the end to come; "" = not known */
 };
 /* Follows one event line; run_fd: for a wanted reboot (see VM_WANTED_FILE). */
-enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch_options *o,
+enum vm_watch_deed vm_watch_event(struct vm_watch_life *l, const struct vm_watch_options *o,
 				  int run_fd, const char *line, size_t len);
 /* life->end of a guest that was restarted too often; it stays, whatever QEMU says of its end. */
 #define VM_WATCH_RESTART_LIMIT "restart-limit"

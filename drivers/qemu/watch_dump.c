@@ -11,6 +11,7 @@
 
 #include <vm/cleanup.h>
 #include <vm/file.h>
+#include <vm/sock.h>
 
 #define DUMP_DIR  "dump"
 #define NAME_SIZE 40
@@ -65,28 +66,6 @@ static int open_dump(const struct vm_state *s, const char *name, struct vm_err *
 	return fd < 0 ? vm_err_sys(err, "create %s/%s", DUMP_DIR, file) : fd;
 }
 
-/* getfd takes the descriptor that comes with its bytes. */
-static int send_with_fd(int qmp, const char *text, int fd)
-{
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec io = { .iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text) };
-	struct msghdr msg = {
-		.msg_iov = &io,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-	return sendmsg(qmp, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
-}
-
 /* Source: getfd of qapi/misc.json, dump-guest-memory of qapi/dump.json, QEMU 7.2. */
 int vm_watch_dump(const struct vm_state *s, const char *name, int qmp, struct vm_err *err)
 {
@@ -97,7 +76,8 @@ int vm_watch_dump(const struct vm_state *s, const char *name, int qmp, struct vm
 
 	if (fd < 0)
 		return -1;
-	if (send_with_fd(qmp, give, fd) < 0 ||
+	/* getfd takes the descriptor that comes with its bytes. */
+	if (vm_sock_send_fd(qmp, give, sizeof(give) - 1, fd, MSG_DONTWAIT) < 0 ||
 	    send(qmp, begin, sizeof(begin) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return vm_err_sys(err, "ask QEMU for a dump");
 	return 0;

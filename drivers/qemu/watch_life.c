@@ -71,7 +71,7 @@ static void set_status(struct vm_watch_life *l, enum vm_life life, const char *r
 	l->dirty = true;
 }
 
-static enum vm_watch_todo todo_of(enum vm_watch_policy policy)
+static enum vm_watch_deed deed_of(enum vm_watch_policy policy)
 {
 	switch (policy) {
 	case VM_WATCH_RESTART:
@@ -101,7 +101,7 @@ bool vm_wanted(int run_fd, const char *what)
 	return n > 0 && strcmp(word, what) == 0;
 }
 
-static enum vm_watch_todo on_shutdown(struct vm_watch_life *l, const struct vm_watch_options *o,
+static enum vm_watch_deed on_shutdown(struct vm_watch_life *l, const struct vm_watch_options *o,
 				      int run_fd, const char *line, size_t len, uint64_t time_us)
 {
 	const struct cause *c = &causes[VM_COUNT(causes) - 1];
@@ -124,18 +124,18 @@ static enum vm_watch_todo on_shutdown(struct vm_watch_life *l, const struct vm_w
 		return VM_WATCH_DO_RESTART;
 	switch (c->rule) {
 	case RULE_POWEROFF:
-		return todo_of(o->poweroff);
+		return deed_of(o->poweroff);
 	case RULE_REBOOT:
-		return todo_of(o->reboot);
+		return deed_of(o->reboot);
 	case RULE_CRASH:
-		return todo_of(o->crash);
+		return deed_of(o->crash);
 	case RULE_END:
 		break;
 	}
 	return VM_WATCH_DO_QUIT;
 }
 
-static enum vm_watch_todo on_panic(struct vm_watch_life *l, const struct vm_watch_options *o,
+static enum vm_watch_deed on_panic(struct vm_watch_life *l, const struct vm_watch_options *o,
 				   const char *line, size_t len, uint64_t time_us)
 {
 	/* "run": QEMU goes on; "poweroff": a SHUTDOWN follows. */
@@ -146,22 +146,22 @@ static enum vm_watch_todo on_panic(struct vm_watch_life *l, const struct vm_watc
 	if (l->stopping)
 		return VM_WATCH_DO_QUIT;
 	if (!o->dump)
-		return todo_of(o->crash);
+		return deed_of(o->crash);
 	l->dumping = true;
 	return VM_WATCH_DO_DUMP;
 }
 
 /* Of a dump that somebody else asked for nothing follows. */
-static enum vm_watch_todo on_dumped(struct vm_watch_life *l, const struct vm_watch_options *o)
+static enum vm_watch_deed on_dumped(struct vm_watch_life *l, const struct vm_watch_options *o)
 {
 	if (!l->dumping)
 		return VM_WATCH_NOTHING;
 	l->dumping = false;
-	return l->stopping ? VM_WATCH_DO_QUIT : todo_of(o->crash);
+	return l->stopping ? VM_WATCH_DO_QUIT : deed_of(o->crash);
 }
 
 /* Of a guest that runs it changes nothing. */
-static enum vm_watch_todo on_reset(struct vm_watch_life *l, const char *line, size_t len,
+static enum vm_watch_deed on_reset(struct vm_watch_life *l, const char *line, size_t len,
 				   uint64_t time_us)
 {
 	bool host = vm_json_is(vm_json_find(line, len, "data.reason"), "\"host-qmp-system-reset\"");
@@ -175,7 +175,7 @@ static enum vm_watch_todo on_reset(struct vm_watch_life *l, const char *line, si
 	return l->restarting ? VM_WATCH_DO_GO_ON : VM_WATCH_DO_REARM;
 }
 
-enum vm_watch_todo vm_watch_event(struct vm_watch_life *l, const struct vm_watch_options *o,
+enum vm_watch_deed vm_watch_event(struct vm_watch_life *l, const struct vm_watch_options *o,
 				  int run_fd, const char *line, size_t len)
 {
 	char event[40];

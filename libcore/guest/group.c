@@ -31,10 +31,9 @@ int vm_guest_group_open(const struct vm_guest *g, struct vm_cgroup *ret, struct 
 
 char *vm_guest_group_tag(const struct vm_state *s)
 {
-	VM_AUTO_FREE char *usual = vm_xasprintf("/run/vm/%s", s->driver);
 	uint32_t h = 0x811c9dc5u; /* FNV-1a */
 
-	if (strcmp(s->run_path, usual) == 0)
+	if (vm_state_usual(s))
 		return NULL;
 	for (const char *c = s->run_path; *c != 0; c++)
 		h = (h ^ (unsigned char)*c) * 0x01000193u;

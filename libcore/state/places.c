@@ -16,6 +16,8 @@
 
 #include "state/internal.h"
 
+#define SYSTEM_RUN "/run"
+
 /* Local drivers keep their guests here; the table of what they can do is driver.h's. */
 static const char *const local_drivers[] = {"qemu"};
 
@@ -224,7 +226,7 @@ static int trees_find(bool session, struct tree t[TREES], struct vm_err *err)
 
 	if (!session) {
 		t[ETC] = (struct tree){vm_state_path(VM_SYSCONFDIR), "vm", 0755};
-		t[RUN] = (struct tree){vm_state_path("/run"), "vm", 0750};
+		t[RUN] = (struct tree){vm_state_path(SYSTEM_RUN), "vm", 0750};
 		t[LIB] = (struct tree){vm_state_path("/var/lib"), "vm", 0755};
 		t[LOG] = (struct tree){vm_state_path("/var/log"), "vm", 0750};
 		return 0;
@@ -313,6 +315,13 @@ int vm_state_open(const char *connect, enum vm_state_access access, struct vm_st
 	*ret = s;
 	s = VM_STATE_INIT;
 	return 0;
+}
+
+bool vm_state_usual(const struct vm_state *s)
+{
+	VM_AUTO_FREE char *usual = vm_xasprintf(SYSTEM_RUN "/vm/%s", s->driver);
+
+	return strcmp(s->run_path, usual) == 0;
 }
 
 void vm_state_close(struct vm_state *s)

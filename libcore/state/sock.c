@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,6 +54,31 @@ int vm_sock_connect(int dirfd, const char *name, struct vm_deadline deadline, in
 		return vm_err_sys(err, "fcntl %s", name);
 	*ret_fd = vm_take_fd(&fd);
 	return 0;
+}
+
+int vm_sock_send_fd(int sock, const void *bytes, size_t len, int fd, int flags)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec io = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+	struct msghdr msg = {
+		.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n;
+
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+	n = sendmsg(sock, &msg, flags | MSG_NOSIGNAL);
+	if (n >= 0 && (size_t)n < len)
+		errno = EAGAIN;
+	return n < 0 || (size_t)n < len ? -1 : 0;
 }
 
 int vm_sock_listen(int dirfd, const char *name, int backlog, int *ret_fd, struct vm_err *err)

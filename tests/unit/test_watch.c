@@ -62,7 +62,7 @@ static int unscratch(void **state)
 	return vm_tree_remove(tmp, strrchr(path, '/') + 1, &err);
 }
 
-static enum vm_watch_todo feed(struct vm_watch_life *l, const struct vm_watch_options *o, int fd,
+static enum vm_watch_deed feed(struct vm_watch_life *l, const struct vm_watch_options *o, int fd,
 			       const char *line)
 {
 	return vm_watch_event(l, o, fd, line, strlen(line));
@@ -134,7 +134,7 @@ static void test_policies(void **state)
 	static const struct {
 		const char *line;
 		enum vm_watch_policy poweroff, reboot, crash;
-		enum vm_watch_todo todo;
+		enum vm_watch_deed deed;
 		const char *end;
 	} cases[] = {
 		{ SHUTDOWN(1, "guest-shutdown"), VM_WATCH_DESTROY, VM_WATCH_RESTART, VM_WATCH_RESTART,
@@ -168,11 +168,11 @@ static void test_policies(void **state)
 					      .crash = cases[i].crash };
 		struct vm_watch_life l = { .status = { .life = VM_RUNNING } };
 
-		assert_int_equal(feed(&l, &o, *(int *)*state, cases[i].line), cases[i].todo);
+		assert_int_equal(feed(&l, &o, *(int *)*state, cases[i].line), cases[i].deed);
 		assert_string_equal(l.end, cases[i].end);
 		/* whatever the policy: a guest that is being stopped does not come back */
 		l = (struct vm_watch_life){ .stopping = true };
-		if (cases[i].todo == VM_WATCH_DO_RESTART)
+		if (cases[i].deed == VM_WATCH_DO_RESTART)
 			assert_int_equal(feed(&l, &o, *(int *)*state, cases[i].line), VM_WATCH_DO_QUIT);
 	}
 }

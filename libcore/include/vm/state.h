@@ -63,6 +63,8 @@ enum vm_state_access {
 int vm_state_open(const char *connect, enum vm_state_access access, struct vm_state *ret,
 		  struct vm_err *err);
 void vm_state_close(struct vm_state *s);
+/* Is run_path the system's own, not one below $VM_ROOT or of a session? */
+bool vm_state_usual(const struct vm_state *s);
 /* A place of the host below $VM_ROOT, e.g. "/run/libvirt/qemu". Owned. */
 char *vm_state_path(const char *absolute);
 
