@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <vm/alloc.h>
@@ -352,7 +351,6 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 		.qemu_group = VM_CGROUP_ENTRY_INIT,
 		.watch_group = VM_CGROUP_ENTRY_INIT,
 	};
-	pid_t warm = o->dry_run ? -1 : vm_cgroup_warm();
 	int r = 0;
 
 	for (size_t i = 0; i < VM_COUNT(s.watch_fds); i++)
@@ -368,8 +366,6 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 			r = vm_err_sys(err, "start");
 		}
 	}
-	while (warm > 0 && waitpid(warm, NULL, 0) < 0 && errno == EINTR)
-		;
 	if (r < 0 && s.changed)
 		undo(&s);
 	if (r == 0 && o->foreground && !o->dry_run)

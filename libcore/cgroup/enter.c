@@ -8,10 +8,10 @@
 
 #include <vm/cleanup.h>
 
-static int open_procs(const struct vm_cgroup *c, size_t i, enum vm_cgroup_part part, int *ret,
-		      struct vm_err *err)
+static int open_members(const struct vm_cgroup *c, size_t i, enum vm_cgroup_part part,
+			const char *file, int *ret, struct vm_err *err)
 {
-	*ret = openat(c->at[i].fd[part], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	*ret = openat(c->at[i].fd[part], file, O_WRONLY | O_CLOEXEC);
 	return *ret < 0 ? vm_err_sys(err, "open group %s/%s of %s", c->path, vm_cgroup_parts[part],
 				     c->host.v[i].mount)
 			: 0;
@@ -28,12 +28,12 @@ int vm_cgroup_entry_open(const struct vm_cgroup *c, enum vm_cgroup_part part,
 		if (!c->at[i].there)
 			continue;
 		if (c->host.v[i].v2) {
-			r = open_procs(c, i, part, &e.into_procs, err);
+			r = open_members(c, i, part, "cgroup.procs", &e.into_procs, err);
 			e.into = fcntl(c->at[i].fd[part], F_DUPFD_CLOEXEC, 3);
 			if (r == 0 && e.into < 0)
 				r = vm_err_sys(err, "open group %s", c->path);
 		} else {
-			r = open_procs(c, i, part, &e.procs[e.n], err);
+			r = open_members(c, i, part, "tasks", &e.tasks[e.n], err);
 			e.n += r == 0;
 		}
 		if (r < 0) {
@@ -50,7 +50,7 @@ void vm_cgroup_entry_close(struct vm_cgroup_entry *e)
 	vm_cleanup_fd(&e->into);
 	vm_cleanup_fd(&e->into_procs);
 	while (e->n > 0)
-		vm_cleanup_fd(&e->procs[--e->n]);
+		vm_cleanup_fd(&e->tasks[--e->n]);
 }
 
 int vm_cgroup_enter(const struct vm_cgroup_entry *e, bool in_v2)
@@ -58,7 +58,7 @@ int vm_cgroup_enter(const struct vm_cgroup_entry *e, bool in_v2)
 	if (!in_v2 && e->into_procs >= 0 && write(e->into_procs, "0", 1) != 1)
 		return errno;
 	for (size_t i = 0; i < e->n; i++)
-		if (write(e->procs[i], "0", 1) != 1)
+		if (write(e->tasks[i], "0", 1) != 1)
 			return errno;
 	return 0;
 }

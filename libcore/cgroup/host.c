@@ -214,28 +214,3 @@ int vm_cgroup_of_pid(const struct vm_cgroup_hier *hier, pid_t pid, char **ret, s
 	*ret = path != NULL ? vm_cgroup_seen(hier->root, path) : NULL;
 	return 0;
 }
-
-pid_t vm_cgroup_warm(void)
-{
-	struct vm_cgroup_host h = VM_CGROUP_HOST_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
-	pid_t pid = fork();
-
-	if (pid != 0)
-		return pid;
-	/* No lock of a starter that is killed is to be held on here. */
-	close_range(3, ~0u, 0);
-	if (vm_cgroup_host_open(-1, &h, &ignored) < 0)
-		_exit(0);
-	for (size_t i = 0; i < h.n; i++) {
-		VM_AUTO_FREE char *path = NULL;
-
-		/* v2's groups are not moved into, but cloned into. */
-		if (h.v[i].v2 || h.v[i].self == NULL)
-			continue;
-		path = vm_xasprintf("%s%s/cgroup.procs", h.v[i].mount, h.v[i].self);
-		vm_kfile_write(AT_FDCWD, path, "0", &ignored);
-		break;
-	}
-	_exit(0);
-}

@@ -78,12 +78,6 @@ const char *vm_cgroup_host_kind(const struct vm_cgroup_host *h);
  * VM_NOT_FOUND: no such process. */
 int vm_cgroup_of_pid(const struct vm_cgroup_hier *h, pid_t pid, char **ret, struct vm_err *err);
 
-/*
- * The first move of a process on v1 after a while waits for the kernel's other CPUs (5 to 30 ms), those soon after do
- * not.  This lets a child wait, which stays where it is, so that a start need not.  To be waited for; -1 = none.
- */
-pid_t vm_cgroup_warm(void);
-
 /* ---- names ---- */
 /*
  * Directory name of a guest's group: characters outside [A-Za-z0-9.-] are dropped, as are leading and
@@ -167,7 +161,7 @@ char *vm_cgroup_dir_path(const struct vm_cgroup *c, size_t hier, enum vm_cgroup_
 struct vm_cgroup_entry {
 	int into;	/* directory for clone3()'s CLONE_INTO_CGROUP; -1 = no v2 group */
 	int into_procs; /* its cgroup.procs, for a child that was not cloned into it */
-	int procs[VM_CGROUP_HIERS_MAX]; /* cgroup.procs of each v1 group */
+	int tasks[VM_CGROUP_HIERS_MAX]; /* `tasks` of each v1 group */
 	size_t n;
 };
 #define VM_CGROUP_ENTRY_INIT ((struct vm_cgroup_entry){ .into = -1, .into_procs = -1 })
@@ -176,8 +170,11 @@ int vm_cgroup_entry_open(const struct vm_cgroup *c, enum vm_cgroup_part part,
 			 struct vm_cgroup_entry *ret, struct vm_err *err);
 void vm_cgroup_entry_close(struct vm_cgroup_entry *e);
 /*
- * Moves the calling process there; in_v2: it was cloned into the v2 group.  0, or an errno.  Async-signal-safe: for
- * a child between fork and exec.
+ * Moves the calling process, which has one thread, there; in_v2: it was cloned into the v2 group.  0, or an errno.
+ * Async-signal-safe: for a child between fork and exec.
+ *
+ * On v1 the thread moves itself by `tasks`: for that alone the kernel does not wait until all CPUs have seen that a
+ * group of threads moves (5 to 50 ms).  Source: cgroup_procs_write_start(), Linux kernel/cgroup/cgroup.c.
  */
 int vm_cgroup_enter(const struct vm_cgroup_entry *e, bool in_v2);
 
