@@ -340,6 +340,14 @@ ${2:-}
 END
 }
 
+# Does PID run no code any more?  Its first thread may be a zombie before the others let go of what they hold.
+process_ended() {
+	case $(ps -o stat= -p "$1") in
+	'') ;;
+	Z*) [ "$(ls "/proc/$1/task" 2>/dev/null | wc -l)" -le 1 ] ;;
+	*) false ;;
+	esac
+}
 guest_tell() { printf '%s\n' "$2" >"$T/$1.serial.in"; }
 guest_says() { grep -Eq -e "$2" "$T/$1.console"; }
 

@@ -14,12 +14,6 @@ f_prepare() {
 	: >"$T/$f_guest.console"
 	vm-define -q "$T/guest.xml"
 }
-ended() {
-	case $(ps -o stat= -p "$1") in
-	'' | Z*) ;;
-	*) false ;;
-	esac
-}
 f_command() { "$@" vm-start -q "$f_guest"; }
 # The guest gets up, then powers off; a guest that never came, or a watcher that is gone, changes nothing here.
 f_during() {
@@ -29,7 +23,7 @@ f_during() {
 	timeout 5 vm-shutdown -q "$f_guest" 2>/dev/null || return 0
 	# It obeys. Were it still up when the next command looks, that had nothing to clear up yet, and nobody would later.
 	tries=100
-	until ended "$qemu" || [ $((tries -= 1)) -eq 0 ]; do sleep 0.05; done
+	until process_ended "$qemu" || [ $((tries -= 1)) -eq 0 ]; do sleep 0.05; done
 }
 f_converge() { "$@" vm-start -q --if-needed "$f_guest"; }
 f_finish() { vm-destroy -q "$f_guest"; }

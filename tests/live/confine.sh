@@ -12,7 +12,7 @@ owner() { stat -c '%u:%g %a' "$1"; }
 kill_both() {
 	killed=$(vm-info --get=pid "$1")
 	kill -KILL "$(awk '/^PPid/ { print $2 }' "/proc/$killed/status")" "$killed"
-	wait_for 10 "$1 and its watcher are dead" sh -c "! [ -d /proc/$killed/fd ] || [ -z \"\$(cat /proc/$killed/cmdline)\" ]"
+	wait_for 10 "$1 and its watcher are dead" process_ended "$killed"
 }
 user_of() { stat -c %u "/proc/$1"; }
 

@@ -8,7 +8,6 @@ define() { guest_xml "$@" >"$T/$1.xml" && vm-define -q "$T/$1.xml"; }
 record() { sed -n "s/^$2=//p" "$VM_ROOT/run/vm/qemu/$1/record"; }
 state_is() { [ "$(vm-info --get=state "$1")" = "$2" ]; }
 reason() { vm-info --get=reason "$1"; }
-gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]; }
 tell() { timeout 5 sh -c 'printf "%s\n" "$2" >"$1"' sh "$T/$1.serial.in" "$2"; }
 # the guest has booted, this run of it: what it said before may come late
 nonce=0
@@ -31,7 +30,7 @@ kill -TERM "$watcher"
 kill -HUP "$watcher"
 kill -INT "$watcher"
 sleep 0.2
-not_ok "signals do not end it" gone "$watcher"
+not_ok "signals do not end it" process_ended "$watcher"
 # clean pages of the program are the page cache's, and count or not by whether another watcher runs
 private=$(awk '/^Private_Dirty/ {n += $2} END {print n}' /proc/"$watcher"/smaps_rollup)
 ok "it needs $private KB of its own" test "$private" -le "${VM_TEST_WATCHER_KB:-300}"
@@ -40,7 +39,7 @@ is "$?" 0 "events.jsonl has QEMU's events"
 
 # ---- killed ----
 kill -9 "$watcher"
-wait_for 5 "killed" gone "$watcher"
+wait_for 5 "killed" process_ended "$watcher"
 ok "the guest goes on" state_is g running
 tell g ping
 wait_for 5 "it answers" guest_says g '^pong'
@@ -59,9 +58,9 @@ ok "run directory" test ! -e "$run_dir/g"
 vm-start -q g
 watcher=$(record g watcher) pid=$(record g pid)
 kill -9 "$watcher"
-wait_for 5 "the watcher is gone" gone "$watcher"
+wait_for 5 "the watcher is gone" process_ended "$watcher"
 kill -9 "$pid"
-wait_for 5 "QEMU is gone" gone "$pid"
+wait_for 5 "QEMU is gone" process_ended "$pid"
 wait_for 5 "it is stale" state_is g stale
 like "$(vm-list --all)" "^[0-9-]+	stale	g" "vm-list says so too"
 status_is 0 vm-start g
@@ -75,7 +74,7 @@ ok "run directory" test ! -e "$run_dir/g"
 vm-start -q g
 watcher=$(record g watcher) pid=$(record g pid)
 kill -9 "$watcher" "$pid"
-wait_for 5 "QEMU is gone" gone "$pid"
+wait_for 5 "QEMU is gone" process_ended "$pid"
 status_is 0 vm-destroy g
 ok "vm-destroy clears up a stale guest" test ! -e "$run_dir/g"
 
@@ -87,7 +86,7 @@ status_is 0 vm-suspend g
 ok "paused is on record" state_is g paused
 status_is 0 vm-destroy g
 kill -CONT "$watcher"
-wait_for 5 "it ends" gone "$watcher"
+wait_for 5 "it ends" process_ended "$watcher"
 ok "run directory" test ! -e "$run_dir/g"
 
 # ---- --no-watch ----
@@ -109,7 +108,7 @@ vm-start -q --no-watch g
 pid=$(record g pid)
 listens g
 tell g poweroff
-wait_for 10 "it powers off by itself" gone "$pid"
+wait_for 10 "it powers off by itself" process_ended "$pid"
 wait_for 5 "it is stale until somebody clears up" state_is g stale
 status_is 0 vm-start --no-watch g
 vm-destroy -q g
@@ -168,7 +167,7 @@ if command -v socat >/dev/null; then
 	wait_for 10 "READY=1" grep -q 'READY=1' "$T/notify"
 	pid=$(record g pid)
 	kill -9 "$service"
-	wait_for 5 "--autodestroy: QEMU ends with its service" gone "$pid"
+	wait_for 5 "--autodestroy: QEMU ends with its service" process_ended "$pid"
 	wait "$service" 2>/dev/null
 	vm-repair -q g
 	kill "$socat"

@@ -7,7 +7,6 @@ command -v socat >/dev/null || skip_all "no socat"
 define() { guest_xml "$@" >"$T/$1.xml" && vm-define -q "$T/$1.xml"; }
 record() { sed -n "s/^$2=//p" "$VM_ROOT/run/vm/qemu/$1/record"; }
 state_is() { [ "$(vm-info --get=state "$1")" = "$2" ]; }
-gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]; }
 run_dir=$VM_ROOT/run/vm/qemu
 took() { # MS COMMAND...: and at most that long
 	tap_limit=$1
@@ -108,7 +107,7 @@ wait_for 5 "the start is under way" grep -q '^phase=starting' "$run_dir/slow/rec
 qemu=$(record slow pid)
 kill -9 "$starter"
 wait "$starter" 2>/dev/null
-wait_for 5 "kill -9: the watcher undoes it" gone "$qemu"
+wait_for 5 "kill -9: the watcher undoes it" process_ended "$qemu"
 wait_for 5 "it is off" state_is slow shutoff
 wait_for 5 "run directory" test ! -e "$run_dir/slow"
 vm-start --no-watch --timeout=30 slow >/dev/null 2>&1 &
@@ -118,7 +117,7 @@ qemu=$(record slow pid)
 kill -9 "$starter"
 wait "$starter" 2>/dev/null
 status_is 0 vm-repair slow
-ok "kill -9 without a watcher: vm-repair undoes it" gone "$qemu"
+ok "kill -9 without a watcher: vm-repair undoes it" process_ended "$qemu"
 ok "run directory" test ! -e "$run_dir/slow"
 
 # ---- a QEMU that lets go of its lock and lives on ----
@@ -142,9 +141,9 @@ END
 	ok "it starts" vm-start -q liar
 	old=$(record liar pid)
 	wait_for 10 "its lock is free, though it lives" state_is liar stale
-	not_ok "it lives" gone "$old"
+	not_ok "it lives" process_ended "$old"
 	status_is 0 vm-start liar
-	ok "the old one was ended before the new one started" gone "$old"
+	ok "the old one was ended before the new one started" process_ended "$old"
 	ok "it runs once" state_is liar running
 	vm-destroy -q liar
 else
