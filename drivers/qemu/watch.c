@@ -501,9 +501,10 @@ static void finish(struct watch *w)
 
 	vm_watch_end_reason(&w->life, w->run, w->wait_status, last.reason);
 	snprintf(data, sizeof(data), "{\"reason\":\"%s\",\"status\":%d}", last.reason, w->wait_status);
+	/* The line is what a command that ended QEMU waits for before it goes on. */
+	vm_status_write(w->run, &last, &err);
 	vm_events_append_own(&w->events, "ended", data, &err);
 	vm_events_writer_close(&w->events);
-	vm_status_write(w->run, &last, &err);
 	vm_watch_log_note(&w->log, "QEMU ended: %s", last.reason);
 	if (give_back(w, &last, &err) < 0)
 		vm_watch_log_note(&w->log, "cannot give back what the guest held: %s (vm-repair)",

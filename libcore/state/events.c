@@ -49,19 +49,19 @@ int vm_event_parse(char *line, size_t len, struct vm_event_line *ret)
 }
 
 /* The file's first line: its number of earlier events. */
-static int parse_head(const struct vm_event_line *ev, uint64_t *ret_first, struct vm_err *err)
+static int parse_head(const char *file, const struct vm_event_line *ev, uint64_t *ret_first,
+		      struct vm_err *err)
 {
 	uint64_t format;
 
 	if (!ev->own || strcmp(ev->name, "open") != 0 ||
 	    !vm_json_u64(vm_json_find(ev->text, ev->len, "data.format"), &format) ||
 	    !vm_json_u64(vm_json_find(ev->text, ev->len, "data.first"), ret_first))
-		return vm_err_set(err, VM_BAD_INPUT, "%s: the first line is not \"open\"",
-				  VM_EVENTS_FILE);
+		return vm_err_set(err, VM_BAD_INPUT, "%s: the first line is not \"open\"", file);
 	if (format > VM_EVENTS_FORMAT)
 		return vm_err_set(err, VM_UNSUPPORTED,
 				  "%s: has format %" PRIu64 ", this program knows %d",
-				  VM_EVENTS_FILE, format, VM_EVENTS_FORMAT);
+				  file, format, VM_EVENTS_FORMAT);
 	return 0;
 }
 
@@ -255,23 +255,43 @@ int vm_events_append_started(struct vm_events_writer *w, pid_t pid, struct vm_er
 
 /* ---- reading ---- */
 
+static int reader_open(struct vm_events_reader *r, int dirfd, bool history, struct vm_err *err)
+{
+	const struct vm_event_line *line;
+
+	r->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+	if (r->dirfd < 0)
+		return vm_err_sys(err, "duplicate a descriptor");
+	r->buf = vm_xmalloc(VM_EVENTS_BUFFER);
+	r->old = history;
+	r->drop = !history;
+	if (r->drop && vm_events_next(r, &line, err) < 0) {
+		vm_events_close(r);
+		return -1;
+	}
+	r->drop = false;
+	r->lost = 0;
+	return 0;
+}
+
 int vm_events_open(int run_fd, bool history, struct vm_events_reader *ret, struct vm_err *err)
 {
 	struct vm_events_reader r = VM_EVENTS_READER_INIT;
-	const struct vm_event_line *line;
 
-	r.dirfd = fcntl(run_fd, F_DUPFD_CLOEXEC, 3);
-	if (r.dirfd < 0)
-		return vm_err_sys(err, "duplicate a descriptor");
-	r.buf = vm_xmalloc(VM_EVENTS_BUFFER);
-	r.old = history;
-	r.drop = !history;
-	if (r.drop && vm_events_next(&r, &line, err) < 0) {
-		vm_events_close(&r);
+	if (reader_open(&r, run_fd, history, err) < 0)
 		return -1;
-	}
-	r.drop = false;
-	r.lost = 0;
+	*ret = r;
+	return 0;
+}
+
+int vm_ends_open(int place_fd, bool history, struct vm_events_reader *ret, struct vm_err *err)
+{
+	struct vm_events_reader r = VM_EVENTS_READER_INIT;
+
+	r.file = VM_ENDS_FILE;
+	r.old_file = VM_ENDS_OLD;
+	if (reader_open(&r, place_fd, history, err) < 0)
+		return -1;
 	*ret = r;
 	return 0;
 }
@@ -295,13 +315,13 @@ bool vm_events_gone(const struct vm_events_reader *r)
 static int open_file(struct vm_events_reader *r, struct vm_err *err)
 {
 	if (r->old)
-		r->fd = openat(r->dirfd, VM_EVENTS_OLD, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r->fd = openat(r->dirfd, r->old_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (r->fd < 0) {
 		r->old = false;
-		r->fd = openat(r->dirfd, VM_EVENTS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r->fd = openat(r->dirfd, r->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	}
 	if (r->fd < 0)
-		return errno == ENOENT ? 1 : vm_err_sys(err, "open %s", VM_EVENTS_FILE);
+		return errno == ENOENT ? 1 : vm_err_sys(err, "open %s", r->file);
 	r->headed = r->skip = false;
 	r->len = r->used = 0;
 	return 0;
@@ -314,7 +334,7 @@ static bool is_replaced(const struct vm_events_reader *r)
 
 	if (fstat(r->fd, &mine) < 0)
 		return true;
-	if (fstatat(r->dirfd, VM_EVENTS_FILE, &now, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(r->dirfd, r->file, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	return mine.st_dev != now.st_dev || mine.st_ino != now.st_ino;
 }
@@ -360,7 +380,7 @@ static int next_line(struct vm_events_reader *r, char **ret_line, size_t *ret_le
 		}
 		n = fill(r);
 		if (n < 0)
-			return vm_err_sys(err, "read %s", VM_EVENTS_FILE);
+			return vm_err_sys(err, "read %s", r->file);
 		if (n > 0)
 			continue;
 		/* What was written between our last read and the rename is still to be read. */
@@ -378,9 +398,8 @@ static int on_head(struct vm_events_reader *r, char *line, size_t len, struct vm
 	uint64_t first;
 
 	if (vm_event_parse(line, len, &head) > 0)
-		return vm_err_set(err, VM_BAD_INPUT, "%s: the first line is no event",
-				  VM_EVENTS_FILE);
-	if (parse_head(&head, &first, err) < 0)
+		return vm_err_set(err, VM_BAD_INPUT, "%s: the first line is no event", r->file);
+	if (parse_head(r->file, &head, &first, err) < 0)
 		return -1;
 	/* Fewer than we have seen: the guest was started anew. */
 	if (first > r->number)

@@ -15,17 +15,20 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
+#include <vm/json.h>
 #include <vm/log.h>
 
+#include "state/follow_ends.h"
 #include "state/follow_sock.h"
 
 #define GUEST_MASK (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR)
 /* IN_DELETE: a directory that we hold open tells nothing of its own removal. */
-#define PLACE_MASK (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
+#define PLACE_MASK (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MODIFY | IN_ONLYDIR)
 
 struct vm_follow_guest {
 	char *name;
 	int dir, watch;
+	pid_t pid; /* of QEMU; 0 = not known */
 	int pidfd; /* of QEMU; -1 = not known, or its end was told already */
 	bool dirty, pending, bad;
 	struct vm_events_reader reader;
@@ -89,15 +92,29 @@ static void watch_process(struct vm_follow_guest *g)
 		g->ran = true;
 		g->ended = false;
 	}
-	if (g->pidfd < 0 && (!vm_record_get_procid(&r, VM_KEY_PID, &qemu) ||
-			     vm_procid_open(&qemu, &g->pidfd, &ignored) != 0))
+	if (!vm_record_get_procid(&r, VM_KEY_PID, &qemu))
+		return;
+	/* its file may still have to tell of the run before */
+	if (g->pid == 0)
+		g->pid = qemu.pid;
+	if (g->pidfd < 0 && vm_procid_open(&qemu, &g->pidfd, &ignored) != 0)
 		g->pidfd = -1;
 }
 
-static bool is_followed(const struct vm_follow *f, const char *name)
+static struct vm_follow_guest *find_guest(const struct vm_follow *f, const char *name)
 {
 	for (size_t i = 0; i < f->n_guests; i++)
 		if (strcmp(f->guests[i].name, name) == 0)
+			return &f->guests[i];
+	return NULL;
+}
+
+static bool is_wanted(const struct vm_follow *f, const char *name)
+{
+	if (f->names == NULL)
+		return true;
+	for (size_t i = 0; i < f->n_names; i++)
+		if (strcmp(f->names[i], name) == 0)
 			return true;
 	return false;
 }
@@ -112,7 +129,7 @@ static int guest_add(struct vm_follow *f, const char *name, struct vm_err *err)
 				    .reader = VM_EVENTS_READER_INIT,
 				    .sock = VM_FOLLOW_SOCK_INIT};
 
-	if (is_followed(f, name))
+	if (find_guest(f, name) != NULL)
 		return 0;
 	g.dir = openat(f->run, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (g.dir < 0)
@@ -167,6 +184,7 @@ static int find_place(struct vm_follow *f, struct vm_err *err)
 			return -1;
 		if (strcmp(path, f->state->run_path) == 0) {
 			f->run = vm_take_fd(&fd);
+			vm_follow_ends_open(f->ends, f->run, f->open);
 			return 0;
 		}
 	}
@@ -200,10 +218,13 @@ int vm_follow_open(const struct vm_state *s, const char *const *names, size_t n,
 	f.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (f.inotify < 0)
 		return vm_err_sys(err, "inotify_init1");
+	f.ends = vm_xcalloc(1, sizeof(*f.ends));
+	*f.ends = VM_FOLLOW_ENDS_INIT;
+	f.ends->since_us = vm_realtime_ms() * 1000;
 	if (scan(&f, err) < 0)
 		return -1;
 	/* Whoever appears from now on has nothing but news. */
-	f.history = true;
+	f.history = f.open = true;
 	*ret = f;
 	f = VM_FOLLOW_INIT;
 	return 0;
@@ -214,6 +235,9 @@ void vm_follow_close(struct vm_follow *f)
 	for (size_t i = 0; i < f->n_guests; i++)
 		guest_free(f, &f->guests[i]);
 	free(f->guests);
+	if (f->ends != NULL)
+		vm_follow_ends_close(f->ends);
+	free(f->ends);
 	vm_cleanup_fd(&f->run);
 	vm_cleanup_fd(&f->inotify);
 	*f = VM_FOLLOW_INIT;
@@ -223,7 +247,7 @@ void vm_follow_close(struct vm_follow *f)
 
 static void on_notice(struct vm_follow *f, const struct inotify_event *ev)
 {
-	if ((ev->mask & IN_Q_OVERFLOW) != 0 || ev->wd == f->place)
+	if ((ev->mask & IN_Q_OVERFLOW) != 0 || (ev->wd == f->place && (ev->mask & IN_MODIFY) == 0))
 		f->again = true;
 	for (size_t i = 0; i < f->n_guests; i++)
 		if (ev->wd == f->guests[i].watch || (ev->mask & IN_Q_OVERFLOW) != 0 ||
@@ -319,6 +343,24 @@ static bool is_own(const struct vm_event_line *line, const char *name)
 	return line->own && strcmp(line->name, name) == 0;
 }
 
+/* What the line says of the run. */
+static void note(const struct vm_follow *f, struct vm_follow_guest *g)
+{
+	uint64_t pid;
+
+	if (is_own(g->line, "ended")) {
+		g->ended = true;
+		vm_follow_ends_told(f->ends, g->name, g->pid, true);
+	}
+	if (is_own(g->line, "started")) {
+		g->ended = false;
+		if (vm_json_u64(vm_json_find(g->line->text, g->line->len, "data.pid"), &pid) &&
+		    pid <= INT_MAX)
+			g->pid = (pid_t)pid;
+		vm_follow_ends_told(f->ends, g->name, g->pid, false);
+	}
+}
+
 /* Reads the next event of a guest into g->line; false: it has gone. */
 static bool refill(const struct vm_follow *f, struct vm_follow_guest *g)
 {
@@ -346,10 +388,8 @@ static bool refill(const struct vm_follow *f, struct vm_follow_guest *g)
 			g->line = make_end(f, g);
 		rc = g->line != NULL ? 0 : 1;
 	}
-	if (rc == 0 && is_own(g->line, "ended"))
-		g->ended = true;
-	if (rc == 0 && is_own(g->line, "started"))
-		g->ended = false;
+	if (rc == 0)
+		note(f, g);
 	if (over && rc != 0)
 		g->ran = false;
 	watch_process(g);
@@ -377,6 +417,45 @@ static struct vm_follow_guest *oldest(struct vm_follow *f)
 	return best;
 }
 
+/* A run that somebody has given back is told of by the guest's own files first, as long as these are there. */
+static bool look_again(struct vm_follow *f)
+{
+	struct vm_follow_guest *g = find_guest(f, f->ends->guest);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (g != NULL && !f->ends->looked) {
+		g->dirty = f->ends->looked = true;
+		return true;
+	}
+	if (g == NULL && !f->ends->added) {
+		f->ends->added = true;
+		(void)guest_add(f, f->ends->guest, &ignored);
+		return true;
+	}
+	return false;
+}
+
+/* The next of what only the file of all ends tells; false: nothing. */
+static bool next_end(struct vm_follow *f, struct vm_follow_event *ret)
+{
+	while (f->ends->guest[0] != '\0' || vm_follow_ends_read(f->ends)) {
+		const struct vm_event_line *line;
+
+		if (!is_wanted(f, f->ends->guest)) {
+			f->ends->guest[0] = '\0';
+			continue;
+		}
+		if (look_again(f))
+			return true;
+		line = vm_follow_ends_next(f->ends);
+		if (line == NULL)
+			continue;
+		*ret = (struct vm_follow_event){f->ends->guest, line};
+		return true;
+	}
+	return false;
+}
+
 int vm_follow_next(struct vm_follow *f, struct vm_deadline deadline, struct vm_follow_event *ret,
 		   struct vm_err *err)
 {
@@ -388,6 +467,12 @@ int vm_follow_next(struct vm_follow *f, struct vm_deadline deadline, struct vm_f
 			g->pending = false;
 			*ret = (struct vm_follow_event){g->name, g->line};
 			return 0;
+		}
+		ret->line = NULL;
+		if (next_end(f, ret)) {
+			if (ret->line != NULL)
+				return 0;
+			continue;
 		}
 		rc = vm_follow_wait(f, deadline, err);
 		if (rc != 0)

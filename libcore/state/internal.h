@@ -33,6 +33,10 @@ char vm_proc_state(const struct vm_procid *id);
 /* State of a guest whose process is alive: the status file's, and whether it is stopped (SIGSTOP). */
 void vm_run_status(int run_fd, const struct vm_record *record, struct vm_status *ret);
 
+/* Waits (at most 1 s) for the watcher, if one lives, to have noted the end of QEMU, which is gone: what QEMU said
+ * last comes before it. */
+void vm_status_wait_end(int run_fd);
+
 /* Makes and opens a directory that whoever may look into its parent may look into; -1 with errno. */
 int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret_fd);
 /* A guest's run directory with its `lock` held. */

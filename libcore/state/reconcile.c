@@ -65,6 +65,28 @@ static int run_clear(struct vm_guest *g, struct vm_err *err)
 	return (int)(c.n > 1000 ? 1000 : c.n);
 }
 
+static bool is_committed(const struct vm_guest *g)
+{
+	const char *phase = vm_record_get(&g->record, VM_KEY_PHASE);
+
+	return phase != NULL && strcmp(phase, "running") == 0;
+}
+
+/* For those who look when the guest's own files are gone. */
+static void tell_end(const struct vm_guest *g, const char *reason)
+{
+	struct vm_end end = { .guest = g->name, .reason = reason };
+	struct vm_err err = VM_ERR_INIT;
+	struct vm_procid qemu;
+
+	if (!is_committed(g) || !vm_record_get_procid(&g->record, VM_KEY_PID, &qemu))
+		return;
+	end.pid = qemu.pid;
+	end.began_ms = vm_record_u64(&g->record, VM_KEY_STARTED_MS, 0);
+	if (vm_ends_append(g->state->run, &end, &err) < 0)
+		vm_log_warning("%s: %s", g->name, err.msg);
+}
+
 /* How the run ended is worth knowing, by those who follow it and afterwards, but not worth failing for. */
 static void keep_last(struct vm_guest *g, const struct vm_status *last)
 {
@@ -74,6 +96,10 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 	struct vm_status s = nobody_knows;
 	struct vm_err err = VM_ERR_INIT;
 
+	/* the watcher's own word of the end comes from an event; any other's is after it */
+	if (g->run >= 0 && is_committed(g) &&
+	    (!last || !last->from || strcmp(last->from, "event") != 0))
+		vm_status_wait_end(g->run);
 	if (last) {
 		s = *last;
 	} else if (vm_status_read(g->run, &s, &err) == 0 && s.life == VM_SHUTTING_DOWN) {
@@ -85,6 +111,7 @@ static void keep_last(struct vm_guest *g, const struct vm_status *last)
 	}
 	if (g->run >= 0 && vm_events_end(g->run, s.reason, &err) < 0)
 		vm_log_warning("%s: %s", g->name, err.msg);
+	tell_end(g, s.reason);
 	if (g->defined && g->lib >= 0 && vm_status_write_last(g->lib, &s, &err) < 0)
 		vm_log_warning("%s: %s", g->name, err.msg);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <vm/cleanup.h>
+#include <vm/events.h>
 #include <vm/file.h>
 
 #define SETTLE_MS 1000
@@ -105,9 +106,15 @@ static bool noted(int run_fd, uint64_t event_us)
 	return vm_status_read(run_fd, &s, &err) == 0 && s.event_us >= event_us;
 }
 
-/* Is woken whenever a file is put into the run directory; the watcher's death is looked for in
+static bool end_noted(int run_fd, uint64_t unused)
+{
+	(void)unused;
+	return vm_events_ended(run_fd);
+}
+
+/* Is woken whenever a file of the run directory is written; the watcher's death is looked for in
  * between. */
-static bool wait_noted(int run_fd, uint64_t event_us)
+static bool wait_watcher(int run_fd, bool (*done)(int run_fd, uint64_t arg), uint64_t arg)
 {
 	struct vm_deadline deadline = vm_deadline_in(SETTLE_MS);
 	VM_AUTO_FD int in = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -118,9 +125,9 @@ static bool wait_noted(int run_fd, uint64_t event_us)
 	if (in < 0)
 		return false;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", run_fd);
-	if (inotify_add_watch(in, path, IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
+	if (inotify_add_watch(in, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY) < 0)
 		return false;
-	while (!noted(run_fd, event_us)) {
+	while (!done(run_fd, arg)) {
 		left = vm_deadline_poll(deadline);
 		if (left == 0 || !vm_guest_watched(run_fd) || vm_wait_interrupted())
 			return false;
@@ -135,9 +142,15 @@ int vm_status_settle(int run_fd, const struct vm_status *status, struct vm_err *
 {
 	if (noted(run_fd, status->event_us) && status->event_us)
 		return 0;
-	if (vm_guest_watched(run_fd) && wait_noted(run_fd, status->event_us))
+	if (vm_guest_watched(run_fd) && wait_watcher(run_fd, noted, status->event_us))
 		return 0;
 	return vm_status_write(run_fd, status, err);
+}
+
+void vm_status_wait_end(int run_fd)
+{
+	if (!vm_events_ended(run_fd) && vm_guest_watched(run_fd))
+		(void)wait_watcher(run_fd, end_noted, 0);
 }
 
 void vm_run_status(int run_fd, const struct vm_record *record, struct vm_status *ret)

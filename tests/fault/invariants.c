@@ -235,7 +235,8 @@ static void runtime(int dir, const char *path, const char *name)
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode)) {
-		if (strcmp(name, "lock") != 0 && !ends_with(name, ".lock"))
+		if (strcmp(name, "lock") != 0 && !ends_with(name, ".lock") &&
+		    strcmp(name, ".ends.jsonl") != 0 && strcmp(name, ".ends.jsonl.1") != 0)
 			bad("%s/%s is left over", path, name);
 		return;
 	}

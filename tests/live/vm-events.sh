@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# timeout: 90
+# timeout: 180
 # vm-events follows real guests through their lives: none of their beginnings and ends is missed or told twice.
 . "$(dirname "$0")/../tap.sh"
 needs vm-events vm-create vm-destroy vm-qmp vm-wait vm-info vm-repair
@@ -56,6 +56,24 @@ wait_for 20 "it has ended" sh -c '[ "$(vm-info --get=state g1)" = stale ]'
 vm-repair -q --all
 wait_for 20 "the end of a guest that ended by itself" sh -c "tail -n 1 '$T/ev' | grep -q '	ended	'"
 is "$(count ended)" 11 "once"
+# What a guest said before it was ended comes before its end, whoever writes that.
+for i in 1 2 3; do
+	begin
+	vm-destroy --graceful g1 >/dev/null
+done
+wait_for 20 "the ends of guests that were told to terminate" sh -c "[ \$(cut -f 2 '$T/ev' | grep -cx ended) -eq 14 ]"
+is "$(tail -n 2 "$T/ev" | cut -f 2 | tr '\n' ' ')" "SHUTDOWN ended " "after the cause"
+is "$(grep -c '"reason":"destroyed","status":[0-9]' "$T/ev")" 9 "ended tells the status where a watcher saw it"
+# Lives that pass while the follower cannot look.
+kill -STOP $follower
+vm-create -q "$T/g1.xml"
+vm-destroy -q g1
+guest_xml g2 >"$T/g2.xml"
+vm-create -q --no-watch "$T/g2.xml"
+vm-destroy -q g2
+kill -CONT $follower
+wait_for 20 "both ends were told" sh -c "[ \$(cut -f 2 '$T/ev' | grep -cx ended) -eq 16 ]"
+is "$(tail -n 4 "$T/ev" | cut -f 1,2 | tr '\t\n' ' ')" "g1 started g1 ended g2 started g2 ended " "and both beginnings"
 kill $follower
 wait $follower 2>/dev/null
 is "$(cat "$T/ev.err")" "" "without a complaint"

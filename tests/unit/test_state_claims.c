@@ -19,6 +19,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/events.h>
 
 #include "child.h"
 #include "place.h"
@@ -517,7 +518,8 @@ static void reconciling(void **state)
 	assert_int_equal(reaped, 2);
 	assert_int_equal(reaped_dead, 2);
 	assert_int_equal(users(KEY), 0);
-	assert_int_equal(place_count("run/vm/qemu"), 0);
+	assert_int_equal(place_count("run/vm/qemu"), 1);
+	assert_true(place_exists("run/vm/qemu/" VM_ENDS_FILE));
 	must(vm_guest_open(&place, "web1", 0, soon(), &g, must_err));
 	must(vm_status_read_last(g.lib, &last, must_err));
 	assert_int_equal(last.life, VM_SHUTOFF);

@@ -15,6 +15,10 @@
 
 #define VM_EVENTS_FILE	   "events.jsonl"
 #define VM_EVENTS_OLD	   "events.jsonl.1"
+/* Of the directory above: the last runs that ended, of all guests. */
+#define VM_ENDS_FILE	   ".ends.jsonl"
+#define VM_ENDS_OLD	   ".ends.jsonl.1"
+#define VM_ENDS_BYTES	   (64u << 10) /* of each of the two */
 #define VM_EVENTS_FORMAT   1
 #define VM_EVENTS_LINE_MAX (64u << 10) /* bytes of a line; what is longer is replaced by "oversized" */
 
@@ -42,6 +46,17 @@ int vm_events_append_started(struct vm_events_writer *w, pid_t pid, struct vm_er
 /* The last line, "ended", unless it is there: QEMU is gone, and the file is about to be removed.  Readers that have
  * it open still read it.  reason: a word as vm_status has it. */
 int vm_events_end(int run_fd, const char *reason, struct vm_err *err);
+/* Is "ended" there? */
+bool vm_events_ended(int run_fd);
+/* One run of a guest that has ended. */
+struct vm_end {
+	const char *guest, *reason;
+	pid_t pid;	   /* of QEMU */
+	uint64_t began_ms; /* CLOCK_REALTIME */
+};
+/* Appends it to VM_ENDS_FILE of the directory of all guests: for readers who look after the guest's own files are
+ * gone.  Several may do so at a time. */
+int vm_ends_append(int place_fd, const struct vm_end *end, struct vm_err *err);
 
 /* ---- reading ---- */
 #define VM_EVENTS_BUFFER (2 * VM_EVENTS_LINE_MAX + 1) /* bytes of vm_events_reader.buf */
@@ -57,7 +72,8 @@ struct vm_event_line {
 	size_t data_len;
 };
 struct vm_events_reader {
-	int dirfd; /* owned */
+	const char *file, *old_file; /* static */
+	int dirfd;		     /* owned */
 	int fd;
 	bool old;	 /* reads the file before the present one */
 	bool headed;	 /* the file's first line was seen */
@@ -69,10 +85,14 @@ struct vm_events_reader {
 	uint64_t lost;	 /* missed since the last one handed out */
 	struct vm_event_line line;
 };
-#define VM_EVENTS_READER_INIT ((struct vm_events_reader){ .dirfd = -1, .fd = -1 })
+#define VM_EVENTS_READER_INIT                                                                      \
+	((struct vm_events_reader){                                                                \
+		.file = VM_EVENTS_FILE, .old_file = VM_EVENTS_OLD, .dirfd = -1, .fd = -1 })
 /* history: begins at the oldest event that is kept; else after the newest.  A guest without the file (no
  * watcher yet) is fine: it is opened when it appears. */
 int vm_events_open(int run_fd, bool history, struct vm_events_reader *ret, struct vm_err *err);
+/* The same for VM_ENDS_FILE of the directory of all guests. */
+int vm_ends_open(int place_fd, bool history, struct vm_events_reader *ret, struct vm_err *err);
 /* 0 = *ret is the next event; 1 = no more for now. Lines that are no events are counted as lost. */
 int vm_events_next(struct vm_events_reader *r, const struct vm_event_line **ret, struct vm_err *err);
 /* The guest's run directory was removed: nothing will come any more once vm_events_next() returned 1. */

@@ -13,6 +13,7 @@
 #include <vm/events.h>
 #include <vm/state.h>
 
+struct vm_follow_ends;
 struct vm_follow_guest; /* one that has a run directory now */
 struct vm_follow {
 	const struct vm_state *state; /* borrowed */
@@ -21,6 +22,8 @@ struct vm_follow {
 	int inotify, run;    /* run: /run/vm/<driver>, -1 while there is none */
 	int place;	     /* watch of run, or of the nearest directory above that exists */
 	bool history, again; /* again: directories appeared or may have */
+	bool open;	     /* what appears from now on is news */
+	struct vm_follow_ends *ends; /* owned */
 	struct vm_follow_guest *guests; /* owned */
 	size_t n_guests;
 };

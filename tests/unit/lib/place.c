@@ -200,6 +200,7 @@ pid_t place_run(const char *name, enum fake how)
 	vm_record_set(&g.record, VM_KEY_NAME, name);
 	vm_record_set(&g.record, VM_KEY_PHASE, how & FAKE_STARTING ? "starting" : "running");
 	vm_record_set(&g.record, VM_KEY_PERSISTENT, g.defined ? "yes" : "no");
+	vm_record_setf(&g.record, VM_KEY_STARTED_MS, "%llu", (unsigned long long)vm_realtime_ms());
 	if (g.has_uuid) {
 		vm_uuid_format(g.uuid, uuid);
 		vm_record_set(&g.record, VM_KEY_UUID, uuid);
