@@ -552,9 +552,9 @@ void vm_qmp_forget(struct vm_qmp *q, uint64_t id)
 		p->forgotten = true;
 }
 
-/* Waits until the command is answered; its entry stays. */
-static int wait_reply(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline,
-		      struct pending **ret, struct vm_err *err)
+/* Waits until the command is answered and returns its entry, which stays; or NULL. */
+static struct pending *wait_reply(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline,
+				  struct vm_err *err)
 {
 	struct pending *p = find_pending(q, id);
 	int rc;
@@ -562,8 +562,10 @@ static int wait_reply(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline
 	q->refused[0] = '\0';
 	assert(p != NULL && !p->forgotten);
 	while (!p->answered) {
-		if (check_alive(q, err) < 0)
-			return vm_err_wrap(err, "%s", p->command);
+		if (check_alive(q, err) < 0) {
+			vm_err_wrap(err, "%s", p->command);
+			return NULL;
+		}
 		rc = pump(q, deadline, err);
 		/* Entries move when others are dropped. */
 		p = find_pending(q, id);
@@ -571,11 +573,12 @@ static int wait_reply(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline
 			continue;
 		if (rc < 0 || (rc > 0 && !p->answered)) {
 			p->forgotten = true;
-			return rc < 0 ? -1 : silent(err, q->greeted ? p->command : "");
+			if (rc > 0)
+				silent(err, q->greeted ? p->command : "");
+			return NULL;
 		}
 	}
-	*ret = p;
-	return 0;
+	return p;
 }
 
 static int refuse(struct vm_qmp *q, const struct pending *p, struct vm_err *err)
@@ -593,11 +596,11 @@ static int refuse(struct vm_qmp *q, const struct pending *p, struct vm_err *err)
 static int take_reply(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline,
 		      json_t **ret_value, char **ret_text, struct vm_err *err)
 {
-	struct pending *p;
+	struct pending *p = wait_reply(q, id, deadline, err);
 	json_t *value;
 	int rc = 0;
 
-	if (wait_reply(q, id, deadline, &p, err) < 0)
+	if (p == NULL)
 		return -1;
 	value = json_object_get(p->root, "return");
 	if (value == NULL)
