@@ -13,6 +13,7 @@
 #              golden NAME CMD...        stdout, stderr and status equal tests/.../NAME.golden;
 #                                        VM_TEST_UPDATE=1 writes the file. golden_filter() may be redefined.
 #              wait_for SECONDS DESC CMD...   CMD succeeds within that time, or five times that on a busy machine
+#              await SECONDS CMD...      the same without a line of its own: a status
 #              leftovers DESC            no process, mount, group, socket or tap of this test is left
 #              pass DESC, fail DESC, skip N REASON, skip_all REASON, todo_fail DESC
 # Others       run CMD...                sets $out, $err, $status
@@ -250,23 +251,28 @@ golden() {
 	fi
 }
 
-wait_for() {
+await() {
 	tap_until=$(($(date +%s%N) / 1000000 + $1 * 5000))
-	tap_desc=$2
-	shift 2
+	shift
 	while :; do
 		run "$@"
-		if [ "$status" -eq 0 ]; then
-			pass "$tap_desc"
-			return 0
-		fi
-		if [ $(($(date +%s%N) / 1000000)) -ge "$tap_until" ]; then
-			fail "$tap_desc"
-			tap_show
-			return 1
-		fi
+		[ "$status" -ne 0 ] || return 0
+		[ $(($(date +%s%N) / 1000000)) -lt "$tap_until" ] || return 1
 		sleep 0.05
 	done
+}
+
+wait_for() {
+	tap_desc=$2
+	tap_seconds=$1
+	shift 2
+	if await "$tap_seconds" "$@"; then
+		pass "$tap_desc"
+		return 0
+	fi
+	fail "$tap_desc"
+	tap_show
+	return 1
 }
 
 # What this test holds on the host; prints nothing when that is nothing.

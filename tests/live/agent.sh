@@ -91,7 +91,7 @@ status_is 12 vm-info --timeout=1 d agent
 # Others work on the guest while one waits for its agent.
 vm-shutdown -q --mode=agent --timeout=8 d 2>/dev/null &
 waiting=$!
-sleep 0.5
+await 10 grep -q vm-shutdown "$VM_ROOT/run/vm/qemu/d/lock"
 ok "its lock is free meanwhile" vm-suspend -q --timeout=3 d
 vm-resume -q d
 wait "$waiting"
@@ -102,7 +102,7 @@ is "$(lines d '^power button')" 1 "after half of the time the button is pressed"
 linux n "$channel"
 create n
 status_is 0 vm-wait --agent --timeout=60 n
-guest_tell n 'sh killall qemu-ga && sleep 1'
+guest_tell n 'sh killall qemu-ga; while killall -0 qemu-ga; do sleep 1; done'
 wait_for 20 "the agent has ended" guest_says n '^status 0'
 guest_tell n 'ignore-button on'
 wait_for 10 "the button is ignored" guest_says n '^ok'

@@ -7,10 +7,10 @@ linux_needed
 
 console=$T/console
 : >"$console"
-says() { grep -q -e "$1" "$console"; }
+says() { grep -q -e "$1" "${2:-$console}"; }
 until_says() {
 	tries=400
-	until says "$1" || [ $((tries -= 1)) -eq 0 ]; do sleep 0.1; done
+	until says "$@" || [ $((tries -= 1)) -eq 0 ]; do sleep 0.1; done
 }
 qmp() { printf '%s\n' "{\"execute\":\"$1\"${2:+,\"arguments\":$2}}"; }
 truncate -s 1M "$T/disk"
@@ -18,15 +18,13 @@ truncate -s 1M "$T/disk"
 	qmp qmp_capabilities
 	until_says 'pci end'
 	qmp device_add '{"driver":"virtio-blk-pci","id":"disk","bus":"rp1","drive":"d"}'
-	sleep 1
-	echo 'sh ls /sys/block' >&3
+	echo 'sh until ls /sys/block | grep vda; do sleep 1; done' >&3
 	until_says 'status 0'
 	qmp device_del '{"id":"disk"}'
-	sleep 2
+	until_says DEVICE_DELETED "$T/qmp"
 	qmp system_powerdown
-	until_says 'power off'
-	sleep 1
-	qmp quit
+	# it ends by itself then, and while it runs it wants a monitor
+	until_says SHUTDOWN "$T/qmp"
 } 3>"$T/input" | {
 	mkfifo "$T/serial.in" "$T/serial.out"
 	cat "$T/serial.out" >"$console" &

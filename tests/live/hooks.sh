@@ -48,7 +48,7 @@ qemu g release end - g" "by the watcher"
 vm-start -q --no-watch g
 : >"$log"
 kill -9 "$(vm-info --get=pid g)"
-sleep 0.2
+wait_for 5 "it is gone" sh -c '[ "$(vm-info --get=state g)" = stale ]'
 is "$(said)" "" "without a watcher nobody does"
 vm-repair -q g
 is "$(said)" "qemu g stopped end - g

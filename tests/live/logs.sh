@@ -19,10 +19,14 @@ wait_for 10 "the guest boots" grep -q '^vm-test-guest ready' "$T/g.log"
 ok "append='off': the old text is gone" sh -c '! grep -q old "$1"' sh "$T/g.log"
 tty=$(sed -n "s|.*<source path='\(/dev/pts/[0-9]*\)'.*|\1|p" "$watcher/g/live.xml" | head -n 1)
 exec 9<>"$tty"
+cat <&9 >"$T/tty" &
+reader=$!
+lists() { [ "$(grep -c 'pci end' "$T/tty")" -ge "$1" ]; }
 for n in $(seq 1 18); do
 	printf 'pci\npci\npci\npci\npci\n' >&9
-	sleep 0.2
+	await 20 lists $((n * 5))
 done
+kill "$reader"
 exec 9>&-
 wait_for 5 "it has been begun anew" test -e "$T/g.log.2"
 ok "it is bounded" test "$(size "$T/g.log")" -le 4096 -a "$(size "$T/g.log.1")" -le 4096 -a "$(size "$T/g.log.2")" -le 4096
@@ -49,8 +53,9 @@ vm-create -q "$T/f.xml"
 wait_for 10 "boots" grep -q '^vm-test-guest ready' "$T/f.out"
 is "$(head -n 1 "$T/f.out")" before "append='on' keeps what was there"
 is "$(stat -c %U "$T/f.out")" "$(id -un)" "it is ours"
-kill -9 "$(sed -n 's/^watcher=//p' "$watcher/f/record")"
-sleep 0.2
+pid=$(sed -n 's/^watcher=//p' "$watcher/f/record")
+kill -9 "$pid"
+await 10 sh -c '! kill -0 "$1"' sh "$pid"
 ok "with the watcher killed the guest goes on" sh -c '[ "$(vm-info --get=state f)" = running ]'
 vm-destroy -q f
 document n "<serial type='file'><source path='/dev/null'/><target port='0'/></serial>"
