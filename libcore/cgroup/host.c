@@ -107,8 +107,9 @@ static int look(int root, bool recorded, const char *only, struct vm_cgroup_host
 
 		if (only == NULL || strcmp(hier->name, only) == 0) {
 			hier->fd = open_mount(root, hier);
-			/* One that is out of sight does not count; one that fails is not to be passed over. */
-			if (hier->fd < 0 && !vm_cgroup_absent(errno) && errno != EACCES && errno != EPERM)
+			/* Among all, those out of sight do not count; the one asked for does. */
+			if (hier->fd < 0 && !vm_cgroup_absent(errno) &&
+			    (only != NULL || (errno != EACCES && errno != EPERM)))
 				return vm_err_sys(err, "open %s", hier->mount);
 		}
 		real = hier->fd < 0 ? 0 : recorded ? 1 : is_cgroupfs(hier->fd, hier->v2);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -62,7 +63,7 @@ static pid_t tool_pid;
 static int tool_status = -1;
 static uint64_t calls, changing, failing;
 static bool hit, inapplicable;
-static char hit_text[128] = "-";
+static char hit_text[128] = "-", hit_file[600];
 static struct timespec started, tool_ended;
 
 static void die(const char *what)
@@ -165,6 +166,26 @@ static bool is_ours(pid_t pid)
 	return strncmp(base, "vm-", 3) == 0;
 }
 
+/* Which file a call is about: " file=DIRECTORY/NAME", or " file=" what the descriptor is. */
+static void note_file(const struct tracee *t, const struct call *call, const uint64_t args[6])
+{
+	size_t len = strlen(call->name);
+	bool at = strstr(call->name, "at2") || (len > 2 && strcmp(call->name + len - 2, "at") == 0);
+	char link[64], dir[256] = "", name[256] = "";
+	struct iovec here = { name, sizeof(name) - 1 };
+	struct iovec there = { (void *)(uintptr_t)args[1], sizeof(name) - 1 };
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)t->tid, (int)args[0]);
+	if (readlink(link, dir, sizeof(dir) - 1) < 0)
+		dir[0] = 0;
+	/* A string near the end of a mapping is read as far as that goes. */
+	while (at && process_vm_readv(t->tid, &here, 1, &there, 1, 0) < 0 && there.iov_len > 16)
+		there.iov_len /= 2;
+	name[strcspn(name, " \n")] = 0;
+	snprintf(hit_file, sizeof(hit_file), " file=%s%s%s", *name == '/' ? "" : dir,
+		 *name && *name != '/' ? "/" : "", name);
+}
+
 static void report_hit(const struct tracee *t, const struct call *call, uint64_t nr, int error)
 {
 	hit = true;
@@ -186,7 +207,7 @@ static void kill_now(const struct tracee *t)
 }
 
 /* Replaces the call by none; its result is put in at its end. */
-static void inject(struct tracee *t, const struct call *call)
+static void inject(struct tracee *t, const struct call *call, const uint64_t args[6])
 {
 	struct user_regs_struct regs;
 	unsigned known = 0;
@@ -207,6 +228,7 @@ static void inject(struct tracee *t, const struct call *call)
 	if (ptrace(PTRACE_SETREGS, t->tid, 0, &regs) < 0)
 		return;
 	t->inject = error;
+	note_file(t, call, args);
 	report_hit(t, call, 0, error);
 }
 
@@ -238,7 +260,7 @@ static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 	if (opt.mode == MODE_COUNT || hit || !here || at != opt.at)
 		return;
 	if (opt.mode == MODE_FAIL) {
-		inject(t, call);
+		inject(t, call, args);
 		return;
 	}
 	report_hit(t, call, info->entry.nr, 0);
@@ -444,10 +466,10 @@ static int conclude(bool in_time)
 		snprintf(end, sizeof(end), "signal:%d", WTERMSIG(tool_status));
 	}
 	if (f && (opt.report || opt.mode == MODE_COUNT))
-		fprintf(f, "calls=%llu changes=%llu failing=%llu hit=%s at=%s ms=%ld end=%s\n",
+		fprintf(f, "calls=%llu changes=%llu failing=%llu hit=%s at=%s%s ms=%ld end=%s\n",
 			(unsigned long long)calls, (unsigned long long)changing,
 			(unsigned long long)failing,
-			inapplicable ? "none" : hit ? "yes" : "no", hit_text, ms_since(&started),
+			inapplicable ? "none" : hit ? "yes" : "no", hit_text, hit_file, ms_since(&started),
 			end);
 	if (f && opt.report)
 		fclose(f);
@@ -470,7 +492,7 @@ static void usage(FILE *to)
 	      "      --pick=K        auto: the K-th of the errors that suit the call (default 0)\n"
 	      "      --deadline=MS   give up after this time (default 30000)\n"
 	      "      --linger=MS     trace what COMMAND leaves running for so long\n"
-	      "      --report=FILE   write \"calls= changes= failing= hit= at= ms= end=\"\n"
+	      "      --report=FILE   write \"calls= changes= failing= hit= at= file= ms= end=\"\n"
 	      "      --list          print every counted call on standard error\n"
 	      "  -h, --help          print this help\n"
 	      "\n"
