@@ -3,12 +3,14 @@
 # timeout: 3600
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/fault/lib/faults.sh"
+. "$VM_SOURCE/tests/fault/lib/files.sh"
 root_needed
 needs vm-define vm-undefine vm-start vm-destroy
 
 f_guest=fstart$$
-guest_xml "$f_guest" >"$T/guest.xml"
+guest_xml "$f_guest" "$(f_disks)" >"$T/guest.xml"
 f_learn_caps
+f_check() { f_owners; }
 
 f_prepare() { vm-define -q "$T/guest.xml"; }
 f_command() { "$@" vm-start -q "$f_guest"; }
