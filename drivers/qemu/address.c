@@ -335,6 +335,8 @@ bool vm_device_on_usb(enum vm_device_family family, const struct vm_device *dev)
 	case VM_FAMILY_WATCHDOG:
 	case VM_FAMILY_PANIC:
 	case VM_FAMILY_AUDIO:
+	case VM_FAMILY_TPM:
+	case VM_FAMILY_FILESYSTEM:
 	case VM_FAMILIES:
 		break;
 	}

@@ -206,6 +206,8 @@ static unsigned needs(const struct layout *l, enum vm_device_family family,
 		return memballoon_needs(l, obj);
 	case VM_FAMILY_RNG:
 		return virtio_needs(l, ((const struct vm_rng *)obj)->model);
+	case VM_FAMILY_FILESYSTEM:
+		return virtio_needs(l, ((const struct vm_filesystem *)obj)->model);
 	case VM_FAMILY_WATCHDOG:
 		return ((const struct vm_watchdog *)obj)->model == VM_WATCHDOG_I6300ESB
 			   ? VM_SLOT_PCI | VM_SLOT_AUTO
@@ -227,6 +229,7 @@ static unsigned needs(const struct layout *l, enum vm_device_family family,
 	case VM_FAMILY_GRAPHICS:
 	case VM_FAMILY_PANIC:
 	case VM_FAMILY_AUDIO:
+	case VM_FAMILY_TPM:
 	case VM_FAMILIES:
 		break;
 	}
@@ -576,7 +579,7 @@ static int place_all(struct layout *l, struct vm_err *err)
 		    next(l, VM_FAMILY_CONTROLLER, &c->dev, err) < 0)
 			return -1;
 	}
-	if (place_family(l, VM_FAMILY_INTERFACE, err) < 0 || place_controllers(l, err) < 0 ||
+	if (place_family(l, VM_FAMILY_FILESYSTEM, err) < 0 || place_family(l, VM_FAMILY_INTERFACE, err) < 0 || place_controllers(l, err) < 0 ||
 	    place_disks(l, err) < 0)
 		return -1;
 	for (size_t i = 0; i < VM_COUNT(after); i++)

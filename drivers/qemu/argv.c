@@ -103,10 +103,12 @@ static void plan(struct vm_plan *p, const char *emulator)
 	genid(p);
 	vm_plan_controllers(p);
 	vm_plan_disks(p);
+	vm_plan_filesystems(p);
 	vm_plan_interfaces(p);
 	vm_plan_serials(p);
 	vm_plan_channels(p);
 	vm_plan_inputs(p);
+	vm_plan_tpms(p);
 	vm_plan_graphics(p);
 	vm_plan_videos(p);
 	vm_plan_watchdogs(p);

@@ -28,6 +28,7 @@ enum vm_fd_role {
 	VM_FD_VHOST,  /* vhost-net of an interface, queue `index` */
 	VM_FD_FILE,   /* takes a character device's output for the file `path`; index: 1 = append */
 	VM_FD_VHOST_SCSI, /* vhost-scsi of a host device */
+	VM_FD_HELPER, /* connected to the program behind a device */
 	VM_FD_LISTEN, /* listening UNIX socket at `path` (a character device that is a server) */
 	VM_FD_ROLES
 };

@@ -76,11 +76,24 @@ static void user(struct vm_qobj *o, const struct vm_interface *n)
 	}
 }
 
+/* Source: QEMU 7.2, qapi/net.json: NetdevStreamOptions. */
+static void passt(struct vm_plan *p, struct vm_qobj *o, const struct vm_interface *n, const char *alias)
+{
+	vm_qobj_str(o, "type", "stream");
+	vm_qobj_open(o, "addr");
+	vm_qobj_str(o, "type", "fd");
+	vm_qobj_strf(o, "str", "%d", vm_argv_fd(p->a, VM_FD_HELPER, n, 0, alias, NULL));
+	vm_qobj_close(o);
+	vm_qobj_bool(o, "server", false);
+}
+
 static void netdev(struct vm_plan *p, const struct vm_interface *n, const char *alias)
 {
 	struct vm_qobj o = VM_QOBJ_INIT;
 
-	if (n->kind == VM_INTERFACE_USER)
+	if (vm_interface_is_passt(n))
+		passt(p, &o, n, alias);
+	else if (n->kind == VM_INTERFACE_USER)
 		user(&o, n);
 	else
 		tap(p, &o, n, alias);

@@ -71,6 +71,7 @@ const char *vm_fd_role_word(enum vm_fd_role role)
 	static const char *const words[VM_FD_ROLES] = {
 	    [VM_FD_QMP] = "qmp", [VM_FD_EVENTS] = "events", [VM_FD_SPARE] = "spare",
 	    [VM_FD_TAP] = "tap", [VM_FD_VHOST] = "vhost",   [VM_FD_LISTEN] = "listen",
+	    [VM_FD_HELPER] = "helper",
 	    [VM_FD_FILE] = "file", [VM_FD_VHOST_SCSI] = "vhost-scsi",
 	};
 

@@ -390,6 +390,15 @@ static void complete_small(struct vm_domain *d)
 
 		set_enum(&n->dev.obj, VM_INTERFACE_BIT_MODEL, &n->model, VM_NET_RTL8139);
 	}
+	for (uint32_t i = 0; i < d->tpms.n; i++) {
+		struct vm_tpm *t = d->tpms.v[i];
+
+		set_enum(&t->dev.obj, VM_TPM_BIT_MODEL, &t->model, VM_TPM_TIS);
+		/* Other versions keep other state; a tpm-tis has always been the older one. */
+		if (t->backend == VM_TPM_EMULATOR)
+			set_enum(&t->dev.obj, VM_TPM_BIT_VERSION, &t->version,
+				 t->model == VM_TPM_TIS ? VM_TPM_1_2 : VM_TPM_2_0);
+	}
 	if (d->memballoons.n == 0)
 		vm_domain_add_device(d, VM_FAMILY_MEMBALLOON);
 	for (uint32_t i = 0; i < d->memballoons.n; i++) {

@@ -12,24 +12,11 @@
 #include <vm/process.h>
 
 #include "caps.h"
+#include "helper.h"
 
 #define VERSION_LEAST_MAJOR 7
 #define VERSION_LEAST_MINOR 2
 #define ANSWER_MAX 4096u /* bytes */
-
-/* Where they are installed; some have never been in PATH. */
-static const struct {
-	const char *name, *use;
-	const char *paths[6];
-} helpers[] = {
-	{ "qemu-img", "making and checking images", { "usr/bin/qemu-img", "usr/local/bin/qemu-img", NULL } },
-	{ "swtpm", "guests with a TPM", { "usr/bin/swtpm", "usr/local/bin/swtpm", NULL } },
-	{ "virtiofsd",
-	  "sharing directories with guests",
-	  { "usr/libexec/virtiofsd", "usr/lib/qemu/virtiofsd", "usr/lib/virtiofsd", "usr/bin/virtiofsd",
-	    "usr/local/libexec/virtiofsd", NULL } },
-	{ "passt", "guests' networking without privileges", { "usr/bin/passt", "usr/local/bin/passt", NULL } },
-};
 
 /* What the emulator prints about itself, when asked with this one option (and its word). */
 static int ask(struct vm_doctor *d, const char *emulator, const char *option, const char *word, char **ret,
@@ -76,16 +63,16 @@ void vm_doctor_qemu(struct vm_doctor *d)
 {
 	if (!d->tree.recorded)
 		check_emulator(d);
-	for (size_t i = 0; i < VM_COUNT(helpers); i++) {
-		VM_AUTO_FREE char *remedy = vm_xasprintf("install %s, if guests need it", helpers[i].name);
-		const char *const *path = helpers[i].paths;
+	for (size_t i = 0; i < VM_HELPER_PROGRAMS; i++) {
+		const struct vm_helper_program *p = &vm_helper_programs[i];
+		VM_AUTO_FREE char *remedy = vm_xasprintf("install %s, if guests need it", p->name);
+		const char *const *path = p->paths;
 
 		while (*path != NULL && !vm_tree_has(&d->tree, *path))
 			path++;
 		if (*path != NULL)
-			vm_doctor_say(d, VM_HEALTH_OK, NULL, "%s is /%s", helpers[i].name, *path);
+			vm_doctor_say(d, VM_HEALTH_OK, NULL, "%s is /%s", p->name, *path);
 		else
-			vm_doctor_say(d, VM_HEALTH_NOTE, remedy, "there is no %s, for %s", helpers[i].name,
-				      helpers[i].use);
+			vm_doctor_say(d, VM_HEALTH_NOTE, remedy, "there is no %s, for %s", p->name, p->use);
 	}
 }

@@ -24,6 +24,7 @@
 
 #include "confine/drop.h"
 #include "confine/view.h"
+#include "helper.h"
 #include "host/self.h"
 #include "watch.h"
 
@@ -65,8 +66,7 @@ static int fork_with_pidfd(int into, pid_t *ret_pid, int *ret_pidfd)
 	return 0;
 }
 
-/* Gives the descriptors their numbers, whatever they are now; all others close at exec. */
-static int place_fds(const struct vm_spawn_fd *fds, size_t n)
+int vm_launch_place_fds(const struct vm_spawn_fd *fds, size_t n)
 {
 	int parked[FDS_MAX];
 
@@ -141,6 +141,35 @@ static _Noreturn void give_up(int fd, const char *what, int e)
 	_exit(127);
 }
 
+/* They die with this process: nobody has to know them for that, but to be told of. */
+static void start_helpers(const struct vm_launch *l, char **env)
+{
+	const struct vm_helper_launch how = {
+		.rights = l->rights,
+		.group = l->helper_group,
+		.messages = l->messages,
+		.env = env,
+	};
+	struct vm_err err = VM_ERR_INIT;
+
+	for (size_t i = 0; i < l->nhelpers; i++) {
+		struct vm_procid id;
+		char text[128];
+		pid_t pid;
+		int e = vm_helper_fork(&l->helpers[i], &how, &pid);
+
+		if (e != 0)
+			give_up(l->messages, l->helpers[i].name, e);
+		if (vm_procid_of(pid, &id, &err) < 0)
+			continue;
+		snprintf(text, sizeof(text), "%.64s %d %llu", l->helpers[i].name, (int)pid,
+			 (unsigned long long)id.start);
+		vm_record_add(&l->guest->record, VM_KEY_HELPER, text);
+	}
+	if (l->nhelpers > 0 && vm_guest_record_write(l->guest, &err) < 0)
+		give_up(l->messages, "write the record", err.sys);
+}
+
 static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 {
 	struct vm_err err = VM_ERR_INIT;
@@ -180,11 +209,12 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 	/* Its descriptors may have the numbers of the mounts. */
 	if (l->view != NULL && (e = vm_view_enter(l->view, &what)) != 0)
 		give_up(l->messages, what, e);
+	start_helpers(l, env);
 	dup2(null, 0);
 	dup2(l->messages, 1);
 	dup2(l->messages, 2);
 	umask(077);
-	if (chdir("/") < 0 || place_fds(l->fds, l->nfds) < 0) {
+	if (chdir("/") < 0 || vm_launch_place_fds(l->fds, l->nfds) < 0) {
 		say(2, "cannot prepare the process", errno);
 		_exit(127);
 	}
@@ -226,7 +256,7 @@ static void exec_watcher(const char *path, const struct vm_watch_options *o, con
 			return;
 	}
 	reset_signals();
-	if (place_fds(to, n) < 0)
+	if (vm_launch_place_fds(to, n) < 0)
 		return;
 	execv(path, argv);
 }

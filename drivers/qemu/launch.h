@@ -17,6 +17,7 @@
 
 struct vm_cgroup_entry;
 struct vm_drop;
+struct vm_helper;
 struct vm_guest;
 struct vm_view;
 struct vm_watch_options;
@@ -36,12 +37,17 @@ struct vm_launch {
 	bool locks_memory; /* it needs that limit */
 	const struct vm_drop *rights; /* that QEMU gives up */
 	const struct vm_view *view;   /* what it sees of the host; NULL = as we do */
-	/* Groups for QEMU and for the watcher. */
-	const struct vm_cgroup_entry *qemu_group, *watch_group;
+	/* Groups for QEMU, for the programs beside it and for the watcher. */
+	const struct vm_cgroup_entry *qemu_group, *helper_group, *watch_group;
+	const struct vm_helper *helpers; /* forked by QEMU's process */
+	size_t nhelpers;
 	/* NULL: QEMU is our own child and nobody watches. */
 	const struct vm_watch_options *watch;
 	const int *watch_fds; /* by enum vm_watch_fd, from VM_WATCH_FD_RUN on, and those of its files */
 };
+/* For a child: gives the descriptors their numbers, whatever they are now; all others close at exec.  -1 with errno. */
+int vm_launch_place_fds(const struct vm_spawn_fd *fds, size_t n);
+
 struct vm_launched {
 	struct vm_procid qemu, watcher; /* watcher.pid 0 = none */
 	int pidfd;   /* QEMU's, owned */

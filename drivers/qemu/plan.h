@@ -57,6 +57,9 @@ void vm_plan_watchdogs(struct vm_plan *p);
 void vm_plan_memballoon(struct vm_plan *p);
 void vm_plan_rngs(struct vm_plan *p);
 void vm_plan_panics(struct vm_plan *p);
+/* argv_helped.c */
+void vm_plan_filesystems(struct vm_plan *p);
+void vm_plan_tpms(struct vm_plan *p);
 /* argv_hostdev.c */
 void vm_plan_hostdevs(struct vm_plan *p);
 /* One device's properties, as -device and device_add take them. */

@@ -249,15 +249,16 @@ static const struct step {
 	{ "bind its host devices to VFIO", vm_start_hostdevs, true },
 	{ "make its NVRAM", vm_start_nvram, true },
 	{ "make its network interfaces", vm_start_network, true },
+	{ "prepare the programs beside QEMU", vm_start_helpers, true },
 	{ "make its cgroup", vm_start_cgroup, true },
 	{ "set its limits", vm_start_limits, true },
-	{ "start helper programs", NULL, true },
 	{ "make its /dev", vm_start_view, true },
 	{ "make its sockets", vm_start_sockets, true },
 	{ "ask the hooks to start", vm_start_hook_start, true },
 	{ "run QEMU", vm_start_launch, true },
 	{ "keep what this QEMU can do", step_abilities, true },
 	{ "let the guest run", vm_start_ready, true },
+	{ "look after the programs beside QEMU", vm_start_helpers_take, true },
 	{ "tell the hooks that it started", vm_start_hook_started, true },
 	{ "commit", step_commit, true },
 };
@@ -270,6 +271,10 @@ void vm_start_close_fds(struct vm_start *s)
 	s->fds = NULL;
 	s->nfds = 0;
 	s->alive = -1;
+	for (size_t i = 0; i < s->nhelpers; i++) {
+		vm_cleanup_fd(&s->helpers[i].socket);
+		vm_cleanup_fd(&s->helpers[i].ready);
+	}
 	vm_cleanup_fd(&s->messages_write);
 }
 
@@ -309,6 +314,11 @@ static void close_start(struct vm_start *s)
 	free(s->label_file);
 	free(s->label_text);
 	vm_cgroup_entry_close(&s->qemu_group);
+	for (size_t i = 0; i < s->nhelpers; i++) {
+		vm_helper_free(&s->helpers[i]);
+		vm_cleanup_fd(&s->helper_ready[i]);
+	}
+	vm_cgroup_entry_close(&s->helper_group);
 	vm_cgroup_entry_close(&s->watch_group);
 	vm_cgroup_close(&s->group);
 	vm_scope_release(&s->scope);
@@ -349,6 +359,7 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 		.dev = -1,
 		.group = VM_CGROUP_INIT,
 		.qemu_group = VM_CGROUP_ENTRY_INIT,
+		.helper_group = VM_CGROUP_ENTRY_INIT,
 		.watch_group = VM_CGROUP_ENTRY_INIT,
 	};
 	int r = 0;

@@ -15,6 +15,7 @@
 #include "argv.h"
 #include "confine/drop.h"
 #include "confine/view.h"
+#include "helper.h"
 #include "hostdev.h"
 #include "launch.h"
 #include "watch.h"
@@ -50,7 +51,10 @@ struct vm_start {
 	int dev;		/* VM_RUN_DEV */
 	char *label_file, *label_text;
 	struct vm_cgroup group;
-	struct vm_cgroup_entry qemu_group, watch_group;
+	struct vm_cgroup_entry qemu_group, helper_group, watch_group;
+	struct vm_helper helpers[VM_HELPERS_MAX];
+	int helper_ready[VM_HELPERS_MAX]; /* where those write that say when they work; -1 = others */
+	size_t nhelpers;
 	struct vm_qmp *qmp;
 	struct vm_launched launched;
 	struct vm_watch_options watch;
@@ -88,6 +92,13 @@ int vm_start_sockets(struct vm_start *s, struct vm_err *err);
 /* start_confine.c: as whom QEMU runs, and what it sees. */
 int vm_start_user(struct vm_start *s, struct vm_err *err);
 int vm_start_view(struct vm_start *s, struct vm_err *err);
+/* start_helpers.c: are the programs there; what is to run beside QEMU; what of the host those see; they run, and the record says so. */
+int vm_start_helpers_check(const struct vm_start *s, struct vm_err *err);
+int vm_start_helpers(struct vm_start *s, struct vm_err *err);
+int vm_start_helpers_view(struct vm_start *s, struct vm_err *err);
+/* What QEMU and those beside it have said last, at most three lines in one; owned. Waits a moment for it. */
+char *vm_start_last_words(struct vm_start *s);
+int vm_start_helpers_take(struct vm_start *s, struct vm_err *err);
 /* start_cgroup.c: group and device rules. */
 int vm_start_cgroup(struct vm_start *s, struct vm_err *err);
 /* start_tune.c: limits of the groups before QEMU runs; its threads before its vCPUs do. */

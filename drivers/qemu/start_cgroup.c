@@ -102,6 +102,8 @@ int vm_start_cgroup(struct vm_start *s, struct vm_err *err)
 {
 	if (make_group(s, err) < 0 || limit_devices(s, err) < 0)
 		return -1;
+	if (s->nhelpers > 0 && vm_cgroup_entry_open(&s->group, VM_CGROUP_HELPERS, &s->helper_group, err) < 0)
+		return -1;
 	return vm_cgroup_entry_open(&s->group, VM_CGROUP_QEMU, &s->qemu_group, err) < 0
 		       ? -1
 		       : vm_cgroup_entry_open(&s->group, VM_CGROUP_WATCH, &s->watch_group, err);

@@ -214,6 +214,19 @@ static int see_chars(struct vm_start *s, struct vm_err *err)
 	return 0;
 }
 
+/* Sockets of programs that somebody else runs. */
+static int see_helped(struct vm_start *s, struct vm_err *err)
+{
+	for (uint32_t i = 0; i < s->d->tpms.n; i++)
+		if (see(s, ((const struct vm_tpm *)s->d->tpms.v[i])->path, WRITE, "tpm", err) < 0)
+			return -1;
+	for (uint32_t i = 0; i < s->d->filesystems.n; i++)
+		if (see(s, ((const struct vm_filesystem *)s->d->filesystems.v[i])->socket, WRITE, "filesystem",
+			err) < 0)
+			return -1;
+	return 0;
+}
+
 static int see_nodes(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_nodes_free) struct vm_nodes nodes = VM_NODES_INIT;
@@ -263,7 +276,8 @@ int vm_start_view(struct vm_start *s, struct vm_err *err)
 	s->view.whole_dev = s->g->state->conf.private_dev;
 	s->view.own = own;
 	s->view.arg = s;
-	if (see_os(s, err) < 0 || see_disks(s, err) < 0 || see_chars(s, err) < 0)
+	if (see_os(s, err) < 0 || see_disks(s, err) < 0 || see_chars(s, err) < 0 || see_helped(s, err) < 0 ||
+	    see_nodes(s, err) < 0)
 		return -1;
-	return see_nodes(s, err);
+	return vm_start_helpers_view(s, err);
 }

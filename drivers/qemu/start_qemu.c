@@ -91,6 +91,9 @@ int vm_start_launch(struct vm_start *s, struct vm_err *err)
 		.rights = &s->rights,
 		.view = s->rights.change_user ? &s->view : NULL,
 		.qemu_group = &s->qemu_group,
+		.helper_group = &s->helper_group,
+		.helpers = s->helpers,
+		.nhelpers = s->nhelpers,
 		.watch_group = &s->watch_group,
 		.die_with_parent = s->o->autodestroy,
 		.cpus = s->d->cpuset.bits,
@@ -214,11 +217,20 @@ static void add_lines(struct vm_strbuf *out, const char *text)
 	}
 }
 
-/* The failure behind *err, told as what happened to QEMU if it is gone. */
-static int explain(struct vm_start *s, struct vm_err *err)
+char *vm_start_last_words(struct vm_start *s)
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf text = VM_STRBUF_INIT;
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf lines = VM_STRBUF_INIT;
+
+	last_words(s, &text);
+	add_lines(&lines, text.text != NULL ? text.text : "");
+	return vm_xstrdup(lines.text != NULL ? lines.text : "");
+}
+
+/* The failure behind *err, told as what happened to QEMU if it is gone. */
+static int explain(struct vm_start *s, struct vm_err *err)
+{
+	VM_AUTO_FREE char *words = NULL;
 	struct pollfd p = { .fd = s->launched.pidfd, .events = POLLIN };
 	char how[64] = "";
 	int status;
@@ -236,10 +248,8 @@ static int explain(struct vm_start *s, struct vm_err *err)
 		snprintf(how, sizeof(how), " (signal %d)", WTERMSIG(status));
 	else if (status >= 0)
 		snprintf(how, sizeof(how), " (status %d)", WEXITSTATUS(status));
-	last_words(s, &text);
-	add_lines(&lines, text.text != NULL ? text.text : "");
-	vm_err_set(err, VM_HYPERVISOR, "QEMU ended while starting%s%s%s", how,
-		   lines.len > 0 ? ": " : "", lines.len > 0 ? lines.text : "");
+	words = vm_start_last_words(s);
+	vm_err_set(err, VM_HYPERVISOR, "QEMU ended while starting%s%s%s", how, *words != 0 ? ": " : "", words);
 	return vm_err_hint(err, "its messages are in %s/%s.log", s->g->state->log_path, s->g->name);
 }
 

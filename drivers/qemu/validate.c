@@ -385,9 +385,9 @@ static int check_interface(struct check *c, const struct vm_interface *n)
 		return REFUSE(c, n, "driver", "<driver> is for virtio cards");
 	if (n->kind == VM_INTERFACE_USER && n->queues > 1)
 		return REFUSE(c, n, "driver/@queues", "a user network has one queue");
-	if (n->mtu != 0 && n->kind == VM_INTERFACE_USER)
+	if (n->mtu != 0 && n->kind == VM_INTERFACE_USER && !vm_interface_is_passt(n))
 		return REFUSE(c, n, "mtu", "the MTU of a user network cannot be set");
-	if (n->backend_type != NULL && strcmp(n->backend_type, "default") != 0)
+	if (n->backend_type != NULL && strcmp(n->backend_type, "default") != 0 && !vm_interface_is_passt(n))
 		return REFUSE(c, n, "backend/@type", "backend '%s' is not supported yet",
 			      n->backend_type);
 	if (n->tap != NULL || n->vhost != NULL)

@@ -29,6 +29,7 @@
 #define RESTARTS_S     60u
 #define REARM_MS       5000u /* firmware's own resets after one of ours come before */
 #define DUMP_MS	       600000u /* for a dump of the guest's memory */
+#define HELPER_MS      100
 #define OOM_SCORE_ADJ  (-900)
 #define REAP_MS	       90000u /* hooks may take a minute */
 
@@ -49,6 +50,7 @@ struct watch {
 	bool up, committed, killed, ended;
 	int wait_status;
 	struct vm_procid qemu;
+	struct vm_watch_helpers helpers;
 	uint64_t restarted_ms[RESTARTS_MAX];
 	unsigned restarts;
 	struct vm_deadline restart_at, rearm_at, dump_until, stop_at; /* at_ms 0 = not set */
@@ -304,6 +306,7 @@ static void read_control(struct watch *w)
 		if (!w->life.dirty && vm_status_read(w->run, &status, &err) == 0)
 			w->life.status = status;
 		write_status(w);
+		vm_watch_helpers_find(&w->helpers, w->run);
 	} else if (!w->committed) {
 		/* The starter was killed: its start is undone now, not by the next command. */
 		kill_qemu(w);
@@ -367,6 +370,22 @@ static void read_end(struct watch *w)
 		copy_rest(w->outputs[i].pipe, &w->outputs[i].log);
 }
 
+/* What it did for the guest is over: the guest goes on without. */
+static void helper_ended(struct watch *w, struct vm_watch_helper *h)
+{
+	char data[VM_HELPER_NAME_MAX + 32];
+	struct vm_err err = VM_ERR_INIT;
+
+	vm_cleanup_fd(&h->pidfd);
+	/* QEMU's end is a moment before that of what it takes along. */
+	if (poll(&(struct pollfd){ .fd = w->pidfd, .events = POLLIN }, 1, HELPER_MS) > 0)
+		return;
+	snprintf(data, sizeof(data), "{\"device\":\"%s\"}", h->name);
+	vm_watch_log_note(&w->log, "the program behind %s has ended; the guest goes on without it", h->name);
+	if (vm_events_append_own(&w->events, "helper-ended", data, &err) < 0)
+		vm_watch_log_note(&w->log, "cannot keep an event: %s", err.msg);
+}
+
 static struct vm_deadline next_deadline(const struct watch *w)
 {
 	struct vm_deadline d;
@@ -379,8 +398,8 @@ static struct vm_deadline next_deadline(const struct watch *w)
 
 static void loop(struct watch *w)
 {
-	enum { QMP, MESSAGES, CONTROL, END, SIGNALS, OUTPUTS, N = OUTPUTS + VM_WATCH_FILES };
-	const nfds_t used = OUTPUTS + w->o->nfiles;
+	enum { QMP, MESSAGES, CONTROL, END, SIGNALS, OUTPUTS, N = OUTPUTS + VM_WATCH_FILES + VM_HELPERS_MAX };
+	const nfds_t files = OUTPUTS + w->o->nfiles;
 
 	while (!w->ended) {
 		struct pollfd p[N] = {
@@ -393,7 +412,9 @@ static void loop(struct watch *w)
 
 		for (unsigned i = 0; i < w->o->nfiles; i++)
 			p[OUTPUTS + i] = (struct pollfd){ .fd = w->outputs[i].pipe, .events = POLLIN };
-		if (poll(p, used, vm_deadline_poll(next_deadline(w))) < 0) {
+		for (unsigned i = 0; i < w->helpers.n; i++)
+			p[files + i] = (struct pollfd){ .fd = w->helpers.v[i].pidfd, .events = POLLIN };
+		if (poll(p, files + w->helpers.n, vm_deadline_poll(next_deadline(w))) < 0) {
 			if (errno != EINTR)
 				return;
 			continue;
@@ -412,6 +433,11 @@ static void loop(struct watch *w)
 			read_signal(w);
 		if (p[END].revents != 0)
 			read_end(w);
+		/* Those that end with QEMU are no news. */
+		for (unsigned i = 0; !w->ended && i < w->helpers.n; i++)
+			if (w->helpers.v[i].pidfd >= 0 && p[files + i].fd == w->helpers.v[i].pidfd &&
+			    p[files + i].revents != 0)
+				helper_ended(w, &w->helpers.v[i]);
 		if (w->restart_at.at_ms != 0 && vm_deadline_passed(w->restart_at))
 			restart(w);
 		if (w->dump_until.at_ms != 0 && vm_deadline_passed(w->dump_until))
@@ -467,6 +493,8 @@ static int setup(struct watch *w, struct vm_err *err)
 	vm_events_create(w->run, w->state.conf.events_bytes, &w->events, &ignored);
 	vm_status_read(w->run, &w->life.status, &ignored);
 	vm_events_append_started(&w->events, w->o->pid, &ignored);
+	if (w->committed)
+		vm_watch_helpers_find(&w->helpers, w->run);
 	return 0;
 }
 

@@ -85,6 +85,16 @@ void vm_watch_log_close(struct vm_watch_log *l);
 #define VM_WATCH_DUMPS 2u
 int vm_watch_dump(const struct vm_state *s, const char *name, int qmp, struct vm_err *err);
 
+/* The programs behind the guest's devices, by its record; one that ends is told of. */
+struct vm_watch_helpers {
+	struct vm_watch_helper {
+		char name[VM_HELPER_NAME_MAX];
+		int pidfd; /* -1 once it has ended */
+	} v[VM_HELPERS_MAX];
+	unsigned n;
+};
+void vm_watch_helpers_find(struct vm_watch_helpers *ret, int run_fd);
+
 /* What QEMU's events say about the guest. */
 enum vm_watch_deed {
 	VM_WATCH_NOTHING,

@@ -34,6 +34,7 @@
 #define SYS_fchmodat2 452
 #endif
 #define X32_BIT 0x40000000u
+#define MAKES_FILE (uint32_t)(O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
 #define AT(member) (uint32_t) offsetof(struct seccomp_data, member)
 #define ARG(n)	   (AT(args) + (uint32_t)(n) * 8u) /* its low half: little-endian */
 #define LOAD(off)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, off)
@@ -42,6 +43,12 @@
 /* A call whose n-th argument is a mode. */
 #define MODE_AT(call, n)                                                                           \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 4), LOAD(ARG(n)),                           \
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SET_IDS, 0, 1), REFUSE, ALLOW
+
+/* The same if its flags, the f-th, make a file; without, nobody has said a mode. */
+#define OPENS_AT(call, f, n)                                                                       \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 6), LOAD(ARG(f)),                           \
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAKES_FILE, 0, 3), LOAD(ARG(n)),              \
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SET_IDS, 0, 1), REFUSE, ALLOW
 
 /* Source: Linux Documentation/userspace-api/seccomp_filter.rst.  Another architecture's calls have other numbers: none. */
@@ -60,6 +67,20 @@ static const struct sock_filter no_set_ids[] = {
 	MODE_AT(SYS_fchmod, 1),
 	MODE_AT(SYS_fchmodat, 2),
 	MODE_AT(SYS_fchmodat2, 2),
+#ifdef SYS_open
+	OPENS_AT(SYS_open, 1, 2),
+#endif
+#ifdef SYS_creat
+	MODE_AT(SYS_creat, 1),
+#endif
+#ifdef SYS_mknod
+	MODE_AT(SYS_mknod, 1),
+#endif
+	OPENS_AT(SYS_openat, 2, 3),
+	MODE_AT(SYS_mknodat, 2),
+	/* Its mode is in memory, which a filter cannot read; those who use it know kernels without. */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 	ALLOW,
 };
 #endif
@@ -149,12 +170,13 @@ int vm_drop_rights(const struct vm_drop *d, const char **ret_what)
 	*ret_what = "set the security label";
 	if (set_label(d) < 0)
 		return errno;
-	drop_bounding_set();
+	if (!d->keep_capabilities)
+		drop_bounding_set();
 	*ret_what = "become the guest's user";
 	if (change_user(d) < 0)
 		return errno;
 	*ret_what = "drop capabilities";
-	if (drop_capabilities() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if ((!d->keep_capabilities && drop_capabilities() < 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return errno;
 	*ret_what = "filter system calls";
 	return add_filter() < 0 ? errno : 0;

@@ -206,11 +206,29 @@ static void out_process(struct vm_info *i, struct vm_out *out, const char *role,
 	vm_out_row_end(out);
 }
 
+/* The program behind a device; one that has ended is shown without its name. */
+static void out_helper(struct vm_out *out, const char *device, pid_t pid)
+{
+	struct vm_task task;
+	bool lives = vm_task_read(pid, pid, &task) && task.state != 'Z';
+
+	vm_out_row(out);
+	vm_out_str(out, "role", device);
+	vm_out_u64(out, "pid", (uint64_t)pid);
+	vm_out_str(out, "command", lives ? task.comm : NULL);
+	vm_out_row_end(out);
+}
+
 static int show_processes(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 {
+	char name[VM_HELPER_NAME_MAX];
+	struct vm_procid id;
+
 	(void)err;
 	out_process(i, out, "qemu", VM_KEY_PID);
 	out_process(i, out, "watcher", VM_KEY_WATCHER);
+	for (size_t n = 0; i->live && vm_record_get_helper(&i->guest.record, n, name, &id); n++)
+		out_helper(out, name, id.pid);
 	return 0;
 }
 static const struct vm_out_column process_columns[] = {

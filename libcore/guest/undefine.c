@@ -14,7 +14,6 @@
 #include <vm/file.h>
 #include <vm/log.h>
 
-#define LIB_TPM	   "tpm" /* state of an emulated TPM */
 #define WIPE_BLOCK (1u << 20)
 
 struct undefine {
@@ -134,7 +133,7 @@ static int remove_rest(const struct undefine *u, struct vm_err *err)
 	    {o->managed_save, VM_LIB_SAVE},
 	    {o->snapshots && !u->g->active, VM_LIB_SNAPSHOTS},
 	    {o->checkpoints && !u->g->active, VM_LIB_CHECKPOINTS},
-	    {!o->keep_tpm && !u->g->active, LIB_TPM},
+	    {!o->keep_tpm && !u->g->active, VM_LIB_TPM},
 	};
 	const char *nvram = o->nvram && !u->g->active ? nvram_of(u) : NULL;
 

@@ -75,6 +75,11 @@ bool vm_self_exec_label(const char *model, const char *label, char **ret_file, c
 	return true;
 }
 
+char *vm_self_fd_path(int number)
+{
+	return vm_xasprintf("/proc/self/fd/%d", number);
+}
+
 int vm_self_null(void)
 {
 	return open("/dev/null", O_RDWR | O_CLOEXEC);

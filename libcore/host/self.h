@@ -13,6 +13,8 @@ int vm_self_helper(const char *name, char **ret_path, struct vm_err *err);
 /* Where and what to write before an exec so that the program runs under a label of "apparmor" or "selinux"; both
  * owned.  False: this host does not use that.  Source: proc(5), /proc/PID/attr. */
 bool vm_self_exec_label(const char *model, const char *label, char **ret_file, char **ret_text);
+/* Name under which a process opens anew what is its descriptor of that number; owned. */
+char *vm_self_fd_path(int number);
 /* Opens the null device; -1 with errno. */
 int vm_self_null(void);
 /* As vm_self_helper() for a program of ours that people call: it is beside this one. Owned. */

@@ -172,6 +172,7 @@ static uint64_t allowed_addresses(enum vm_device_family family, const struct vm_
 	case VM_FAMILY_VIDEO:
 	case VM_FAMILY_MEMBALLOON:
 	case VM_FAMILY_RNG:
+	case VM_FAMILY_FILESYSTEM:
 		return PCI;
 	case VM_FAMILY_INTERFACE:
 		return ((const struct vm_interface *)dev)->model == VM_NET_USB_NET ? USB : PCI;
@@ -212,6 +213,7 @@ static uint64_t allowed_addresses(enum vm_device_family family, const struct vm_
 		return hostdev_addresses((const struct vm_hostdev *)dev);
 	case VM_FAMILY_GRAPHICS:
 	case VM_FAMILY_AUDIO:
+	case VM_FAMILY_TPM:
 	case VM_FAMILIES:
 		break;
 	}
@@ -548,7 +550,8 @@ int vm_domain_check(const void *obj, const struct mt_ctx *ctx, struct vm_err *er
 	    check_firmware(d, ctx, err) < 0 || check_lifecycle(d, ctx, err) < 0 ||
 	    check_devices(d, ctx, err) < 0 || check_disks(d, ctx, err) < 0 ||
 	    check_controllers(d, ctx, err) < 0 || vm_hostdevs_check(d, ctx, err) < 0 ||
-	    vm_tune_check(d, ctx, err) < 0 || vm_domain_check_seclabels(d, ctx, err) < 0)
+	    vm_tune_check(d, ctx, err) < 0 || vm_domain_check_seclabels(d, ctx, err) < 0 ||
+	    vm_domain_check_helped(d, ctx, err) < 0)
 		return -1;
 	return check_single(d, ctx, err);
 }

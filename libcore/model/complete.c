@@ -147,6 +147,8 @@ static bool other_kind(const struct vm_domain *d, enum vm_device_family family, 
 	case VM_FAMILY_RNG:
 	case VM_FAMILY_AUDIO:
 	case VM_FAMILY_HOSTDEV:
+	case VM_FAMILY_TPM:
+	case VM_FAMILY_FILESYSTEM:
 	case VM_FAMILIES:
 		break;
 	}

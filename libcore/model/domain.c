@@ -80,12 +80,14 @@ static const struct mt_row domain_rows[] = {
     D("devices/emulator/#text", emulator, EMULATOR, MT_PATH),
     D_LIST("disk", disks, DISKS, disk),
     D_LIST("controller", controllers, CONTROLLERS, controller),
+    D_LIST("filesystem", filesystems, FILESYSTEMS, filesystem),
     D_LIST("interface", interfaces, INTERFACES, interface),
     D_LIST("serial", serials, SERIALS, serial),
     D_LIST("parallel", parallels, PARALLELS, parallel),
     D_LIST("console", consoles, CONSOLES, console),
     D_LIST("channel", channels, CHANNELS, channel),
     D_LIST("input", inputs, INPUTS, input),
+    D_LIST("tpm", tpms, TPMS, tpm),
     D_LIST("graphics", graphics, GRAPHICS, graphics),
     D_LIST("audio", audios, AUDIOS, audio),
     D_LIST("video", videos, VIDEOS, video),
@@ -126,6 +128,8 @@ const struct vm_family vm_families[VM_FAMILIES] = {
     [VM_FAMILY_PANIC] = FAMILY(panic, panics),
     [VM_FAMILY_AUDIO] = FAMILY(audio, audios),
     [VM_FAMILY_HOSTDEV] = FAMILY(hostdev, hostdevs),
+    [VM_FAMILY_TPM] = FAMILY(tpm, tpms),
+    [VM_FAMILY_FILESYSTEM] = FAMILY(filesystem, filesystems),
 };
 
 bool vm_domain_is_q35(const struct vm_domain *d)

@@ -7,6 +7,7 @@
 #include "controller.h"
 #include "disk.h"
 #include "graphics.h"
+#include "helped.h"
 #include "hostdev.h"
 #include "interface.h"
 #include "misc.h"
@@ -90,7 +91,7 @@ struct vm_domain {
 	char *emulator;			     /* filled by the driver if absent */
 	struct mt_list disks, controllers, interfaces, serials, parallels, consoles, channels;
 	struct mt_list inputs, graphics, videos, memballoons, rngs, watchdogs, panics,
-	    audios, hostdevs;
+	    audios, hostdevs, tpms, filesystems;
 };
 enum vm_domain_bit {
 	VM_DOMAIN_BIT_VIRT,
@@ -148,6 +149,8 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_RESOURCE,
 	VM_DOMAIN_BIT_HOSTDEVS,
 	VM_DOMAIN_BIT_SECLABELS,
+	VM_DOMAIN_BIT_TPMS,
+	VM_DOMAIN_BIT_FILESYSTEMS,
 };
 
 /* The device lists of a domain, for code that walks all devices. */
@@ -168,6 +171,8 @@ enum vm_device_family {
 	VM_FAMILY_PANIC,
 	VM_FAMILY_AUDIO,
 	VM_FAMILY_HOSTDEV,
+	VM_FAMILY_TPM,
+	VM_FAMILY_FILESYSTEM,
 	VM_FAMILIES
 };
 struct vm_family {

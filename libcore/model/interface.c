@@ -36,7 +36,7 @@ const char *const vm_link_words[] = {"", "up", "down", NULL};
 static const char *const mac_type_words[] = {"", "generated", "static", NULL};
 static const char *const family_words[] = {"", "ipv4", "ipv6", NULL};
 
-enum { SOURCE_BRIDGE };
+enum { SOURCE_BRIDGE, SOURCE_DEV };
 static const struct mt_row bridge_rows[] = {
     MT_ROW(struct vm_interface_source, "@bridge", bridge, SOURCE_BRIDGE, MT_STR,
 	   .flags = MT_REQUIRED),
@@ -47,7 +47,17 @@ static const struct mt_type bridge_source = {
     .rows = bridge_rows,
     .n = VM_COUNT(bridge_rows),
 };
+static const struct mt_row user_rows[] = {
+    MT_ROW(struct vm_interface_source, "@dev", dev, SOURCE_DEV, MT_STR, .flags = MT_REQUIRED),
+};
+static const struct mt_type user_source = {
+    .elem = "source",
+    .size = sizeof(struct vm_interface_source),
+    .rows = user_rows,
+    .n = VM_COUNT(user_rows),
+};
 static const struct mt_type *const source_by_kind[] = {
+    [VM_INTERFACE_USER] = &user_source,
     [VM_INTERFACE_BRIDGE] = &bridge_source,
 };
 static const struct mt_cases source_cases = {
@@ -89,6 +99,68 @@ static const struct mt_type ip_type = {
     .check = check_ip,
 };
 
+enum { RANGE_START, RANGE_END, RANGE_TO, RANGE_EXCLUDE };
+static const struct mt_range port_range = {.min = 1, .max = 65535};
+static const struct mt_row forward_range_rows[] = {
+    MT_ROW(struct vm_forward_range, "@start", start, RANGE_START, MT_U64, .flags = MT_REQUIRED,
+	   .arg = &port_range),
+    MT_ROW(struct vm_forward_range, "@end", end, RANGE_END, MT_U64, .arg = &port_range),
+    MT_ROW(struct vm_forward_range, "@to", to, RANGE_TO, MT_U64, .arg = &port_range),
+    MT_ROW(struct vm_forward_range, "@exclude", exclude, RANGE_EXCLUDE, MT_ENUM,
+	   .arg = vm_yes_no_words),
+};
+
+static int check_range(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_forward_range *r = obj;
+	uint64_t more = r->end > r->start ? r->end - r->start : 0;
+
+	if (r->end != 0 && r->end < r->start)
+		return mt_error(ctx, obj, "@end", VM_BAD_INPUT, err, "the range ends before it starts");
+	if (r->to != 0 && r->exclude == VM_SWITCH_ON)
+		return mt_error(ctx, obj, "@to", VM_BAD_INPUT, err, "excluded ports lead nowhere");
+	if (r->to + more > port_range.max)
+		return mt_error(ctx, obj, "@to", VM_BAD_INPUT, err, "a port is at most 65535");
+	return 0;
+}
+static const struct mt_type forward_range_type = {
+    .elem = "range",
+    .size = sizeof(struct vm_forward_range),
+    .rows = forward_range_rows,
+    .n = VM_COUNT(forward_range_rows),
+    .check = check_range,
+};
+
+enum { FORWARD_PROTO, FORWARD_ADDRESS, FORWARD_DEV, FORWARD_RANGES };
+static const char *const proto_words[] = {"", "tcp", "udp", NULL};
+static const struct mt_row forward_rows[] = {
+    MT_ROW(struct vm_forward, "@proto", proto, FORWARD_PROTO, MT_ENUM, .flags = MT_REQUIRED,
+	   .arg = proto_words),
+    MT_ROW(struct vm_forward, "@address", address, FORWARD_ADDRESS, MT_STR),
+    MT_ROW(struct vm_forward, "@dev", dev, FORWARD_DEV, MT_STR),
+    MT_ROW(struct vm_forward, "range", ranges, FORWARD_RANGES, MT_MANY, .arg = &forward_range_type),
+};
+
+static int check_forward(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_forward *f = obj;
+
+	if (f->address && strspn(f->address, "0123456789abcdefABCDEF:.") != strlen(f->address))
+		return mt_error(ctx, obj, "@address", VM_BAD_INPUT, err, "'%s' is no address",
+				f->address);
+	if (f->dev && !vm_text_only(f->dev, "-_.:"))
+		return mt_error(ctx, obj, "@dev", VM_BAD_INPUT, err, "'%s' is no name of an interface",
+				f->dev);
+	return 0;
+}
+static const struct mt_type forward_type = {
+    .elem = "portForward",
+    .size = sizeof(struct vm_forward),
+    .rows = forward_rows,
+    .n = VM_COUNT(forward_rows),
+    .check = check_forward,
+};
+
 #define I(xml, member, bit, kind, ...)                                                             \
 	MT_ROW(struct vm_interface, xml, member, VM_INTERFACE_BIT_##bit, kind, __VA_ARGS__)
 #define I_WORD(xml, member, bit, list) I(xml, member, bit, MT_ENUM, .arg = list)
@@ -101,9 +173,11 @@ static const struct mt_row interface_rows[] = {
     I_WORD("mac/@check", mac_check, MAC_CHECK, vm_yes_no_words),
     I("source", source, SOURCE, MT_CASE, .arg = &source_cases),
     I("ip", ips, IPS, MT_MANY, .arg = &ip_type),
+    I("portForward", forwards, FORWARDS, MT_MANY, .arg = &forward_type),
     I("script/@path", script, SCRIPT, MT_STR),
     I("downscript/@path", downscript, DOWNSCRIPT, MT_STR),
     I("backend/@type", backend_type, BACKEND_TYPE, MT_STR),
+    I("backend/@logFile", log_file, LOG_FILE, MT_PATH),
     I("backend/@tap", tap, TAP, MT_PATH),
     I("backend/@vhost", vhost, VHOST, MT_PATH),
     I("target/@dev", target, TARGET, MT_STR),
@@ -142,6 +216,41 @@ static const struct mt_row interface_rows[] = {
     VM_DEVICE_ROWS(struct vm_interface),
 };
 
+bool vm_interface_is_passt(const struct vm_interface *f)
+{
+	return f->kind == VM_INTERFACE_USER && f->backend_type && strcmp(f->backend_type, "passt") == 0;
+}
+
+static int check_backend(const struct vm_interface *f, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	static const struct {
+		uint8_t bit;
+		const char *xml;
+	} its[] = {
+	    {VM_INTERFACE_BIT_LOG_FILE, "backend/@logFile"},
+	    {VM_INTERFACE_BIT_FORWARDS, "portForward"},
+	};
+
+	if (vm_interface_is_passt(f)) {
+		if (f->source && !vm_text_only(f->source->dev, "-_.:"))
+			return mt_error(ctx, f->source, "@dev", VM_BAD_INPUT, err,
+					"'%s' is no name of an interface", f->source->dev);
+		return 0;
+	}
+	if (f->backend_type && strcmp(f->backend_type, "default") != 0)
+		return mt_error(ctx, f, "backend/@type", VM_UNSUPPORTED, err,
+				"backend '%s' of type='%s' is not supported yet", f->backend_type,
+				vm_interface_kind_words[f->kind]);
+	for (size_t i = 0; i < VM_COUNT(its); i++)
+		if (mt_is_set(&f->dev.obj, its[i].bit))
+			return mt_error(ctx, f, its[i].xml, VM_BAD_INPUT, err,
+					"%s is only for <backend type='passt'/>", its[i].xml);
+	if (f->kind == VM_INTERFACE_USER && f->source)
+		return mt_error(ctx, f, "source", VM_BAD_INPUT, err,
+				"source is only for <backend type='passt'/>");
+	return 0;
+}
+
 static int check_kind(const struct vm_interface *f, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	static const uint64_t user = VM_ONE(VM_INTERFACE_USER),
@@ -174,10 +283,7 @@ static int check_kind(const struct vm_interface *f, const struct mt_ctx *ctx, st
 	if (f->teaming && f->model != VM_NET_VIRTIO)
 		return mt_error(ctx, f->teaming, NULL, VM_BAD_INPUT, err,
 				"the persistent one of a team has <model type='virtio'/>");
-	if (f->backend_type && strcmp(f->backend_type, "default") != 0)
-		return mt_error(ctx, f, "backend/@type", VM_UNSUPPORTED, err,
-				"backend '%s' is not supported yet", f->backend_type);
-	return 0;
+	return check_backend(f, ctx, err);
 }
 
 static int check_interface(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)

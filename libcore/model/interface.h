@@ -57,6 +57,18 @@ struct vm_interface_ip { /* <ip> of a user network */
 	char *address;
 	uint64_t prefix; /* bit 2 tells */
 };
+enum vm_forward_proto { VM_FORWARD_NONE, VM_FORWARD_TCP, VM_FORWARD_UDP };
+struct vm_forward_range {
+	struct mt_obj obj;
+	uint64_t start, end, to; /* end, to: 0 = absent */
+	int exclude;		 /* yes/no */
+};
+struct vm_forward { /* <portForward>: the host's ports that lead to the guest's */
+	struct mt_obj obj;
+	int proto;
+	char *address, *dev; /* of the host; NULL = all */
+	struct mt_list ranges; /* struct vm_forward_range; none = all ports */
+};
 struct vm_offload { /* all enum vm_switch */
 	int csum, gso, tso4, tso6, ecn, ufo, mrg_rxbuf;
 };
@@ -77,11 +89,13 @@ struct vm_interface {
 	struct vm_virtio_options virtio;
 	struct vm_offload host, guest;
 	char *backend_type, *tap, *vhost; /* backend/@type @tap @vhost */
+	char *log_file;			  /* of passt */
 	char *script, *downscript;
 	uint64_t mtu, sndbuf, rx_frames; /* bytes; 0 = absent; sndbuf: bit tells */
 	int link, isolated;
 	struct vm_teaming *teaming; /* NULL = none */
 	struct mt_list ips; /* struct vm_interface_ip */
+	struct mt_list forwards; /* struct vm_forward */
 };
 enum vm_interface_bit {
 	VM_INTERFACE_BIT_KIND,
@@ -125,5 +139,9 @@ enum vm_interface_bit {
 	VM_INTERFACE_BIT_ISOLATED,
 	VM_INTERFACE_BIT_TEAMING,
 	VM_INTERFACE_BIT_IPS,
+	VM_INTERFACE_BIT_LOG_FILE,
+	VM_INTERFACE_BIT_FORWARDS,
 };
+/* Is its network the program passt, beside QEMU? */
+bool vm_interface_is_passt(const struct vm_interface *f);
 extern const struct mt_type vm_interface_type;

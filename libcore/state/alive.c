@@ -71,6 +71,22 @@ bool vm_record_get_procid(const struct vm_record *r, const char *key, struct vm_
 	return true;
 }
 
+bool vm_record_get_helper(const struct vm_record *r, size_t i, char name[VM_HELPER_NAME_MAX],
+			  struct vm_procid *ret)
+{
+	const char *text = vm_record_nth(r, VM_KEY_HELPER, i);
+	struct vm_procid id;
+	int pid, end = 0;
+
+	/* Started by QEMU's process: the boot is the same. */
+	if (text == NULL || !vm_record_get_procid(r, VM_KEY_PID, &id) ||
+	    sscanf(text, "%79s %d %" SCNu64 "%n", name, &pid, &id.start, &end) != 3 || text[end] != 0 || pid <= 1)
+		return false;
+	id.pid = pid;
+	*ret = id;
+	return true;
+}
+
 /* Does the recorded process live? A process that cannot be asked about lives. */
 static bool recorded_lives(const struct vm_record *r)
 {

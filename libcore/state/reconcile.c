@@ -124,6 +124,7 @@ static void forget_transient(const struct vm_guest *g)
 	if (g->defined || g->lib < 0)
 		return;
 	(void)vm_guest_uid_drop(g, &ignored); /* else vm-repair's */
+	(void)vm_tree_remove(g->lib, VM_LIB_TPM, &ignored);
 	(void)unlinkat(g->lib, VM_LIB_LAST, 0);
 	(void)unlinkat(g->lib, VM_LIB_INDEX, 0);
 	(void)unlinkat(g->state->lib, g->name, AT_REMOVEDIR);

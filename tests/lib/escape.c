@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/openat2.h>
 #include <linux/ptrace.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -202,6 +203,16 @@ static int attempt(const char *what, const char *arg, int theirs)
 		return setresuid((uid_t)atol(arg), (uid_t)-1, (uid_t)-1) == 0;
 	if (strcmp(what, "setuid") == 0)
 		return chmod(arg, 04755) == 0;
+	if (strcmp(what, "create") == 0)
+		return open(arg, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0;
+	if (strcmp(what, "create-setuid") == 0)
+		return open(arg, O_WRONLY | O_CREAT | O_CLOEXEC, 04755) >= 0 || creat(arg, 02755) >= 0 ||
+		       mknod(arg, S_IFREG | 04755, 0) == 0;
+	if (strcmp(what, "openat2") == 0) {
+		struct open_how how = { .flags = O_WRONLY | O_CREAT, .mode = 04755 };
+
+		return syscall(SYS_openat2, AT_FDCWD, arg, &how, sizeof(how)) >= 0;
+	}
 	if (strcmp(what, "unlock") == 0)
 		return unlocks(theirs);
 	fprintf(stderr, "escape: no attempt '%s'\n", what);

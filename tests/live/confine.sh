@@ -80,6 +80,9 @@ cannot mount /tmp
 cannot become 0
 cannot become "$ub"
 cannot setuid "$T/closed/a.img"
+cannot create-setuid "$VM_ROOT/run/vm/qemu/a/own/s"
+cannot openat2 "$VM_ROOT/run/vm/qemu/a/own/s"
+can create "$VM_ROOT/run/vm/qemu/a/own/s"
 is "$(owner "$T/closed/a.img")" "0:0 600" "its image is not set-user-ID root"
 # The lock that says that it lives is its own, and it may let go of it. Presumed dead, it is killed before anything is given
 # back or started: neither its image nor its name are ever had twice.

@@ -140,6 +140,7 @@ int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err);
 /* Of the lib directory. */
 #define VM_LIB_INDEX	   "index"
 #define VM_LIB_LAST	   "last"
+#define VM_LIB_TPM	   "tpm" /* state of an emulated TPM, its user's */
 #define VM_LIB_SAVE	   "managed.save"
 #define VM_LIB_SNAPSHOTS   "snapshots"	 /* one NAME.xml each */
 #define VM_LIB_CHECKPOINTS "checkpoints" /* one NAME.xml each */
@@ -188,6 +189,7 @@ extern vm_group_populated_fn *vm_guest_group_populated;
 #define VM_KEY_TITLE	  "title"
 #define VM_KEY_CGROUP	  "cgroup"     /* repeated, one a hierarchy */
 #define VM_KEY_UID	  "uid"	       /* of its processes; absent = its starter's */
+#define VM_KEY_HELPER	  "helper"     /* repeated: "ALIAS PID START", a program behind a device */
 #define VM_KEY_UNIT	  "unit"       /* systemd's unit of the run, a scope or a service; absent = none */
 #define VM_KEY_HELD "held" /* repeated: "VERB ARGUMENT", what the driver gives back at the end */
 int vm_guest_record_write(const struct vm_guest *g, struct vm_err *err);
@@ -195,6 +197,11 @@ int vm_guest_record_write(const struct vm_guest *g, struct vm_err *err);
 void vm_record_set_procid(struct vm_record *r, const char *key, const struct vm_procid *id);
 /* False: absent or malformed. */
 bool vm_record_get_procid(const struct vm_record *r, const char *key, struct vm_procid *ret);
+/* The i-th program behind a device; false: there is none, or it makes no sense. */
+#define VM_HELPERS_MAX	   16u /* of a guest */
+#define VM_HELPER_NAME_MAX 80u
+bool vm_record_get_helper(const struct vm_record *r, size_t i, char name[VM_HELPER_NAME_MAX],
+			  struct vm_procid *ret);
 
 /* Run-time status, written by the watcher (or by the command when there is none): state, reason, since. */
 struct vm_status {
