@@ -3,13 +3,13 @@
 #include <vm/cleanup.h>
 #include <vm/cli.h>
 #include <vm/out.h>
-#include <vm/state.h>
 
+#include "guest/hostdef.h"
 #include "guest/hostdev_view.h"
 
 struct options {
 	struct vm_common c;
-	bool table, tree;
+	bool table, tree, inactive, all;
 	struct vm_words kinds, states;
 	const char *guest, *driver, *sysroot;
 	bool group_given;
@@ -28,6 +28,8 @@ static const struct vm_opt options[] = {
 	{ "guest", .kind = VM_OPT_STR, AT(guest), .arg = "GUEST", .complete = "guest",
 	  .help = "given to this guest" },
 	{ "driver", .kind = VM_OPT_STR, AT(driver), .arg = "NAME", .help = "with this driver" },
+	{ "inactive", .kind = VM_OPT_FLAG, AT(inactive), .help = "those that are defined and not there, alone" },
+	{ "all", .kind = VM_OPT_FLAG, AT(all), .help = "and those that are defined and not there" },
 	{ "tree", .kind = VM_OPT_FLAG, AT(tree),
 	  .help = "by IOMMU group, with what keeps them from a guest, for\npeople" },
 	{ "table", .kind = VM_OPT_FLAG, AT(table), .help = "header and padding also in a pipe" },
@@ -52,18 +54,38 @@ static const struct vm_out_column columns[] = {
 };
 /* clang-format on */
 
+struct sheet {
+	struct vm_out *out;
+	const struct vm_hostdev_view *view;
+	const struct vm_hostdefs *defs;
+};
+
+static int print_defined(const char *key, void *arg)
+{
+	const struct sheet *s = arg;
+
+	if (!vm_hostdev_made(s->view, key))
+		vm_hostdev_defined_row(s->out, key, vm_hostdef_is_marked(s->defs, key));
+	return 0;
+}
+
 static int print(const struct options *o, const struct vm_hostdev_view *v,
-		 const struct vm_hostdev_filter *f, struct vm_err *err)
+		 const struct vm_hostdev_filter *f, const struct vm_hostdefs *defs, struct vm_err *err)
 {
 	struct vm_out *out = vm_out_open(stdout, o->c.quiet || o->tree ? VM_OUT_QUIET : VM_OUT_TABLE,
 					 "vm-hostdev-list/1", o->c.json, o->table);
+	struct sheet sheet = { out, v, defs };
 
 	if (o->tree && !o->c.json && !o->c.quiet)
 		vm_hostdev_tree(out, v, f);
 	vm_out_array(out, "devices", columns, VM_COUNT(columns));
-	for (size_t i = 0; i < v->n; i++)
+	for (size_t i = 0; i < v->n && !o->inactive; i++)
 		if (vm_hostdev_passes(f, &v->v[i]))
 			vm_hostdev_row(out, o->c.json, &v->v[i]);
+	if ((o->inactive || o->all) && vm_hostdef_defined(defs, print_defined, &sheet, err) < 0) {
+		vm_out_drop(out);
+		return -1;
+	}
 	vm_out_array_end(out);
 	return vm_out_close(out, err);
 }
@@ -71,18 +93,20 @@ static int print(const struct options *o, const struct vm_hostdev_view *v,
 static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
-	VM_AUTO(vm_state_close) struct vm_state state = VM_STATE_INIT;
+	VM_AUTO(vm_hostdefs_close) struct vm_hostdefs defs = VM_HOSTDEFS_INIT;
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
 	struct vm_hostdev_filter f = { .guest = o->guest, .driver = o->driver,
 				       .has_group = o->group_given, .group = o->group };
 
+	if (o->tree && (o->inactive || o->all))
+		return vm_err_set(err, VM_USAGE, "--tree is of devices that are there");
 	if (vm_hostdev_filter_words(&o->kinds, vm_hostdev_bus_words, "kind", &f.buses, err) < 0 ||
 	    vm_hostdev_filter_words(&o->states, vm_hostdev_state_words, "state", &f.states, err) < 0 ||
-	    vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
-	    vm_hostdev_view_read(o->sysroot != NULL ? NULL : &state, o->sysroot, VM_HOSTDEV_ALL, &view,
+	    vm_hostdefs_open(o->c.connect, VM_STATE_READ, &defs, err) < 0 ||
+	    vm_hostdev_view_read(o->sysroot != NULL ? NULL : &defs.state, o->sysroot, VM_HOSTDEV_ALL, &view,
 				 err) < 0)
 		return -1;
-	return print(o, &view, &f, err);
+	return print(o, &view, &f, &defs, err);
 }
 
 int main(int argc, char **argv)

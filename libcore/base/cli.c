@@ -364,6 +364,7 @@ int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const cha
 		}
 		good++;
 		changed |= r == 0 && !c->dry_run;
+		name = c->operands.v[i];
 		if (!word || c->quiet || c->json || c->dry_run)
 			continue;
 		status = say(p, name, r == 0 ? "" : " already", word, status);

@@ -67,16 +67,22 @@ int vm_hostdev_load(const struct vm_state *s, const char *key, struct vm_record 
 	return -1;
 }
 
+int vm_hostdev_lock_name(const struct vm_state *s, const char *name, struct vm_deadline deadline, int *ret,
+			 struct vm_err *err)
+{
+	VM_AUTO_FREE char *file = vm_xasprintf("%s.lock", name);
+	VM_AUTO_FD int dir = -1;
+
+	return vm_hostdev_place(s, &dir, err) < 0 ? -1 : vm_lock_take(dir, file, deadline, ret, err);
+}
+
 int vm_hostdev_lock(const struct vm_state *s, int group, struct vm_deadline deadline, int *ret,
 		      struct vm_err *err)
 {
-	VM_AUTO_FD int dir = -1;
 	char name[32];
 
-	if (vm_hostdev_place(s, &dir, err) < 0)
-		return -1;
-	snprintf(name, sizeof(name), "group-%d.lock", group);
-	if (vm_lock_take(dir, name, deadline, ret, err) < 0)
+	snprintf(name, sizeof(name), "group-%d", group);
+	if (vm_hostdev_lock_name(s, name, deadline, ret, err) < 0)
 		return vm_err_wrap(err, "IOMMU group %d", group);
 	return 0;
 }

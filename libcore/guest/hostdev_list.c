@@ -145,6 +145,44 @@ void vm_hostdev_row(struct vm_out *out, bool json, const struct vm_hostdev_item 
 	vm_out_row_end(out);
 }
 
+bool vm_hostdev_made(const struct vm_hostdev_view *v, const char *key)
+{
+	const struct vm_pci *p = NULL;
+
+	if (strncmp(key, "vfs:", 4) == 0)
+		return (p = vm_pcis_find(&v->pcis, key + 4)) != NULL && p->vfs > 0;
+	if (strncmp(key, "vgpu:", 5) == 0)
+		return (p = vm_pcis_find(&v->pcis, key + 5)) != NULL && p->vgpu > 0;
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->v[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+void vm_hostdev_defined_row(struct vm_out *out, const char *key, bool marked)
+{
+	VM_AUTO_FREE char *kind = vm_xstrndup(key, strcspn(key, ":"));
+	static const char *const nothing[] = { "guest", "alias" }, *const ids[] = { "vendor", "product", "class" };
+
+	vm_out_row(out);
+	vm_out_str(out, "device", key);
+	vm_out_str(out, "kind", kind);
+	vm_out_null(out, "group");
+	vm_out_null(out, "numa_node");
+	vm_out_str(out, "driver", NULL);
+	vm_out_str(out, "state", "inactive");
+	vm_out_list(out, "reset");
+	vm_out_list_end(out);
+	for (size_t i = 0; i < VM_COUNT(nothing); i++)
+		vm_out_str(out, nothing[i], NULL);
+	vm_out_list(out, "blocked_by");
+	vm_out_list_end(out);
+	for (size_t i = 0; i < VM_COUNT(ids); i++)
+		vm_out_str(out, ids[i], NULL);
+	vm_out_str(out, "description", marked ? "defined, made with the host" : "defined");
+	vm_out_row_end(out);
+}
+
 /* ---- the tree ---- */
 
 static void leaf(struct vm_out *out, const struct vm_hostdev_item *i)

@@ -21,6 +21,9 @@ int vm_hostdev_store(const struct vm_state *s, const char *key, struct vm_record
 void vm_hostdev_mark_stuck(const struct vm_state *s, const char *key, struct vm_record *r, const char *why);
 /* 0 = *r is filled; 1 = there is none. */
 int vm_hostdev_load(const struct vm_state *s, const char *key, struct vm_record *r, struct vm_err *err);
+/* Of a thing that is no group: "mdev:UUID". */
+int vm_hostdev_lock_name(const struct vm_state *s, const char *name, struct vm_deadline deadline, int *ret,
+			 struct vm_err *err);
 int vm_hostdev_lock(const struct vm_state *s, int group, struct vm_deadline deadline, int *ret,
 		    struct vm_err *err);
 /* With the lock: to the driver and override that the record names; then the record goes. */

@@ -215,6 +215,17 @@ static void block_pci(const struct vm_hostdev_view *v, struct vm_hostdev_item *i
 		block(i, vm_xstrdup("bridge"), vm_xstrdup("the machine itself hangs on it"), NULL, false);
 		return;
 	}
+	for (size_t n = 0; n < v->mdevs.n && !p->vfio; n++)
+		if (strcmp(v->mdevs.v[n].parent, p->name) == 0) {
+			block(i, vm_xasprintf("mdev:%s", v->mdevs.v[n].uuid),
+			      vm_xasprintf("it carries the mediated device %s", v->mdevs.v[n].uuid),
+			      vm_xstrdup("assign that one"), true);
+			break;
+		}
+	if (p->vgpu == 0 && p->driver[0] != 0 && !p->vfio)
+		block(i, vm_xstrdup("no-vgpu"),
+		      vm_xasprintf("no virtual GPU was made on it, and its driver %s has to stay", p->driver),
+		      vm_xasprintf("vm-hostdev-create --vgpu=TYPE %s", p->name), false);
 	if (p->vfs > 0 && !p->vfio)
 		block(i, vm_xasprintf("vfs:%u", p->vfs),
 		      vm_xasprintf("it has %u virtual function%s, which end when its driver does", p->vfs,

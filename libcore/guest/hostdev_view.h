@@ -108,6 +108,10 @@ int vm_hostdev_filter_words(const struct vm_words *given, const char *const *wor
 bool vm_hostdev_passes(const struct vm_hostdev_filter *f, const struct vm_hostdev_item *i);
 /* vm-hostdev-list: a row. */
 void vm_hostdev_row(struct vm_out *out, bool json, const struct vm_hostdev_item *i);
+/* Is the device there that this key of a definition is of (guest/hostdef.h)? */
+bool vm_hostdev_made(const struct vm_hostdev_view *v, const char *key);
+/* vm-hostdev-list --all: one that is not. */
+void vm_hostdev_defined_row(struct vm_out *out, const char *key, bool marked);
 /* vm-hostdev-list --tree: lines for people. */
 void vm_hostdev_tree(struct vm_out *out, const struct vm_hostdev_view *v,
 		     const struct vm_hostdev_filter *f);

@@ -15,6 +15,8 @@
 #include <vm/out.h>
 #include <vm/xml.h>
 
+#include "guest/hostdev_repair.h"
+
 struct repair {
 	const struct vm_program *p;
 	const struct vm_common *c;
@@ -170,7 +172,7 @@ static int repair_all(struct repair *w, struct vm_err *err)
 		return -1;
 	if (s->etc >= 0 && vm_dir_each(s->etc, index_one, w, err) < 0)
 		return -1;
-	return vm_repair_places(&w->r, err);
+	return vm_hostdevs_repair(&w->r, err) < 0 ? -1 : vm_repair_places(&w->r, err);
 }
 
 int vm_repair_cli(const struct vm_program *p, const struct vm_common *c, bool all,

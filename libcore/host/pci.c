@@ -178,8 +178,14 @@ static void read_sriov(int dir, struct vm_pci *p)
 	int64_t n;
 
 	p->vf_index = -1;
-	if (vm_sys_link(dir, "physfn", p->pf, sizeof(p->pf)))
+	p->vgpu = -1;
+	if (vm_sys_link(dir, "physfn", p->pf, sizeof(p->pf))) {
 		p->vf_index = vf_index(dir, p->name);
+		if (vm_sys_i64(dir, VM_PCI_VGPU, &n) && n >= 0 && n <= INT32_MAX)
+			p->vgpu = (long)n;
+		/* its vendor's driver is a driver of VFIO then, and must stay */
+		p->vfio |= p->vgpu > 0;
+	}
 	if (vm_sys_i64(dir, "sriov_totalvfs", &n) && n > 0 && n <= UINT16_MAX)
 		p->vfs_max = (unsigned)n;
 	if (vm_sys_i64(dir, "sriov_numvfs", &n) && n > 0 && n <= UINT16_MAX)

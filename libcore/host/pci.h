@@ -36,6 +36,9 @@ enum vm_pci_reset {
 extern const char *const vm_pci_reset_words[];
 
 #define VM_NO_GROUP (-1)
+/* File below a virtual function's directory.  Source: NVIDIA Virtual GPU Software User Guide, "Creating an NVIDIA vGPU on a
+ * Linux with KVM Hypervisor" (VFs of vendor-specific VFIO). */
+#define VM_PCI_VGPU "nvidia/current_vgpu_type"
 struct vm_pci {
 	struct vm_pci_address address;
 	char name[VM_PCI_NAME];
@@ -45,7 +48,7 @@ struct vm_pci {
 	bool has_config; /* config is filled */
 	struct vm_pci_config config;
 	char driver[64]; /* "" = none */
-	bool vfio;	 /* bound to vfio-pci or one of its variants */
+	bool vfio;	 /* bound to vfio-pci or one of its variants, or a vendor's virtual GPU: ready for QEMU as it is */
 	int group;	 /* IOMMU group, VM_NO_GROUP */
 	bool noiommu;	 /* the group is one of VFIO's no-IOMMU mode: no protection at all */
 	int numa;	 /* node, -1 = none or unknown */
@@ -54,6 +57,7 @@ struct vm_pci {
 	bool can_reset;	 /* the kernel offers its reset file */
 	char pf[VM_PCI_NAME]; /* virtual function: of this physical one; "" = none */
 	int vf_index;	      /* position among its VFs, -1 = unknown */
+	long vgpu; /* type of its vendor's virtual GPU; 0 = none chosen yet, -1 = it is none of that kind (host/make.h) */
 	unsigned vfs, vfs_max; /* physical function: VFs there are, there can be */
 	char vfio_cdev[32];   /* "vfio0": its own node below /dev/vfio/devices; "" = none */
 };

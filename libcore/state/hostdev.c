@@ -14,7 +14,7 @@
 #define PLACE "hostdev"
 
 const char *const vm_hostdev_phase_words[] = {
-	"", "binding", "ready", "taken", "unplugging", "releasing", "stuck", NULL,
+	"", "binding", "ready", "taken", "unplugging", "releasing", "stuck", "making", "made", NULL,
 };
 
 /* Beside the claims. */

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Records of host devices that we changed or gave to a guest: /run/vm/hostdev/KEY, KEY as in claims
- * ("pci:0000:01:00.0", "usb:1-4.2", "scsi:0:0:1:0", "mdev:UUID").  Written before the first change, removed after
+ * ("pci:0000:01:00.0", "usb:1-4.2", "scsi:0:0:1:0", "mdev:UUID", "vfs:0000:06:12.0").  Written before the first change, removed after
  * the last, so that whoever finds one knows how the device was.  A device that the host drives has none.
  * Needs libc alone.
  */
@@ -23,6 +23,8 @@ struct vm_state;
 #define VM_HOSTDEV_BOUND    "bound"    /* "yes": we bound it and give it back */
 #define VM_HOSTDEV_TOOL	    "tool"     /* process that is at work on it: vm_record_set_procid() */
 #define VM_HOSTDEV_WHY	    "why"      /* stuck: what happened */
+#define VM_HOSTDEV_COUNT    "count"    /* vfs: how many */
+#define VM_HOSTDEV_PROBE    "autoprobe" /* vfs: sriov_drivers_autoprobe it had; absent: not touched */
 
 /* Key of the claim on a whole IOMMU group, before its number. */
 #define VM_HOSTDEV_GROUP_KEY "iommu-group:"
@@ -35,6 +37,8 @@ enum vm_hostdev_phase {
 	VM_HOSTDEV_UNPLUGGING, /* the guest was asked to let go */
 	VM_HOSTDEV_RELEASING, /* a tool is giving it back to the host's driver */
 	VM_HOSTDEV_STUCK,     /* the kernel did not come back */
+	VM_HOSTDEV_MAKING,    /* a tool is making it (mdev:UUID, vfs:ADDRESS) */
+	VM_HOSTDEV_MADE,      /* virtual functions are there, by our hand */
 	VM_HOSTDEV_PHASES
 };
 extern const char *const vm_hostdev_phase_words[];

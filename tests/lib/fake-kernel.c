@@ -7,6 +7,10 @@
  *
  * A device that is bound cannot be bound; drivers_probe takes the driver that driver_override names, else the one
  * for its id, and never fails for want of one; /dev/vfio/N is there while a member of group N is on vfio-pci.
+ * A mediated device is there from the write to its type's file create to that to its own file remove; its file "note"
+ * can be written.  sriov_numvfs takes 0, or what is not more than sriov_totalvfs when it was 0: the functions are
+ * the first lines of TREE/vfs-ADDRESS, in fake-sysfs's language.
+ * TREE/ctl/hang-sriov_numvfs, -create, -remove: likewise.  TREE/ctl/fail-FILE: writing to a file of that name fails.
  * TREE/ctl/hang-ADDRESS: unbinding it does not return while that file is there.
  * TREE/ctl/refuse-DRIVER: its probe fails.  TREE/ctl/log: each write that was understood, a line each.
  *
@@ -36,8 +40,8 @@ static uint64_t n_nodes = 2;
 static int tree, dev;
 
 static struct pending {
-	uint64_t unique;
-	char address[64];
+	uint64_t unique, node;
+	char name[64], text[256]; /* of TREE/ctl/hang-NAME; what was written */
 	uint32_t size;
 } pending[PENDING_MAX];
 static int n_pending;
@@ -340,38 +344,228 @@ static int probe(const char *address)
 	return 0;
 }
 
+/* ---- what is made on demand ---- */
+
+static void up_from(const char *place, char up[PATH_MAX])
+{
+	up[0] = 0;
+	for (const char *p = place; *p != 0; p++)
+		if (*p == '/')
+			strcat(up, "../");
+}
+
+static void remove_all(const char *path)
+{
+	int fd = openat(tree, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+			char below[PATH_MAX];
+
+			snprintf(below, sizeof(below), "%s/%s", path, e->d_name);
+			remove_all(below);
+		}
+	if (d != NULL)
+		closedir(d);
+	if (unlinkat(tree, path, 0) < 0)
+		unlinkat(tree, path, AT_REMOVEDIR);
+}
+
+static void count(const char *path, int by)
+{
+	char number[32] = "0";
+
+	read_text(path, number, sizeof(number));
+	snprintf(number, sizeof(number), "%d", atoi(number) + by);
+	write_text(path, number);
+}
+
+/* type: sys/devices/.../PARENT/mdev_supported_types/TYPE */
+static int make_mdev(const char *type, const char *uuid)
+{
+	static int group = 200;
+	char left[32] = "0", up[PATH_MAX], dir[PATH_MAX];
+	const char *end = strstr(type, "/mdev_supported_types/");
+
+	if (strlen(uuid) != 36 || end == NULL)
+		return EINVAL;
+	if (there(format("sys/bus/mdev/devices/%s", uuid)))
+		return EEXIST;
+	read_text(format("%s/available_instances", type), left, sizeof(left));
+	if (atoi(left) <= 0)
+		return EUSERS;
+	count(format("%s/available_instances", type), -1);
+	snprintf(dir, sizeof(dir), "%.*s/%s", (int)(end - type), type, uuid);
+	up_from(dir, up);
+	mkdirat(tree, dir, 0755);
+	mkdirat(tree, "sys/bus/mdev", 0755);
+	mkdirat(tree, "sys/bus/mdev/devices", 0755);
+	write_text(format("%s/remove", dir), "");
+	write_text(format("%s/note", dir), "");
+	mkdirat(tree, format("sys/kernel/iommu_groups/%d", group), 0755);
+	if (symlinkat(format("%s../%s", up, type), tree, format("%s/mdev_type", dir)) < 0 ||
+	    symlinkat(format("%s../sys/kernel/iommu_groups/%d", up, group), tree, format("%s/iommu_group", dir)) < 0 ||
+	    symlinkat(format("../../../../%s", dir), tree, format("sys/bus/mdev/devices/%s", uuid)) < 0)
+		die("make a mediated device");
+	write_text(format("dev/vfio/%d", group), "");
+	note(format("made %s group %d", uuid, group++));
+	return 0;
+}
+
+static int remove_mdev(const char *dir)
+{
+	const char *uuid = strdup(strrchr(dir, '/') + 1), *group = group_of(dir);
+	char type[PATH_MAX];
+	ssize_t n = readlinkat(tree, format("%s/mdev_type", dir), type, sizeof(type) - 1);
+
+	if (n < 0)
+		return ENODEV;
+	type[n] = 0;
+	count(format("%s/available_instances", strstr(type, "sys/devices/")), 1);
+	if (group != NULL)
+		unlinkat(tree, format("dev/vfio/%s", group), 0);
+	if (group != NULL)
+		remove_all(format("sys/kernel/iommu_groups/%s", group));
+	unlinkat(tree, format("sys/bus/mdev/devices/%s", uuid), 0);
+	note(format("removed %s", uuid));
+	remove_all(dir);
+	return 0;
+}
+
+/* The first n lines of what the functions are. */
+static void make_vfs(const char *pf, int n)
+{
+	char line[512];
+	int fd = openat(tree, format("vfs-%s", pf), O_RDONLY);
+	FILE *from = fd < 0 ? NULL : fdopen(fd, "r"), *to;
+	char *self = realpath("/proc/self/exe", NULL);
+
+	strcpy(strrchr(self, '/') + 1, "fake-sysfs");
+	to = popen(format("%s /proc/%d/fd/%d", self, (int)getpid(), tree), "w");
+	while (to != NULL && from != NULL && n-- > 0 && fgets(line, sizeof(line), from) != NULL)
+		fputs(line, to);
+	if (from != NULL)
+		fclose(from);
+	if (to == NULL || pclose(to) != 0)
+		die("make virtual functions");
+	free(self);
+}
+
+static void remove_vf(const char *pf, int i)
+{
+	char target[PATH_MAX], *name, *place;
+	const char *driver, *group;
+	ssize_t n = readlinkat(tree, format("%s/virtfn%d", pf, i), target, sizeof(target) - 1);
+
+	if (n < 0)
+		return;
+	target[n] = 0;
+	name = strdup(strrchr(target, '/') + 1);
+	place = strdup(strstr(target, "sys/devices/"));
+	driver = driver_of(name);
+	if (driver != NULL)
+		release(name, strdup(driver));
+	group = group_of(place);
+	if (group != NULL)
+		remove_all(format("sys/kernel/iommu_groups/%s", strdup(group)));
+	unlinkat(tree, format("sys/bus/pci/devices/%s", name), 0);
+	unlinkat(tree, format("%s/virtfn%d", pf, i), 0);
+	remove_all(place);
+}
+
+/* Source: Linux, drivers/pci/iov.c, sriov_numvfs_store(). */
+static int set_vfs(const char *pf, const char *text)
+{
+	const char *address = strdup(strrchr(pf, '/') + 1), *driver = driver_of(address);
+	char now[32] = "0", total[32] = "0";
+	int n = atoi(text);
+
+	read_text(format("%s/sriov_numvfs", pf), now, sizeof(now));
+	read_text(format("%s/sriov_totalvfs", pf), total, sizeof(total));
+	if (n > atoi(total))
+		return ERANGE;
+	if (n == atoi(now))
+		return 0;
+	if (driver == NULL || strcmp(driver, "vfio-pci") == 0)
+		return ENOENT;
+	if (n > 0 && atoi(now) > 0)
+		return EBUSY;
+	for (int i = atoi(now); i-- > 0;)
+		remove_vf(pf, i);
+	if (n > 0)
+		make_vfs(address, n);
+	write_text(format("%s/sriov_numvfs", pf), text);
+	note(format("numvfs %s %d", address, n));
+	return 0;
+}
+
+static int apply(const char *path, const char *base, const char *text)
+{
+	const char *driver, *dir = format("%.*s", (int)(base - path - (base > path)), path);
+
+	if (strcmp(base, "driver_override") == 0) {
+		write_text(path, text[0] != 0 ? text : "(null)");
+		note(format("override %s", text));
+		return 0;
+	}
+	if (strcmp(base, "unbind") == 0) {
+		driver = driver_of(text);
+		if (driver == NULL || strstr(path, driver) == NULL)
+			return ENODEV;
+		release(text, strdup(driver));
+		return 0;
+	}
+	if (strcmp(base, "drivers_probe") == 0)
+		return probe(text);
+	if (strcmp(base, "create") == 0)
+		return make_mdev(strdup(dir), text);
+	if (strcmp(base, "remove") == 0)
+		return remove_mdev(strdup(dir));
+	if (strcmp(base, "sriov_numvfs") == 0)
+		return set_vfs(strdup(dir), text);
+	if (strcmp(base, "note") == 0 || strcmp(base, "sriov_drivers_autoprobe") == 0 ||
+	    strcmp(base, "current_vgpu_type") == 0) {
+		write_text(path, text);
+		note(format("%s %s", base, text));
+		return 0;
+	}
+	if (strcmp(base, "reset") == 0) {
+		note(format("reset %s", path));
+		return 0;
+	}
+	return EACCES;
+}
+
+static const char *base_of(const char *path)
+{
+	return strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+}
+
 static void do_write(const struct fuse_in_header *in, const struct fuse_write_in *w, const char *data)
 {
 	struct fuse_write_out out = { .size = w->size };
-	const char *path = nodes[in->nodeid], *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *driver;
+	const char *path = nodes[in->nodeid], *base = base_of(path), *hang = base;
 	char text[256];
-	int error = 0;
+	int error;
 
 	snprintf(text, sizeof(text), "%.*s", w->size < 200 ? (int)w->size : 200, data);
 	text[strcspn(text, "\n")] = 0;
+	if (strcmp(base, "unbind") == 0)
+		hang = text;
 	if (there(format("ctl/fail-%s", base))) {
 		error = EIO;
-	} else if (strcmp(base, "driver_override") == 0) {
-		write_text(path, text[0] != 0 ? text : "(null)");
-		note(format("override %s", text));
-	} else if (strcmp(base, "unbind") == 0) {
-		driver = driver_of(text);
-		if (driver == NULL || strstr(path, driver) == NULL) {
-			error = ENODEV;
-		} else if (there(format("ctl/hang-%s", text)) && n_pending < PENDING_MAX) {
-			pending[n_pending] = (struct pending){ .unique = in->unique, .size = w->size };
-			snprintf(pending[n_pending++].address, sizeof(pending[0].address), "%.60s", text);
-			note(format("hangs %s", text));
-			return;
-		} else {
-			release(text, strdup(driver));
-		}
-	} else if (strcmp(base, "drivers_probe") == 0) {
-		error = probe(text);
-	} else if (strcmp(base, "reset") == 0) {
-		note(format("reset %s", path));
+	} else if (there(format("ctl/hang-%s", hang)) && n_pending < PENDING_MAX) {
+		struct pending *p = &pending[n_pending++];
+
+		*p = (struct pending){ .unique = in->unique, .node = in->nodeid, .size = w->size };
+		snprintf(p->name, sizeof(p->name), "%.60s", hang);
+		snprintf(p->text, sizeof(p->text), "%s", text);
+		note(format("hangs %s", text));
+		return;
 	} else {
-		error = EACCES;
+		error = apply(path, base, text);
 	}
 	reply(in->unique, error, &out, sizeof(out));
 }
@@ -381,15 +575,12 @@ static void wake(void)
 {
 	for (int i = 0; i < n_pending; i++) {
 		struct fuse_write_out out = { .size = pending[i].size };
-		const char *driver;
+		struct pending p = pending[i];
 
-		if (there(format("ctl/hang-%s", pending[i].address)))
+		if (there(format("ctl/hang-%s", p.name)))
 			continue;
-		driver = driver_of(pending[i].address);
-		if (driver != NULL)
-			release(pending[i].address, strdup(driver));
-		reply(pending[i].unique, 0, &out, sizeof(out));
 		pending[i--] = pending[--n_pending];
+		reply(p.unique, apply(nodes[p.node], base_of(nodes[p.node]), p.text), &out, sizeof(out));
 	}
 }
 

@@ -7,9 +7,10 @@
  * A line a thing; "+" in values is a blank:
  *   driver NAME [VENDOR:DEVICE...]
  *   pci ADDRESS VENDOR:DEVICE CLASS [driver=] [group=] [numa=] [on=PARENT] [pf=] [header=] [caps=flr,aflr,pm,pmkeep,
- *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0]
+ *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0] [vgpu=TYPE]
  *   usb PORT VENDOR:PRODUCT NUMBER [class=] [driver=] [serial=] [maker=] [model=] [on=]
  *   scsi H:B:T:L [sg=] [block=NAME,M:m] [vendor=] [model=] [driver=] [type=] [on=]
+ *   mdevtype TYPE api= [name=] [left=3] on=
  *   mdev UUID type= api= [name=] [group=] on=
  *   net NAME on= [master=]        block NAME M:m on= [holder=]
  *   mount M:m PATH                route NAME
@@ -106,12 +107,27 @@ static void link_to(const char *target, const char *dir, const char *name)
 		die(path);
 }
 
+/* Of a PCI device that an earlier run made. */
+static const char *place_before(const char *name)
+{
+	static char target[512];
+	char link[128];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "sys/bus/pci/devices/%s", name);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n <= 0)
+		return "sys/devices/virtual";
+	target[n] = 0;
+	return strstr(target, "sys/devices/");
+}
+
 static const char *place_of(const char *name)
 {
 	for (unsigned i = 0; name != NULL && i < n_devices; i++)
 		if (strcmp(devices[i][0], name) == 0)
 			return devices[i][1];
-	return "sys/devices/virtual";
+	return name != NULL ? place_before(name) : "sys/devices/virtual";
 }
 
 static const char *remember(const char *name, const char *dir)
@@ -256,7 +272,10 @@ static void add_pci(char **w)
 	if ((v = get(w, "totalvfs")) != NULL) {
 		text(dir, "sriov_totalvfs", "%s", v);
 		text(dir, "sriov_numvfs", "0");
+		text(dir, "sriov_drivers_autoprobe", "1");
 	}
+	if ((v = get(w, "vgpu")) != NULL)
+		text(dir, "nvidia/current_vgpu_type", "%s", v);
 	if ((v = get(w, "pf")) != NULL) {
 		struct stat st;
 		int n = 0;
@@ -353,23 +372,34 @@ static void add_scsi(char **w)
 	bound("scsi", dir, w[0], get(w, "driver"));
 }
 
-static void add_mdev(char **w)
+static const char *add_mdevtype(const char *name, char **w)
 {
-	const char *on = place_of(get(w, "on")), *v;
-	char path[512], type[600];
-	const char *dir;
+	static char type[600];
+	const char *on = get(w, "on"), *v;
 
-	snprintf(type, sizeof(type), "%s/mdev_supported_types/%s", on, get(w, "type"));
+	snprintf(type, sizeof(type), "%s/mdev_supported_types/%s", place_of(on), name);
 	make_dirs(type);
 	text(type, "device_api", "%s", get(w, "api"));
 	if ((v = get(w, "name")) != NULL)
 		text(type, "name", "%s", v);
-	text(type, "available_instances", "3");
-	snprintf(path, sizeof(path), "%s/%s", on, w[0]);
+	text(type, "available_instances", "%s", (v = get(w, "left")) != NULL ? v : "3");
+	text(type, "create", "%s", "");
+	link_to(place_of(on), "sys/class/mdev_bus", on);
+	return type;
+}
+
+static void add_mdev(char **w)
+{
+	const char *type = add_mdevtype(get(w, "type"), w);
+	char path[512];
+	const char *dir;
+
+	snprintf(path, sizeof(path), "%s/%s", place_of(get(w, "on")), w[0]);
 	dir = remember(w[0], path);
 	make_dirs(dir);
 	link_to(dir, "sys/bus/mdev/devices", w[0]);
 	link_to(type, dir, "mdev_type");
+	text(dir, "remove", "%s", "");
 	in_group(dir, w[0], get(w, "group"));
 	bound("mdev", dir, w[0], "vfio_mdev");
 }
@@ -403,6 +433,8 @@ static void add_line(char **w)
 		add_usb(w);
 	} else if (strcmp(kind, "scsi") == 0) {
 		add_scsi(w);
+	} else if (strcmp(kind, "mdevtype") == 0) {
+		add_mdevtype(w[0], w);
 	} else if (strcmp(kind, "mdev") == 0) {
 		add_mdev(w);
 	} else if (strcmp(kind, "net") == 0) {

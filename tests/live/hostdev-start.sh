@@ -55,7 +55,7 @@ refused mdev 5 'no host device mdev:11111111' \
 refused late 5 '/dev/vfio/15' "$(pci 0 2 0 0)"
 like "$(cat "$ctl/log")" 'bound 0000:02:00.0 vfio-pci
 .*bound 0000:02:00.0 nvme' "it was bound and given back"
-refused late-two 5 '/dev/vfio/' "$(pci 0 2 0 0)$(pci 0 0 2 0)"
+refused late-two 5 '/dev/vfio/' "$(pci 0 2 0 0)$(pci 0 0 3 0)"
 : >"$ctl/refuse-vfio-pci"
 refused probe 10 'vfio-pci did not take it' "$(pci 0 2 0 0)"
 rm "$ctl/refuse-vfio-pci"

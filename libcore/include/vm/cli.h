@@ -100,7 +100,8 @@ int vm_cli_main(const struct vm_program *p, int argc, char **argv);
  * {"schema":...,"changed":...,"guests":[{"name":...,"changed":...},...]}; in plain a line
  * "<operand>: <word>" unless --quiet, --dry-run or word is NULL.  Every operand has --timeout to itself: the
  * deadline in options is set anew.
- * each returns 0 = done, changed; 1 = was so already (--if-needed), -1 with *err.
+ * each returns 0 = done, changed; 1 = was so already (--if-needed), -1 with *err.  It may put another word in the operand's
+ * place: what is told then is that (the name of what a file defines).
  */
 int vm_cli_each(const struct vm_program *p, const struct vm_common *c, const char *word,
 		int (*each)(void *options, const char *operand, struct vm_err *err), void *options);

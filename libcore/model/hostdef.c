@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hostdef.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/state.h>
+
+#include "host/mdev.h"
+#include "host/pci.h"
+#include "rows.h"
+
+const char *const vm_hostdef_words[] = { "", "mdev", "vfs", "vgpu", NULL };
+static const char *const capability_words[] = {
+	"", "mdev", "virt_functions", "vgpu", "!scsi_host", "!ap_matrix", NULL,
+};
+
+enum { ATTR_NAME, ATTR_VALUE };
+static const struct mt_row attr_rows[] = {
+	MT_ROW(struct vm_hostdef_attr, "@name", name, ATTR_NAME, MT_STR, .flags = MT_REQUIRED | MT_KEY),
+	MT_ROW(struct vm_hostdef_attr, "@value", value, ATTR_VALUE, MT_STR, .flags = MT_REQUIRED),
+};
+
+static int check_attr(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_hostdef_attr *a = obj;
+
+	/* these change the device itself */
+	if (a->name[0] == 0 || a->name[0] == '.' || !vm_text_only(a->name, "._-/") || strstr(a->name, "..") ||
+	    strlen(a->name) > 128 || strcmp(a->name, "remove") == 0 || strncmp(a->name, "power/", 6) == 0 ||
+	    a->name[0] == '/')
+		return mt_error(ctx, obj, "@name", VM_BAD_INPUT, err,
+				"'%.80s' is no attribute of a mediated device", a->name);
+	if (strlen(a->value) > 1024 || strchr(a->value, '\n'))
+		return mt_error(ctx, obj, "@value", VM_BAD_INPUT, err, "one line of at most 1024 bytes");
+	return 0;
+}
+static const struct mt_type attr_type = {
+	.elem = "attr",
+	.size = sizeof(struct vm_hostdef_attr),
+	.rows = attr_rows,
+	.n = VM_COUNT(attr_rows),
+	.check = check_attr,
+};
+
+#define C(xml, member, bit, kind, ...)                                                             \
+	MT_ROW(struct vm_hostdef_cap, xml, member, VM_HOSTDEF_CAP_##bit, kind, __VA_ARGS__)
+static const struct mt_row mdev_rows[] = {
+	C("type/@id", type, TYPE, MT_STR, .flags = MT_REQUIRED),
+	C("uuid/#text", uuid, UUID, MT_UUID, .flags = MT_ASSIGNED),
+	C("parent_addr/#text", parent_addr, PARENT_ADDR, MT_STR),
+	C("iommuGroup/@number", group, GROUP, MT_U64),
+	C("attr", attrs, ATTRS, MT_MANY, .arg = &attr_type),
+};
+
+static bool type_valid(const char *type)
+{
+	return type[0] != 0 && type[0] != '.' && strlen(type) < sizeof(((struct vm_mdev *)0)->type) &&
+	       vm_text_only(type, "._- :+");
+}
+
+static int check_mdev(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_hostdef_cap *c = obj;
+
+	if (!type_valid(c->type))
+		return mt_error(ctx, obj, "type/@id", VM_BAD_INPUT, err,
+				"'%.80s' is no type of a mediated device", c->type);
+	return 0;
+}
+static const struct mt_type mdev_cap = {
+	.elem = "capability",
+	.size = sizeof(struct vm_hostdef_cap),
+	.rows = mdev_rows,
+	.n = VM_COUNT(mdev_rows),
+	.check = check_mdev,
+};
+
+/* Source: PCI Express SR-IOV, TotalVFs has 16 bits. */
+static const struct mt_range count_range = { .min = 1, .max = UINT16_MAX };
+static const struct mt_row vfs_rows[] = {
+	C("@count", count, COUNT, MT_U64, .flags = MT_REQUIRED, .arg = &count_range),
+	C("@autoprobe", autoprobe, AUTOPROBE, MT_ENUM, .arg = vm_yes_no_words),
+};
+static const struct mt_type vfs_cap = {
+	.elem = "capability",
+	.size = sizeof(struct vm_hostdef_cap),
+	.rows = vfs_rows,
+	.n = VM_COUNT(vfs_rows),
+};
+
+static const struct mt_row vgpu_rows[] = {
+	C("type/@id", type, TYPE, MT_STR, .flags = MT_REQUIRED),
+};
+
+static int check_vgpu(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_hostdef_cap *c = obj;
+
+	if (strspn(c->type, "0123456789") != strlen(c->type) || c->type[0] == '0' || c->type[0] == 0 ||
+	    strlen(c->type) > 9)
+		return mt_error(ctx, obj, "type/@id", VM_BAD_INPUT, err,
+				"the type of a virtual GPU is a number from 1 on");
+	return 0;
+}
+static const struct mt_type vgpu_cap = {
+	.elem = "capability",
+	.size = sizeof(struct vm_hostdef_cap),
+	.rows = vgpu_rows,
+	.n = VM_COUNT(vgpu_rows),
+	.check = check_vgpu,
+};
+
+static const struct mt_type *const cap_by_kind[] = {
+	[VM_HOSTDEF_MDEV] = &mdev_cap,
+	[VM_HOSTDEF_VFS] = &vfs_cap,
+	[VM_HOSTDEF_VGPU] = &vgpu_cap,
+};
+static const struct mt_cases caps = {
+	.tag = "type",
+	.tag_off = offsetof(struct vm_hostdef, kind),
+	.n = VM_COUNT(cap_by_kind),
+	.by = cap_by_kind,
+	.tag_xml = "@type",
+	.words = capability_words,
+};
+
+#define D(xml, member, bit, kind, ...)                                                             \
+	MT_ROW(struct vm_hostdef, xml, member, VM_HOSTDEF_##bit, kind, __VA_ARGS__)
+static const struct mt_row rows[] = {
+	D("name/#text", name, NAME, MT_STR),
+	D("path/#text", path, PATH, MT_STR),
+	D("parent/#text", parent, PARENT, MT_STR, .flags = MT_REQUIRED),
+	D("driver/name/#text", driver, DRIVER, MT_STR),
+	D("capability", cap, CAP, MT_CASE, .flags = MT_REQUIRED, .arg = &caps),
+};
+
+static bool parent_valid(const char *name)
+{
+	return name[0] != 0 && name[0] != '.' && strlen(name) < sizeof(((struct vm_mdev *)0)->parent) &&
+	       vm_text_only(name, "._-:");
+}
+
+/* "pci_0000_00_02_0", "css_0_0_0072" and "ap_matrix" are libvirt's for "0000:00:02.0", "0.0.0072", "matrix". */
+static char *kernel_name(const char *parent)
+{
+	struct vm_pci_address address;
+	char name[VM_PCI_NAME];
+
+	if (vm_pci_parse(parent, &address)) {
+		vm_pci_name(&address, name);
+		return vm_xstrdup(name);
+	}
+	if (strcmp(parent, "ap_matrix") == 0)
+		return vm_xstrdup("matrix");
+	if (strncmp(parent, "css_", 4) == 0) {
+		char *copy = vm_xstrdup(parent + 4);
+
+		for (char *p = copy; *p != 0; p++)
+			*p = *p == '_' ? '.' : *p;
+		return copy;
+	}
+	return vm_xstrdup(parent);
+}
+
+static int check(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_hostdef *d = obj;
+	VM_AUTO_FREE char *name = kernel_name(d->parent);
+	struct vm_pci_address ignored;
+
+	if (d->cap == NULL)
+		return mt_error(ctx, obj, "capability", VM_BAD_INPUT, err, "<capability> needs a type");
+	if (d->kind == VM_HOSTDEF_VFS && (d->cap->count == 0 || d->cap->count > UINT16_MAX))
+		return mt_error(ctx, obj, "capability", VM_BAD_INPUT, err, "from 1 to %u virtual functions", UINT16_MAX);
+	if (!parent_valid(name))
+		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "'%.80s' is no name of a device", d->parent);
+	if (d->kind != VM_HOSTDEF_MDEV && !vm_pci_parse(name, &ignored))
+		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "'%.80s' is no PCI device", d->parent);
+	return 0;
+}
+const struct mt_type vm_hostdef_type = {
+	.elem = "device",
+	.size = sizeof(struct vm_hostdef),
+	.rows = rows,
+	.n = VM_COUNT(rows),
+	.check = check,
+};
+
+static void settle_parent(struct vm_hostdef *d)
+{
+	char *name = kernel_name(d->parent);
+
+	free(d->parent);
+	d->parent = name;
+}
+
+int vm_hostdef_parse(const struct vm_xml *doc, struct vm_hostdef **ret, struct vm_err *err)
+{
+	void *obj;
+
+	if (strcmp(vm_xml_name(doc, 0), "device") != 0)
+		return vm_xml_error(doc, 0, -1, VM_BAD_INPUT, err, "<%s> is no <device>", vm_xml_name(doc, 0));
+	if (mt_parse(&vm_hostdef_type, doc, 0, false, &obj, err) < 0)
+		return -1;
+	*ret = obj;
+	settle_parent(*ret);
+	return 0;
+}
+
+struct vm_hostdef *vm_hostdef_new(enum vm_hostdef_kind kind, const char *parent)
+{
+	struct vm_hostdef *d = mt_new(&vm_hostdef_type);
+
+	d->parent = kernel_name(parent);
+	mt_assigned(&d->obj, VM_HOSTDEF_PARENT);
+	d->kind = (int)kind;
+	d->cap = mt_new(cap_by_kind[kind]);
+	mt_assigned(&d->obj, VM_HOSTDEF_CAP);
+	return d;
+}
+
+void vm_hostdef_set(struct vm_hostdef *d, const char *type, uint64_t count, bool no_probe)
+{
+	if (type != NULL) {
+		d->cap->type = vm_xstrdup(type);
+		mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_TYPE);
+	}
+	if (count > 0) {
+		d->cap->count = count;
+		mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_COUNT);
+	}
+	if (no_probe) {
+		d->cap->autoprobe = VM_SWITCH_OFF;
+		mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_AUTOPROBE);
+	}
+}
+
+void vm_hostdef_attr(struct vm_hostdef *d, const char *name, size_t len, const char *value)
+{
+	struct vm_hostdef_attr *a = mt_new(&attr_type);
+
+	a->name = vm_xstrndup(name, len);
+	mt_assigned(&a->obj, ATTR_NAME);
+	a->value = vm_xstrdup(value);
+	mt_assigned(&a->obj, ATTR_VALUE);
+	mt_list_add(&d->cap->attrs, a);
+	mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_ATTRS);
+}
+
+int vm_hostdef_check(struct vm_hostdef *d, struct vm_err *err)
+{
+	const struct mt_ctx ctx = { .root = d };
+
+	return mt_check(&vm_hostdef_type, d, &ctx, err);
+}
+
+void vm_hostdef_free(struct vm_hostdef *d)
+{
+	mt_free(&vm_hostdef_type, d);
+}
+
+void vm_hostdef_freep(struct vm_hostdef **d)
+{
+	vm_hostdef_free(*d);
+	*d = NULL;
+}
+
+void vm_hostdef_identify(struct vm_hostdef *d, const uint8_t *uuid)
+{
+	if (uuid != NULL)
+		memcpy(d->cap->uuid, uuid, sizeof(d->cap->uuid));
+	else
+		vm_uuid_make(d->cap->uuid);
+	mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_UUID);
+}
+
+char *vm_hostdef_key(const struct vm_hostdef *d)
+{
+	char uuid[37];
+
+	if (d->kind != VM_HOSTDEF_MDEV)
+		return vm_xasprintf("%s:%s", vm_hostdef_words[d->kind], d->parent);
+	vm_uuid_format(d->cap->uuid, uuid);
+	return vm_xasprintf("mdev:%s", uuid);
+}
+
+char *vm_hostdef_name(const char *text, struct vm_err *err)
+{
+	const char *rest = strchr(text, ':');
+	struct vm_pci_address address;
+	char name[VM_PCI_NAME], uuid[37];
+	uint8_t bytes[16];
+
+	if (strncmp(text, "mdev_", 5) == 0 && strlen(text) >= 41 && (text[41] == 0 || text[41] == '_')) {
+		snprintf(uuid, sizeof(uuid), "%.36s", text + 5);
+		for (char *p = uuid; *p != 0; p++)
+			*p = *p == '_' ? '-' : *p;
+		if (vm_uuid_parse(uuid, bytes) == 0) {
+			vm_uuid_format(bytes, uuid);
+			return vm_xasprintf("mdev:%s", uuid);
+		}
+	}
+	if (strncmp(text, "mdev:", 5) == 0 && vm_uuid_parse(rest + 1, bytes) == 0) {
+		vm_uuid_format(bytes, uuid);
+		return vm_xasprintf("mdev:%s", uuid);
+	}
+	for (int kind = VM_HOSTDEF_VFS; rest != NULL && kind < VM_HOSTDEF_KINDS; kind++)
+		if (strncmp(text, vm_hostdef_words[kind], (size_t)(rest - text)) == 0 &&
+		    vm_hostdef_words[kind][rest - text] == 0 && vm_pci_parse(rest + 1, &address)) {
+			vm_pci_name(&address, name);
+			return vm_xasprintf("%s:%s", vm_hostdef_words[kind], name);
+		}
+	vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no name of a device that can be made", text);
+	vm_err_hint(err, "write mdev:UUID, vfs:0000:06:12.0 (the card with virtual functions) or "
+			 "vgpu:0000:06:12.4 (the virtual function)");
+	return NULL;
+}
