@@ -37,7 +37,7 @@ static const struct vm_program program = {
 	.name = "vm-hostdev-create",
 	.usage = "[OPTION...] FILE...\n[OPTION...] --mdev=TYPE PARENT...\n[OPTION...] --vfs=N PARENT...\n[OPTION...] --vgpu=TYPE PARENT...",
 	.summary = "Make host devices: from documents (libvirt's node devices of type mdev), or of\n"
-		   "a kind on PARENT: 0000:01:00.0 | pci_0000_01_00_0 | a name in /sys/class/mdev_bus.",
+		   "a kind on PARENT: 0000:01:00.0 | pci_0000_01_00_0 | name in /sys/class/mdev_bus",
 	.options = options,
 	.operands = vm_hostdef_file_operands,
 	.size = sizeof(struct options),
