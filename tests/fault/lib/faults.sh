@@ -12,7 +12,7 @@
 # and then calls       faults NAME WHO MODE...   WHO: tool watch all; MODE: kill tree fail
 #
 # In an ordinary run a sample is tried, drawn with $VM_TEST_SEED; with VM_TEST_FULL all points are.
-# VM_FAULT_AT=N tries that point only.
+# VM_FAULT_AT="N..." tries those points only, VM_FAULT_MODE=MODE that mode only.
 
 f_fault=$VM_BUILD/tests/fault
 f_invariants=$VM_BUILD/tests/invariants
@@ -219,6 +219,7 @@ faults() {
 		return
 	fi
 	for f_mode; do
+		[ "${VM_FAULT_MODE:-$f_mode}" = "$f_mode" ] || continue
 		# a sanitizer's run-time library cannot stand failing calls of its own
 		if [ "$f_mode" = fail ] && grep -q __asan_init "$f_fault"; then
 			skip 1 "$f_name ($f_who): fail, in a build with sanitizers"
