@@ -102,8 +102,9 @@ static int empty_watch(const struct vm_cgroup_hier *hier, int main, const char *
 	VM_AUTO_FD int to = -1;
 	int r;
 
+	/* Passed over, it would be waited for in vain. */
 	if (watch < 0)
-		return 0;
+		return vm_cgroup_absent(errno) ? 0 : vm_err_sys(err, "open the watcher's group");
 	r = vm_cgroup_ops(hier)->populated(watch, err);
 	if (r <= 0)
 		return r;
@@ -148,8 +149,10 @@ static int remove_parts(int main, struct removal *r, struct vm_err *err)
 		VM_AUTO_FD int part = vm_cgroup_open_dir(main, vm_cgroup_parts[p]);
 		int populated = 0;
 
-		if (part < 0)
+		if (part < 0 && vm_cgroup_absent(errno))
 			continue;
+		if (part < 0)
+			return vm_err_sys(err, "open the group %s", vm_cgroup_parts[p]);
 		if (p == VM_CGROUP_WATCH)
 			populated = vm_cgroup_ops(r->hier)->populated(part, err);
 		if (populated < 0 ||
