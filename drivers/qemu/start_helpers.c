@@ -368,7 +368,7 @@ static bool is_dead(const struct vm_procid *id)
 	VM_AUTO_FD int pidfd = -1;
 	struct vm_err ignored = VM_ERR_INIT;
 
-	return vm_procid_open(id, &pidfd, &ignored) < 0 ||
+	return vm_procid_open(id, &pidfd, &ignored) != 0 ||
 	       poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, 0) > 0;
 }
 

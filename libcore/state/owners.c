@@ -16,6 +16,7 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 #include <vm/lock.h>
+#include <vm/process.h>
 
 #define OWNERS	     "../owners" /* beside the drivers' directories */
 #define LOCK	     ".lock"
@@ -55,6 +56,86 @@ static char *user_text(const struct vm_guest *g)
 	return vm_xasprintf("%s/%s", g->state->driver, g->name);
 }
 
+/* ---- numbers of devices are another boot's, or not: then the place, the inode and the user it was given to tell ---- */
+
+static bool is_of_another_boot(const struct vm_record *r)
+{
+	const char *boot = vm_record_get(r, "boot");
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_procid self;
+
+	return boot != NULL && vm_procid_self(&self, &ignored) == 0 && strcmp(boot, self.boot) != 0;
+}
+
+static bool is_same_inode(const char *key, const struct stat *st)
+{
+	char now[VM_OWNER_KEY_MAX];
+	const char *a, *b;
+
+	vm_owner_key(st, now);
+	a = strchr(key, '-');
+	b = strchr(now, '-');
+	return a != NULL && strcmp(a, b) == 0;
+}
+
+static bool was_given(const struct vm_record *r, const char *key, const struct stat *st)
+{
+	const char *to = vm_record_get(r, "to");
+	char owner[32];
+
+	snprintf(owner, sizeof(owner), "%u:%u", st->st_uid, st->st_gid);
+	return is_of_another_boot(r) && is_same_inode(key, st) && to != NULL && strcmp(to, owner) == 0;
+}
+
+struct search {
+	const char *path, *key;
+	struct vm_record *r;
+	bool found;
+	struct vm_err *err;
+};
+
+/* A record of the same file under the name that it had in another boot gets the new name. */
+static int adopt(int dirfd, const char *name, void *arg)
+{
+	struct search *s = arg;
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	const char *path;
+	struct stat st;
+
+	if (*name == '.' || vm_record_read(&r, dirfd, name, RECORD, VERSION, &ignored) < 0)
+		return 0;
+	path = vm_record_get(&r, "path");
+	if (path == NULL || strcmp(path, s->path) != 0 || stat(path, &st) < 0 || !was_given(&r, name, &st))
+		return 0;
+	if (renameat(dirfd, name, dirfd, s->key) < 0)
+		return vm_err_sys(s->err, "rename the owner's record of %s", path);
+	*s->r = r;
+	r = VM_RECORD_INIT;
+	s->found = true;
+	return 1;
+}
+
+static int find_record(const struct owners *o, const char *key, const char *path, struct vm_record *ret,
+		       struct vm_err *err)
+{
+	struct search s = { .path = path, .key = key, .r = ret, .err = err };
+	struct vm_err none;
+
+	if (vm_record_read(ret, o->dir, key, RECORD, VERSION, err) == 0)
+		return 0;
+	if (err->kind != VM_NOT_FOUND)
+		return -1;
+	none = *err;
+	*err = VM_ERR_INIT;
+	if (vm_dir_each(o->dir, adopt, &s, err) < 0)
+		return -1;
+	if (s.found)
+		return 0;
+	*err = none;
+	return -1;
+}
+
 int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t uid, uint32_t gid,
 		    struct vm_err *err)
 {
@@ -62,17 +143,18 @@ int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	VM_AUTO_FREE char *self = user_text(g);
 	char key[VM_OWNER_KEY_MAX];
+	struct vm_procid boot;
 	const char *user;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return vm_err_sys(err, "%s", path);
+	if (fstat(fd, &st) < 0 || vm_procid_self(&boot, err) < 0)
+		return err->kind != VM_OK ? -1 : vm_err_sys(err, "%s", path);
 	vm_owner_key(&st, key);
 	if (mkdirat(g->state->lib, OWNERS, 0700) < 0 && errno != EEXIST)
 		return vm_err_sys(err, "make the directory of owners");
 	if (owners_open(g->state, &o, err) != 0)
 		return -1;
-	if (vm_record_read(&r, o.dir, key, RECORD, VERSION, err) < 0) {
+	if (find_record(&o, key, path, &r, err) < 0) {
 		if (err->kind != VM_NOT_FOUND)
 			return -1;
 		*err = VM_ERR_INIT;
@@ -88,6 +170,8 @@ int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t
 	}
 	vm_record_del(&r, "user", self);
 	vm_record_add(&r, "user", self);
+	vm_record_setf(&r, "to", "%u:%u", uid, gid);
+	vm_record_set(&r, "boot", boot.boot);
 	if (vm_record_write(&r, o.dir, key, RECORD, VERSION, err) < 0)
 		return -1;
 	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0) {
@@ -98,18 +182,19 @@ int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t
 }
 
 /* The file that a record is of, or -1: it is gone, or another one is there. */
-static int open_same(const char *path, const char *key)
+static int open_same(const struct vm_record *r, const char *key)
 {
-	VM_AUTO_FD int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	VM_AUTO_FD int fd = open(vm_record_get(r, "path"), O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char now[VM_OWNER_KEY_MAX];
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
 	vm_owner_key(&st, now);
-	return strcmp(now, key) == 0 ? vm_take_fd(&fd) : -1;
+	return strcmp(now, key) == 0 || was_given(r, key, &st) ? vm_take_fd(&fd) : -1;
 }
 
+/* 1 = not now: the file cannot be seen. */
 static int restore(const struct owners *o, const char *key, const struct vm_record *r,
 		   struct vm_err *err)
 {
@@ -119,7 +204,10 @@ static int restore(const struct owners *o, const char *key, const struct vm_reco
 	char self[64];
 
 	if (path != NULL && was != NULL && sscanf(was, "%u:%u:%o", &uid, &gid, &mode) == 3)
-		fd = open_same(path, key);
+		fd = open_same(r, key);
+	/* After a boot its filesystem may not be mounted yet. */
+	if (fd < 0 && path != NULL && access(path, F_OK) < 0 && is_of_another_boot(r))
+		return 1;
 	/* Changing the owner takes set-user-ID away, so the mode comes after it. */
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if ((fd < 0 ||
@@ -150,7 +238,7 @@ int vm_owner_restore(const struct vm_state *s, const char *user, const char *key
 	VM_AUTO(owners_close) struct owners o = OWNERS_INIT;
 	int r = owners_open(s, &o, err);
 
-	return r == 0 ? drop_user(&o, key, user, err) : r < 0 ? -1 : 0;
+	return r < 0 || (r == 0 && drop_user(&o, key, user, err) < 0) ? -1 : 0;
 }
 
 /* ---- repair: after a crash of the host nobody else knows ---- */
@@ -168,6 +256,7 @@ static int repair_one(int dirfd, const char *key, void *arg)
 	const struct vm_state *s = l->r->state;
 	size_t len = strlen(s->driver);
 	const char *user;
+	int done;
 
 	if (*key == '.' || vm_record_read(&r, dirfd, key, RECORD, VERSION, &err) < 0)
 		return 0;
@@ -175,9 +264,10 @@ static int repair_one(int dirfd, const char *key, void *arg)
 		if (strncmp(user, s->driver, len) != 0 || user[len] != '/' ||
 		    vm_run_exists(s, user + len + 1))
 			continue;
-		if (!l->r->dry_run && drop_user(l->o, key, user, &err) < 0)
+		done = l->r->dry_run ? 0 : drop_user(l->o, key, user, &err);
+		if (done < 0)
 			l->r->failed(user + len + 1, &err, l->r->arg);
-		else
+		else if (done == 0)
 			l->r->did(user + len + 1, "gave back a file's owner", l->r->arg);
 	}
 	return vm_wait_interrupted();

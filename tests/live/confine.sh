@@ -142,17 +142,43 @@ if mount -t overlay -o "lowerdir=$T/o/l,upperdir=$T/o/u,workdir=$T/o/w" none "$T
 	kill_both c
 	status_is 0 vm-repair c
 	is "$(owner "$T/m/c.img")" "12:34 640" "also when watcher and guest were killed"
+	no_groups() {
+		for group in $(find /sys/fs/cgroup -type d -name "c.r$("$VM_BUILD/tests/group-scan" --tag "$VM_ROOT" | sed 's/^r//').vm-qemu" 2>/dev/null); do
+			rmdir "$group"/* "$group" 2>/dev/null
+		done
+	}
 	# as after a crash of the host: nothing of the run is there
 	vm-start -q c
 	kill_both c
 	rm -rf "$VM_ROOT/run/vm/qemu/c"
 	status_is 0 vm-repair --all
 	is "$(owner "$T/m/c.img")" "12:34 640" "also when the host has crashed"
-	for group in $(find /sys/fs/cgroup -type d -name 'c.r*.vm-qemu' 2>/dev/null); do
-		rmdir "$group"/* "$group" 2>/dev/null
-	done
+	no_groups
+	# as after one with which the number of the filesystem's device has become another
+	records=$VM_ROOT/var/lib/vm/owners
+	reboot_of() {
+		vm-start -q c
+		kill_both c
+		rm -rf "$VM_ROOT/run/vm/qemu/c"
+		no_groups
+		record=$(find "$records" -type f ! -name .lock)
+		sed "s/^boot=.*/boot=00000000-0000-4000-8000-000000000000/" "$record" >"$records/fff-${record##*-}"
+		rm "$record"
+	}
+	reboot_of
+	status_is 0 vm-repair --all
+	is "$(owner "$T/m/c.img")" "12:34 640" "also when its device has another number since"
+	reboot_of
+	mv "$T/m/c.img" "$T/m/away"
+	status_is 0 vm-repair --all
+	ok "while the file cannot be seen it is not forgotten" test -e "$(find "$records" -name 'fff-*')"
+	mv "$T/m/away" "$T/m/c.img"
+	status_is 0 vm-start c
+	vm-destroy -q c
+	is "$(owner "$T/m/c.img")" "12:34 640" "and the next run's end gives it to who had it first"
+	is "$(find "$records" -type f ! -name .lock)" "" "no record is left"
 else
-	skip 8 "no overlay can be mounted"
+	skip 15 "no overlay can be mounted"
 fi
 
 # ---- a user of the admin's choice; files stay as they are ----
