@@ -276,7 +276,7 @@ int vm_start_view(struct vm_start *s, struct vm_err *err)
 	s->view.whole_dev = s->g->state->conf.private_dev;
 	s->view.own = own;
 	s->view.arg = s;
-	if (see_os(s, err) < 0 || see_disks(s, err) < 0 || see_chars(s, err) < 0 || see_helped(s, err) < 0 ||
+	if (vm_owner_restore_all(s->g, err) < 0 || see_os(s, err) < 0 || see_disks(s, err) < 0 || see_chars(s, err) < 0 || see_helped(s, err) < 0 ||
 	    see_nodes(s, err) < 0)
 		return -1;
 	return vm_start_helpers_view(s, err);

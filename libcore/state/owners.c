@@ -220,6 +220,7 @@ static int restore(const struct owners *o, const char *key, const struct vm_reco
 static int drop_user(const struct owners *o, const char *key, const char *user, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	size_t before;
 
 	if (vm_record_read(&r, o->dir, key, RECORD, VERSION, err) < 0) {
 		if (err->kind != VM_NOT_FOUND)
@@ -227,9 +228,12 @@ static int drop_user(const struct owners *o, const char *key, const char *user, 
 		*err = VM_ERR_INIT;
 		return 0;
 	}
+	before = r.n;
 	vm_record_del(&r, "user", user);
 	if (vm_record_get(&r, "user") == NULL)
 		return restore(o, key, &r, err);
+	if (r.n == before)
+		return 0;
 	return vm_record_write(&r, o->dir, key, RECORD, VERSION, err);
 }
 
@@ -239,6 +243,32 @@ int vm_owner_restore(const struct vm_state *s, const char *user, const char *key
 	int r = owners_open(s, &o, err);
 
 	return r < 0 || (r == 0 && drop_user(&o, key, user, err) < 0) ? -1 : 0;
+}
+
+struct leftover {
+	const struct owners *o;
+	const char *user;
+	struct vm_err *err;
+};
+
+static int drop_one(int dirfd, const char *key, void *arg)
+{
+	const struct leftover *l = arg;
+
+	(void)dirfd;
+	return *key == '.' || drop_user(l->o, key, l->user, l->err) >= 0 ? 0 : -1;
+}
+
+int vm_owner_restore_all(const struct vm_guest *g, struct vm_err *err)
+{
+	VM_AUTO(owners_close) struct owners o = OWNERS_INIT;
+	VM_AUTO_FREE char *self = user_text(g);
+	struct leftover l = { &o, self, err };
+	int r = owners_open(g->state, &o, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return vm_dir_each(o.dir, drop_one, &l, err) < 0 ? -1 : 0;
 }
 
 /* ---- repair: after a crash of the host nobody else knows ---- */

@@ -359,6 +359,8 @@ int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t
 /* The guest (user: "DRIVER/NAME") does not need the file any more: its last user's end gives it back.  Absent is
  * success. */
 int vm_owner_restore(const struct vm_state *s, const char *user, const char *key, struct vm_err *err);
+/* What a run of it that ended with the host has left; for its next start. */
+int vm_owner_restore_all(const struct vm_guest *g, struct vm_err *err);
 
 /* ---- repair ---- */
 /*
