@@ -50,8 +50,8 @@ static void find_uuid(struct vm_guest *g)
  * on without it, as with one that is damaged for good. */
 static bool may_read_later(const struct vm_err *why)
 {
-	return why->sys == EIO || why->sys == ENOMEM || why->sys == EMFILE || why->sys == ENFILE ||
-	       why->sys == EACCES || why->sys == EPERM;
+	/* no error of a call (it is damaged), or it is no file that anybody could ever read */
+	return why->sys != 0 && why->sys != ELOOP && why->sys != EISDIR && why->sys != ENXIO;
 }
 
 int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
