@@ -24,6 +24,7 @@
 #include "caps.h"
 #include "host/tap.h"
 #include "lifecycle.h"
+#include "model/chain.h"
 #include "model/domain.h"
 #include "plan.h"
 #include "qmp.h"
@@ -107,6 +108,9 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 		return -1;
 	if (write_out_cpu(s, err) < 0)
 		return -1;
+	/* What cannot be read now the check of the host will tell. */
+	if (vm_domain_find_chains(s->d, true, s->deadline, err) < 0)
+		return -1;
 	s->as_written = strcmp(vm_xml_text(doc, NULL), vm_xml_text(s->doc, NULL)) == 0;
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
 	s->g->has_uuid = true;
@@ -153,7 +157,9 @@ static int step_check(struct vm_start *s, struct vm_err *err)
 		vm_err_set(err, VM_UNSUPPORTED, "has a saved state, which cannot be restored yet");
 		return vm_err_hint(err, "start it with --force-boot, which discards the saved state");
 	}
-	return vm_start_check(s, err);
+	if (vm_start_check(s, err) < 0)
+		return -1;
+	return vm_domain_find_chains(s->d, false, s->deadline, err);
 }
 
 /* Where the host's end of the agent's channel will be. */

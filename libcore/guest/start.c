@@ -10,6 +10,7 @@
 #include <vm/xml.h>
 
 #include "driver.h"
+#include "model/chain.h"
 #include "model/domain.h"
 
 static int start(struct vm_host *h, struct vm_guest *g, const struct vm_start_options *o,
@@ -109,6 +110,8 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_deadline 
 	if (vm_xml_parse(text, len, file, &doc, err) < 0 ||
 	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0 ||
 	    update_cpu(h, planner, dl, complete, &d, err) < 0)
+		return -1;
+	if (vm_domain_find_chains(d, true, dl, err) < 0)
 		return -1;
 	run = vm_xasprintf("%s/%s", h->state.run_path, name);
 	lib = vm_xasprintf("%s/%s", h->state.lib_path, name);

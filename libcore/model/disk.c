@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include <vm/alloc.h>
+
 #include "rows.h"
 
 const char *const vm_disk_type_words[] = {
@@ -87,7 +89,7 @@ static const struct mt_row backing_rows[] = {
 };
 
 /* What QEMU's block layer opens and libvirt lets a disk name. */
-static bool is_format(const char *text)
+bool vm_disk_is_format(const char *text)
 {
 	static const char *const formats[] = {"raw",   "bochs", "cloop", "dmg",	 "ploop", "qcow",
 					      "qcow2", "qed",	"vdi",	 "vhdx", "vmdk",  "vpc"};
@@ -108,7 +110,7 @@ static int check_backing(const void *obj, const struct mt_ctx *ctx, struct vm_er
 	if (b->type && (!b->source || !b->source->path))
 		return mt_error(ctx, obj, NULL, VM_BAD_INPUT, err,
 				"<backingStore> has no <source>");
-	if (b->format && !is_format(b->format))
+	if (b->format && !vm_disk_is_format(b->format))
 		return mt_error(ctx, obj, "format/@type", VM_UNSUPPORTED, err,
 				"image format '%s' is not supported", b->format);
 	if (b->type && !b->format)
@@ -123,6 +125,38 @@ static const struct mt_type backing_type = {
     .n = VM_COUNT(backing_rows),
     .check = check_backing,
 };
+
+struct vm_backing_store **vm_backing_add(struct vm_backing_store **at, int type, const char *path,
+					 const char *format)
+{
+	struct vm_backing_store *b = mt_new(&backing_type);
+
+	*at = b;
+	if (type == VM_DISK_TYPE_NONE)
+		return &b->backing;
+	b->type = type;
+	mt_assigned(&b->obj, BACKING_TYPE);
+	b->format = vm_xstrdup(format);
+	mt_assigned(&b->obj, BACKING_FORMAT);
+	b->source = mt_new(source_by_type[type]);
+	b->source->path = vm_xstrdup(path);
+	mt_assigned(&b->source->obj, SOURCE_PATH);
+	mt_assigned(&b->obj, BACKING_SOURCE);
+	/* There is one: whoever calls makes it. */
+	mt_assigned(&b->obj, BACKING_BACKING);
+	return &b->backing;
+}
+
+void vm_backing_free(struct vm_backing_store *b)
+{
+	mt_free(&backing_type, b);
+}
+
+void vm_disk_set_backing(struct vm_disk *disk, struct vm_backing_store *b)
+{
+	disk->backing = b;
+	mt_assigned(&disk->dev.obj, VM_DISK_BIT_BACKING);
+}
 
 /* ---- the disk ---- */
 
@@ -350,7 +384,7 @@ static int check_driver(const struct vm_disk *d, const struct mt_ctx *ctx, struc
 	if (d->driver && strcmp(d->driver, "qemu") != 0)
 		return mt_error(ctx, d, "driver/@name", VM_UNSUPPORTED, err,
 				"disk driver '%s' is not supported: only 'qemu' is", d->driver);
-	if (d->format && !is_format(d->format))
+	if (d->format && !vm_disk_is_format(d->format))
 		return mt_error(ctx, d, "driver/@type", VM_UNSUPPORTED, err,
 				"image format '%s' is not supported", d->format);
 	if (d->copy_on_read == VM_SWITCH_ON &&

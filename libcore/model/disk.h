@@ -165,6 +165,12 @@ enum vm_disk_bit {
 	VM_DISK_BIT_TRANS,
 };
 extern const struct mt_type vm_disk_type;
+bool vm_disk_is_format(const char *text);
+/* Puts an image, made by us, at *at, and says where the one below it goes; type VM_DISK_TYPE_NONE ends the chain. */
+struct vm_backing_store **vm_backing_add(struct vm_backing_store **at, int type, const char *path,
+					 const char *format);
+void vm_backing_free(struct vm_backing_store *b); /* and all below; NULL is fine */
+void vm_disk_set_backing(struct vm_disk *disk, struct vm_backing_store *b);
 
 /* The bus a target's prefix stands for on this kind of machine ("hda": ide, q35 sata). */
 int vm_disk_bus_of_target(const char *target, bool q35);
