@@ -357,8 +357,12 @@ static int drop_user(const struct vm_state *s, const char *key, const char *user
 		return 0;
 	if (claims_lock(s, &lock, err) < 0)
 		return -1;
-	/* What cannot be read must not keep a guest from being stopped: it is vm-repair's. */
+	/* A damaged one must not keep a guest from being stopped: it is vm-repair's.  The next command reads others again. */
 	if (claim_load(s->claims, key, &c, &bad) < 0) {
+		if (bad.sys != 0) {
+			*err = bad;
+			return -1;
+		}
 		vm_log_warning("%s", bad.msg);
 		return 0;
 	}
