@@ -18,15 +18,16 @@ static const struct vm_opt options[] = {
 	{ 0 },
 };
 static const struct vm_operand_spec operands[] = {
-	{ "CHECK", VM_OPERAND_OTHER, true, true, NULL }, { 0 },
+	{ "CHECK|GUEST", VM_OPERAND_GUEST, true, true, NULL }, { 0 },
 };
 static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-doctor",
-	.usage = "[OPTION...] [CHECK...]\n[OPTION...] config",
-	.summary = "Check what guests need of this host, or print the effective vm.conf.\n"
+	.usage = "[OPTION...] [CHECK|GUEST...]\n[OPTION...] config",
+	.summary = "Check what guests need of this host, or guests: would they start, do they run\n"
+		   "as they should; or print the effective vm.conf.\n"
 		   "CHECK: vm.conf kvm qemu iommu modules cgroup acl init ids group limits run\n"
-		   "lsm images guests (default: all of them).",
+		   "lsm images guests leftovers (default: all of them).",
 	.options = options,
 	.operands = operands,
 	.size = sizeof(struct options),

@@ -32,6 +32,7 @@ const struct vm_doctor_check vm_doctor_checks[] = {
 	{ "lsm", "security modules", vm_doctor_lsm, true },
 	{ "images", "file systems of images", vm_doctor_images, true },
 	{ "guests", "guests that need help", vm_doctor_guests, false },
+	{ "leftovers", "claims, ids and owners of files that nobody needs", vm_doctor_leftovers, false },
 	{ 0 },
 };
 
@@ -72,20 +73,29 @@ static bool wanted(const struct vm_common *c, const char *check)
 	return c->operands.n == 0;
 }
 
-static int check_names(const struct vm_common *c, struct vm_err *err)
+static bool is_check(const char *name)
+{
+	for (const struct vm_doctor_check *k = vm_doctor_checks; k->name != NULL; k++)
+		if (strcmp(k->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What is no check is a guest. */
+static int check_names(const struct vm_common *c, const struct vm_state *s, struct vm_err *err)
 {
 	for (size_t i = 0; i < c->operands.n; i++) {
 		VM_AUTO(vm_strbuf_free) struct vm_strbuf all = VM_STRBUF_INIT;
-		const struct vm_doctor_check *k;
+		VM_AUTO_FREE char *name = NULL;
+		struct vm_err none = VM_ERR_INIT;
 
-		for (k = vm_doctor_checks; k->name != NULL; k++) {
-			if (strcmp(k->name, c->operands.v[i]) == 0)
-				break;
+		if (is_check(c->operands.v[i]) ||
+		    vm_guest_resolve(s, c->operands.v[i], false, &name, &none) == 0)
+			continue;
+		for (const struct vm_doctor_check *k = vm_doctor_checks; k->name != NULL; k++)
 			vm_strbuf_printf(&all, "%s%s", all.len > 0 ? " " : "", k->name);
-		}
-		if (k->name == NULL)
-			return vm_err_set(err, VM_USAGE, "there is no check '%s': %s", c->operands.v[i],
-					  all.text);
+		return vm_err_set(err, VM_USAGE, "there is neither a guest nor a check '%s': %s",
+				  c->operands.v[i], all.text);
 	}
 	return 0;
 }
@@ -225,9 +235,9 @@ int vm_doctor_cli(const struct vm_program *p, const struct vm_common *c,
 	/* What is ours is below it, too. */
 	if (o->sysroot != NULL && setenv("VM_ROOT", o->sysroot, 1) < 0)
 		return vm_err_sys(err, "--sysroot");
-	if (!config && check_names(c, err) < 0)
-		return -1;
 	if (vm_tree_open(o->sysroot, &d.tree, err) < 0 || open_state(&d, c, &state, err) < 0)
+		return -1;
+	if (!config && check_names(c, &state, err) < 0)
 		return -1;
 	if (config && c->operands.n > 1)
 		return vm_err_set(err, VM_USAGE, "'config' stands alone");
@@ -241,6 +251,11 @@ int vm_doctor_cli(const struct vm_program *p, const struct vm_common *c,
 			continue;
 		d.check = k->name;
 		k->run(&d);
+	}
+	for (size_t i = 0; i < c->operands.n; i++) {
+		d.check = c->operands.v[i];
+		if (!is_check(d.check))
+			vm_doctor_guest(&d, d.check);
 	}
 	return report(p, c, o, &d, err);
 }

@@ -63,6 +63,9 @@ void vm_doctor_run(struct vm_doctor *d);
 void vm_doctor_config(struct vm_doctor *d);
 void vm_doctor_images(struct vm_doctor *d);
 void vm_doctor_guests(struct vm_doctor *d);
+void vm_doctor_leftovers(struct vm_doctor *d);
+/* doctor_guest.c: one guest; its name is the check's. */
+void vm_doctor_guest(struct vm_doctor *d, const char *ref);
 /* doctor_qemu.c */
 void vm_doctor_qemu(struct vm_doctor *d);
 

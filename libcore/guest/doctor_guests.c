@@ -30,6 +30,48 @@ void vm_doctor_config(struct vm_doctor *d)
 	vm_conf_free(&conf);
 }
 
+struct leftovers {
+	struct vm_doctor *d;
+	size_t n;
+};
+
+static void tell_leftover(const char *object, const char *what, void *arg)
+{
+	struct leftovers *l = arg;
+
+	l->n++;
+	vm_doctor_say(l->d, VM_HEALTH_WARN, "vm-repair --all", "%s: what a repair would do: %s", object, what);
+}
+
+static void tell_failure(const char *object, const struct vm_err *err, void *arg)
+{
+	struct leftovers *l = arg;
+
+	l->n++;
+	vm_doctor_say(l->d, VM_HEALTH_WARN, err->hint, "%s: %s", object, err->msg);
+}
+
+void vm_doctor_leftovers(struct vm_doctor *d)
+{
+	struct leftovers l = { .d = d };
+	const struct vm_repair r = {
+		.state = d->state,
+		.dry_run = true,
+		.timeout_ms = 1000,
+		.did = tell_leftover,
+		.failed = tell_failure,
+		.arg = &l,
+	};
+	struct vm_err err = VM_ERR_INIT;
+
+	if (d->tree.recorded)
+		return; /* whether their users live only the kernel knows */
+	if (vm_repair_places(&r, &err) < 0)
+		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
+	else if (l.n == 0)
+		vm_doctor_say(d, VM_HEALTH_OK, NULL, "nothing is left of guests that do not run");
+}
+
 /* Where images are by custom. */
 static const char *const image_places[] = { "var/lib/vm", "var/lib/libvirt/images", "srv", "home" };
 
