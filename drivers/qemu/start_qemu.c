@@ -408,6 +408,9 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	json_t *chardevs = NULL;
 	int ret = -1;
 
+	/* While QEMU gets ready, unless it is to say something that belongs in it. */
+	if (r->chardevs == 0 && vm_start_live_xml(s, NULL, err) < 0)
+		return -1;
 	if (vm_qmp_recv(s->qmp, r->capabilities, s->deadline, NULL, err) < 0 ||
 	    vm_qmp_recv(s->qmp, r->actions, s->deadline, NULL, err) < 0 ||
 	    receive_settings(s, &r->settings, err) < 0)
@@ -417,7 +420,7 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	    vm_qmp_recv(s->qmp, r->chardevs, s->deadline, &chardevs, err) < 0)
 		goto out;
 	/* Written while QEMU lets the vCPUs run: what follows cont must not have to wait for it. */
-	if (vm_start_live_xml(s, chardevs, err) < 0 ||
+	if ((r->chardevs != 0 && vm_start_live_xml(s, chardevs, err) < 0) ||
 	    vm_status_write(s->g->run, &status, err) < 0)
 		goto out;
 	if (r->cont != 0 && vm_qmp_recv(s->qmp, r->cont, s->deadline, NULL, err) < 0)

@@ -102,7 +102,9 @@ status_is 0 vm-start b
 vm-destroy -q b
 
 # ---- QEMU dies at start: 13 with its own last lines ----
-printf 'no qcow2' >"$T/bad.img"
+# a header with a feature that no QEMU knows
+qemu-img create -q -f qcow2 "$T/bad.img" 1M
+printf '\100' | dd of="$T/bad.img" bs=1 seek=72 conv=notrunc status=none
 define bad "$(disk "$T/bad.img" "" | sed 's/raw/qcow2/')"
 status_is 13 vm-start bad
 err_like '^vm-start: bad: QEMU ended while starting \(status 1\): .*(qcow2|magic)'
