@@ -320,7 +320,8 @@ bool vm_device_on_usb(enum vm_device_family family, const struct vm_device *dev)
 	case VM_FAMILY_SERIAL:
 		return ((const struct vm_char *)obj)->target_type == VM_SERIAL_USB;
 	case VM_FAMILY_INTERFACE:
-		return ((const struct vm_interface *)obj)->model == VM_NET_USB_NET;
+		return ((const struct vm_interface *)obj)->kind != VM_INTERFACE_HOSTDEV &&
+		       ((const struct vm_interface *)obj)->model == VM_NET_USB_NET;
 	case VM_FAMILY_CONTROLLER:
 		return ((const struct vm_controller *)obj)->kind == VM_CONTROLLER_CCID;
 	case VM_FAMILY_HOSTDEV:

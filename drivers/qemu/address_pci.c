@@ -125,6 +125,8 @@ static unsigned controller_needs(const struct layout *l, const struct vm_control
 
 static unsigned interface_needs(const struct layout *l, const struct vm_interface *n)
 {
+	if (n->kind == VM_INTERFACE_HOSTDEV)
+		return l->express;
 	switch (n->model) {
 	case VM_NET_VIRTIO:
 	case VM_NET_VIRTIO_NON_TRANSITIONAL:

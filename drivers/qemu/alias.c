@@ -99,10 +99,12 @@ static char *video_alias(const struct vm_domain *d, const struct vm_video *v)
 /* Those with a name of the admin's choice do not count. */
 static char *hostdev_alias(const struct vm_domain *d, const void *obj)
 {
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 	unsigned n = 0;
 
-	for (uint32_t i = 0; i < d->hostdevs.n && d->hostdevs.v[i] != obj; i++) {
-		const struct vm_device *dev = d->hostdevs.v[i];
+	while ((h = vm_hostdev_next(d, &i)) != NULL && (const void *)h != obj && (const void *)i.interface != obj) {
+		const struct vm_device *dev = &h->dev;
 
 		if (dev->alias == NULL || strncmp(dev->alias, "ua-", 3) != 0)
 			n++;
@@ -132,7 +134,8 @@ char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 		return disk_alias(d, obj);
 	if (family == VM_FAMILY_VIDEO)
 		return video_alias(d, obj);
-	if (family == VM_FAMILY_HOSTDEV)
+	if (family == VM_FAMILY_HOSTDEV ||
+	    (family == VM_FAMILY_INTERFACE && ((const struct vm_interface *)obj)->kind == VM_INTERFACE_HOSTDEV))
 		return hostdev_alias(d, obj);
 	return vm_xasprintf("%s%u", stems[family], position(vm_domain_list(d, family), dev));
 }

@@ -28,14 +28,17 @@ static void boot(const struct vm_plan *p, struct vm_qobj *o, const struct vm_hos
 }
 
 static void pci(const struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev *h,
-		const char *alias)
+		const struct vm_interface *interface, const char *alias)
 {
 	VM_AUTO_FREE char *host = vm_hostdev_source_text(h);
+	uint64_t index = interface != NULL ? vm_plan_boot_index(p, VM_FAMILY_INTERFACE, &interface->dev)
+					   : vm_plan_boot_index(p, VM_FAMILY_HOSTDEV, &h->dev);
 
 	vm_qobj_str(o, "driver", "vfio-pci");
 	vm_qobj_str(o, "host", host);
 	vm_qobj_str(o, "id", alias);
-	boot(p, o, h);
+	if (index != 0)
+		vm_qobj_u64(o, "bootindex", index);
 	if (h->teaming != NULL)
 		vm_qobj_str(o, "failover_pair_id", h->teaming->persistent);
 	vm_plan_address(p, o, &h->dev);
@@ -164,12 +167,12 @@ static void mdev(const struct vm_plan *p, struct vm_qobj *o, const struct vm_hos
 	vm_plan_rom(o, h->dev.rom);
 }
 
-void vm_plan_hostdev(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev *h,
-		     const char *alias)
+static void device(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev *h,
+		   const struct vm_interface *interface, const char *alias)
 {
 	switch ((enum vm_hostdev_type)h->type) {
 	case VM_HOSTDEV_TYPE_PCI:
-		pci(p, o, h, alias);
+		pci(p, o, h, interface, alias);
 		break;
 	case VM_HOSTDEV_TYPE_USB:
 		usb(p, o, h, alias);
@@ -192,20 +195,27 @@ void vm_plan_hostdev(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostd
 	}
 }
 
+void vm_plan_one_hostdev(struct vm_plan *p, const struct vm_hostdev *h, const struct vm_interface *interface)
+{
+	VM_AUTO_FREE char *alias = h->dev.alias != NULL ? vm_xstrdup(h->dev.alias)
+				   : interface != NULL	 ? vm_qemu_alias(p->d, VM_FAMILY_INTERFACE, &interface->dev)
+							 : vm_qemu_alias(p->d, VM_FAMILY_HOSTDEV, &h->dev);
+	struct vm_qobj o = VM_QOBJ_INIT;
+
+	if (h->type == VM_HOSTDEV_TYPE_SCSI)
+		scsi_block(p, h, alias);
+	device(p, &o, h, interface, alias);
+	vm_qobj_emit(&o, p->a, "-device");
+}
+
 void vm_plan_hostdevs(struct vm_plan *p)
 {
-	for (uint32_t i = 0; i < p->d->hostdevs.n; i++) {
-		const struct vm_hostdev *h = p->d->hostdevs.v[i];
-		VM_AUTO_FREE char *alias = vm_qemu_alias(p->d, VM_FAMILY_HOSTDEV, &h->dev);
-		struct vm_qobj o = VM_QOBJ_INIT;
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 
-		if (vm_hostdev_parked(h))
-			continue;
-		if (h->type == VM_HOSTDEV_TYPE_SCSI)
-			scsi_block(p, h, alias);
-		vm_plan_hostdev(p, &o, h, alias);
-		vm_qobj_emit(&o, p->a, "-device");
-	}
+	while ((h = vm_hostdev_next(p->d, &i)) != NULL)
+		if (!vm_hostdev_parked(h))
+			vm_plan_one_hostdev(p, h, i.interface);
 }
 
 int vm_plan_hostdevs_check(const struct vm_plan *p, struct vm_err *err)

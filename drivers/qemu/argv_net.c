@@ -171,6 +171,9 @@ void vm_plan_interfaces(struct vm_plan *p)
 		uint64_t boot = vm_plan_boot_index(p, VM_FAMILY_INTERFACE, &n->dev);
 		struct vm_qobj o = VM_QOBJ_INIT;
 
+		/* that has no packets for QEMU */
+		if (n->kind == VM_INTERFACE_HOSTDEV)
+			continue;
 		netdev(p, n, alias);
 		if (is_virtio(n))
 			virtio(&o, n);

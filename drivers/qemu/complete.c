@@ -388,7 +388,8 @@ static void complete_small(struct vm_domain *d)
 	for (uint32_t i = 0; i < d->interfaces.n; i++) {
 		struct vm_interface *n = d->interfaces.v[i];
 
-		set_enum(&n->dev.obj, VM_INTERFACE_BIT_MODEL, &n->model, VM_NET_RTL8139);
+		if (n->kind != VM_INTERFACE_HOSTDEV)
+			set_enum(&n->dev.obj, VM_INTERFACE_BIT_MODEL, &n->model, VM_NET_RTL8139);
 	}
 	for (uint32_t i = 0; i < d->tpms.n; i++) {
 		struct vm_tpm *t = d->tpms.v[i];

@@ -10,6 +10,7 @@
 #include "guest/hostdev_view.h"
 #include "host/scsi.h"
 #include "host/usb.h"
+#include "host/vf.h"
 #include "model/domain.h"
 
 void vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret)
@@ -116,6 +117,18 @@ int vm_hostdevs_resolve(struct vm_domain *d, bool cold, struct vm_err *err)
 	return 0;
 }
 
+struct vm_vf_want vm_interface_vf(const struct vm_interface *f)
+{
+	struct vm_vf_want want = { 0 };
+
+	memcpy(want.mac, f->mac, sizeof(want.mac));
+	if (f->vlans.n > 0) {
+		want.has_vlan = true;
+		want.vlan = (uint16_t)((const struct vm_vlan_tag *)f->vlans.v[0])->id;
+	}
+	return want;
+}
+
 /* ---- may the guest have them? ---- */
 
 static const struct vm_hostdev_item *find(const struct vm_hostdev *h, const struct vm_hostdev_view *view,
@@ -144,8 +157,10 @@ char *vm_hostdev_key(const struct vm_hostdev *h, const struct vm_hostdev_view *v
 /* A sibling that this guest gets too does not stand in the way. */
 static bool has_pci(const struct vm_domain *d, const char *name)
 {
-	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
-		const struct vm_hostdev *h = d->hostdevs.v[i];
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
+
+	while ((h = vm_hostdev_next(d, &i)) != NULL) {
 		VM_AUTO_FREE char *text = vm_hostdev_source_text(h);
 
 		if (h->type == VM_HOSTDEV_TYPE_PCI && strcmp(text, name) == 0)
@@ -206,12 +221,25 @@ static int may_one(const struct vm_domain *d, const struct vm_hostdev *h, const 
 	return item == NULL ? -1 : may_item(d, h, item, guest, force, err);
 }
 
+/* A card that has no settings of a virtual function cannot be made to have the guest's. */
+static int may_interface(const struct vm_hostdev *h, const struct vm_hostdev_view *view, struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
+	struct vm_vf vf;
+
+	return vm_vf_find(&view->sys, name, &vf, err) < 0 ? -1 : vm_vf_check(&view->sys, &vf, err);
+}
+
 int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
 		    const struct vm_hostdev_view *view, const char *guest, bool force, struct vm_err *err)
 {
-	for (uint32_t i = 0; i < d->hostdevs.n; i++)
-		if ((only == NULL || d->hostdevs.v[i] == only) &&
-		    may_one(d, d->hostdevs.v[i], view, guest, force, err) < 0)
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
+
+	while ((h = vm_hostdev_next(d, &i)) != NULL)
+		if ((only == NULL || h == only) &&
+		    ((i.interface != NULL && may_interface(h, view, err) < 0) ||
+		     may_one(d, h, view, guest, force, err) < 0))
 			return -1;
 	return 0;
 }

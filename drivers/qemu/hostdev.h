@@ -6,6 +6,8 @@
 
 #include <vm/err.h>
 
+#include "host/vf.h"
+
 struct vm_domain;
 struct vm_hostdev;
 struct vm_hostdev_view;
@@ -32,6 +34,9 @@ int vm_hostdevs_resolve(struct vm_domain *d, bool cold, struct vm_err *err);
  */
 int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
 		      const struct vm_hostdev_view *view, const char *guest, bool force, struct vm_err *err);
+struct vm_interface;
+/* What the virtual function of an interface of type='hostdev' has to be set to. */
+struct vm_vf_want vm_interface_vf(const struct vm_interface *f);
 /* Key of claims and records ("pci:0000:01:00.0", "usb:1-4.2"); NULL: none is taken (iSCSI, a USB device that is
  * missing); owned. */
 char *vm_hostdev_key(const struct vm_hostdev *h, const struct vm_hostdev_view *view);

@@ -62,9 +62,9 @@ void vm_plan_filesystems(struct vm_plan *p);
 void vm_plan_tpms(struct vm_plan *p);
 /* argv_hostdev.c */
 void vm_plan_hostdevs(struct vm_plan *p);
-/* One device's properties, as -device and device_add take them. */
-void vm_plan_hostdev(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev *h,
-		     const char *alias);
+/* One of them: "-blockdev" for some, then "-device", whose texts blockdev-add and device_add take, too.  interface: whose it
+ * is, or NULL. */
+void vm_plan_one_hostdev(struct vm_plan *p, const struct vm_hostdev *h, const struct vm_interface *interface);
 /* What cannot be said to QEMU as long as the host was not looked at. */
 int vm_plan_hostdevs_check(const struct vm_plan *p, struct vm_err *err);
 /* <rom>: romfile, rombar. */

@@ -25,7 +25,7 @@ int vm_start_hostdevs_check(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
 
-	if (s->d->hostdevs.n == 0)
+	if (!vm_domain_has_hostdevs(s->d))
 		return 0;
 	return read_view(s, &view, err) < 0
 		       ? -1
@@ -61,18 +61,22 @@ static int claim(struct vm_start *s, const struct vm_hostdev *h, const struct vm
 
 static int claim_all(struct vm_start *s, const struct vm_hostdev_view *view, struct vm_err *err)
 {
-	VM_AUTO_FREE int *groups = vm_xcalloc(s->d->hostdevs.n + 1, sizeof(*groups));
+	VM_AUTO_FREE int *groups = vm_xcalloc(s->d->interfaces.n + s->d->hostdevs.n + 1, sizeof(*groups));
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 
-	for (uint32_t i = 0; i < s->d->hostdevs.n; i++)
-		if (claim(s, s->d->hostdevs.v[i], view, groups, i, &groups[i], err) < 0)
+	for (size_t n = 0; (h = vm_hostdev_next(s->d, &i)) != NULL; n++)
+		if (claim(s, h, view, groups, n, &groups[n], err) < 0)
 			return -1;
 	return 0;
 }
 
-static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct vm_sys *sys, struct vm_err *err)
+static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct vm_interface *interface,
+		    const struct vm_sys *sys, struct vm_err *err)
 {
 	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
 	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", s->g->state->driver, s->g->name);
+	struct vm_vf_want want;
 	const struct vm_hostdev_take take = {
 		.state = s->g->state,
 		.sys = sys,
@@ -80,9 +84,12 @@ static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct
 		.user = user,
 		.alias = h->dev.alias,
 		.managed = h->managed == VM_SWITCH_ON,
+		.vf = interface != NULL ? &want : NULL,
 		.deadline = s->deadline,
 	};
 
+	if (interface != NULL)
+		want = vm_interface_vf(interface);
 	if (vm_start_hold(s, VM_HOSTDEV_VERB, name, err) < 0)
 		return -1;
 	return vm_hostdev_take(&take, err) < 0 ? -1 : 0;
@@ -105,8 +112,10 @@ static int open_vhost(struct vm_start *s, struct vm_err *err)
 int vm_start_hostdevs(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 
-	if (s->d->hostdevs.n == 0)
+	if (!vm_domain_has_hostdevs(s->d))
 		return 0;
 	if (read_view(s, &view, err) < 0 || claim_all(s, &view, err) < 0)
 		return -1;
@@ -114,11 +123,8 @@ int vm_start_hostdevs(struct vm_start *s, struct vm_err *err)
 	vm_hostdev_view_free(&view);
 	if (read_view(s, &view, err) < 0 || vm_hostdevs_may(s->d, NULL, &view, s->g->name, false, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < s->d->hostdevs.n; i++) {
-		const struct vm_hostdev *h = s->d->hostdevs.v[i];
-
-		if (h->type == VM_HOSTDEV_TYPE_PCI && bind_pci(s, h, &view.sys, err) < 0)
+	while ((h = vm_hostdev_next(s->d, &i)) != NULL)
+		if (h->type == VM_HOSTDEV_TYPE_PCI && bind_pci(s, h, i.interface, &view.sys, err) < 0)
 			return -1;
-	}
 	return open_vhost(s, err);
 }

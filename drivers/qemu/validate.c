@@ -370,6 +370,11 @@ static int check_interface(struct check *c, const struct vm_interface *n)
 {
 	const bool virtio = n->model >= VM_NET_VIRTIO && n->model <= VM_NET_VIRTIO_NON_TRANSITIONAL;
 
+	if (n->kind == VM_INTERFACE_HOSTDEV) {
+		if (n->teaming != NULL && n->dev.address_type == VM_ADDRESS_UNASSIGNED)
+			return WRONG(c, n, "address", "one of a team is given to the guest");
+		return 0;
+	}
 	if (n->kind != VM_INTERFACE_USER && n->kind != VM_INTERFACE_ETHERNET &&
 	    n->kind != VM_INTERFACE_BRIDGE)
 		return REFUSE(c, n, "@type", "interfaces of type '%s' are not supported yet",

@@ -42,10 +42,12 @@ static int recover(const struct vm_hostdev_take *t, const char *key, struct vm_r
 		return vm_err_hint(err, "when its driver does not come back, the host must be booted again");
 	}
 	vm_log_step("put %s back as it was", t->name);
+	vm_hostdev_vf_restore(t->sys, t->name, r);
 	if (vm_vfio_unbind(t->sys, t->name, &was, t->deadline, driver, err) < 0) {
 		vm_hostdev_mark_stuck(t->state, key, r, err->msg);
 		return -1;
 	}
+	vm_hostdev_vf_restore_own(t->sys, t->name, r);
 	vm_record_free(r);
 	return vm_hostdev_record_remove(t->state, key, err);
 }
@@ -75,6 +77,8 @@ static void record_was(struct vm_record *r, const struct vm_vfio_was *was)
 static int adopt(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, int group, bool ours,
 		 struct vm_err *err)
 {
+	struct vm_err why = VM_ERR_INIT;
+
 	if (t->user == NULL && ours)
 		return 1;
 	vm_record_set(r, VM_HOSTDEV_DEVICE, t->name);
@@ -85,9 +89,17 @@ static int adopt(const struct vm_hostdev_take *t, const char *key, struct vm_rec
 	vm_record_setf(r, VM_HOSTDEV_GROUP, "%d", group);
 	vm_record_set(r, VM_HOSTDEV_USER, t->user);
 	vm_record_set(r, VM_HOSTDEV_ALIAS, t->alias);
-	if (t->user == NULL || t->dry_run)
-		return t->user == NULL;
-	return vm_hostdev_store(t->state, key, r, VM_HOSTDEV_TAKEN, err);
+	if (t->dry_run)
+		return vm_hostdev_vf_set(t, err);
+	if (t->user == NULL)
+		return 1;
+	if (vm_hostdev_vf_save(t, r, err) < 0 || vm_hostdev_store(t->state, key, r, VM_HOSTDEV_TAKEN, err) < 0)
+		return -1;
+	if (vm_hostdev_vf_set(t, err) == 0)
+		return 0;
+	if (vm_hostdev_give_up(t, key, r, &why) < 0)
+		vm_log_warning("%s", why.msg);
+	return -1;
 }
 
 static void name_steps(const struct vm_hostdev_take *t)
@@ -107,10 +119,10 @@ static int bind(const struct vm_hostdev_take *t, const char *key, int group, str
 
 	if (t->dry_run) {
 		name_steps(t);
-		return 0;
+		return vm_hostdev_vf_set(t, err);
 	}
 	if (vm_vfio_load(t->sys, t->deadline, err) < 0 ||
-	    vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0)
+	    vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0 || vm_hostdev_vf_save(t, &r, err) < 0)
 		return -1;
 	vm_record_set(&r, VM_HOSTDEV_DEVICE, t->name);
 	record_was(&r, &was);
@@ -130,7 +142,8 @@ static int bind(const struct vm_hostdev_take *t, const char *key, int group, str
 			vm_log_warning("%s", why.msg);
 		return -1;
 	}
-	if (vm_vfio_wait_node(t->sys, group, vm_deadline_min(t->deadline, vm_deadline_in(NODE_MS)), err) < 0) {
+	if (vm_vfio_wait_node(t->sys, group, vm_deadline_min(t->deadline, vm_deadline_in(NODE_MS)), err) < 0 ||
+	    vm_hostdev_vf_set(t, err) < 0) {
 		struct vm_hostdev_take undo = *t;
 
 		/* what has no time left is put back all the same */

@@ -12,6 +12,7 @@
 
 struct vm_state;
 struct vm_sys;
+struct vm_vf_want;
 
 #define VM_HOSTDEV_UNBIND_MS 30000u /* how long a driver may take to let go */
 
@@ -23,6 +24,7 @@ struct vm_hostdev_take {
 	const char *alias; /* name in QEMU, or NULL */
 	const char *driver; /* NULL: "vfio-pci" */
 	bool dry_run; /* name the steps (vm_log_step()) and take none */
+	const struct vm_vf_want *vf; /* a network card's virtual function: what it is to be set to; NULL: left as it is */
 	bool managed; /* take it from the host's driver; else it must be on VFIO already */
 	struct vm_deadline deadline;
 };

@@ -110,6 +110,7 @@ int vm_hostdev_to_host(const struct vm_hostdev_take *t, const char *key, struct 
 		vm_log_warning("%s", err->msg);
 		*err = VM_ERR_INIT;
 	}
+	vm_hostdev_vf_restore(t->sys, t->name, r);
 	vm_log_step("give %s back to %s", t->name, was.driver[0] != 0 ? was.driver : "no driver");
 	if (vm_vfio_unbind(t->sys, t->name, &was, t->deadline, driver, err) < 0) {
 		vm_hostdev_mark_stuck(t->state, key, r, err->msg);
@@ -122,28 +123,37 @@ int vm_hostdev_to_host(const struct vm_hostdev_take *t, const char *key, struct 
 	if (was.driver[0] != 0 && strcmp(was.driver, driver) != 0)
 		vm_log_warning("%s had the driver %s and now has %s", t->name, was.driver,
 			       driver[0] != 0 ? driver : "none");
+	vm_hostdev_vf_restore_own(t->sys, t->name, r);
 	look_sane(t->sys, t->name);
 	return vm_hostdev_record_remove(t->state, key, err);
+}
+
+int vm_hostdev_give_up(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
+{
+	enum vm_hostdev_phase phase = vm_hostdev_phase(r);
+
+	if (phase != VM_HOSTDEV_BINDING && phase != VM_HOSTDEV_RELEASING &&
+	    vm_record_bool(r, VM_HOSTDEV_HAND, false)) {
+		vm_hostdev_vf_restore(t->sys, t->name, r);
+		vm_hostdev_vf_forget(r);
+		vm_record_set(r, VM_HOSTDEV_HAND, NULL);
+		vm_record_set(r, VM_HOSTDEV_USER, NULL);
+		vm_record_set(r, VM_HOSTDEV_ALIAS, NULL);
+		return vm_hostdev_store(t->state, key, r, VM_HOSTDEV_READY, err);
+	}
+	if (!vm_record_bool(r, VM_HOSTDEV_BOUND, false)) {
+		vm_hostdev_vf_restore(t->sys, t->name, r);
+		return vm_hostdev_record_remove(t->state, key, err);
+	}
+	return vm_hostdev_to_host(t, key, r, err);
 }
 
 /* With the lock. */
 static int give_back(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
 {
 	const char *user = vm_record_get(r, VM_HOSTDEV_USER);
-	enum vm_hostdev_phase phase = vm_hostdev_phase(r);
 
-	if (user == NULL || strcmp(user, t->user) != 0)
-		return 1;
-	if (phase != VM_HOSTDEV_BINDING && phase != VM_HOSTDEV_RELEASING &&
-	    vm_record_bool(r, VM_HOSTDEV_HAND, false)) {
-		vm_record_set(r, VM_HOSTDEV_HAND, NULL);
-		vm_record_set(r, VM_HOSTDEV_USER, NULL);
-		vm_record_set(r, VM_HOSTDEV_ALIAS, NULL);
-		return vm_hostdev_store(t->state, key, r, VM_HOSTDEV_READY, err);
-	}
-	if (!vm_record_bool(r, VM_HOSTDEV_BOUND, false))
-		return vm_hostdev_record_remove(t->state, key, err);
-	return vm_hostdev_to_host(t, key, r, err);
+	return user == NULL || strcmp(user, t->user) != 0 ? 1 : vm_hostdev_give_up(t, key, r, err);
 }
 
 int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name,

@@ -7,6 +7,7 @@
 #include "state/hostdev.h"
 
 struct vm_hostdev_take;
+struct vm_sys;
 struct vm_vfio_was;
 
 /* In the record: it was bound by hand, and stays so when a guest lets go of it. */
@@ -19,6 +20,15 @@ int vm_hostdev_store(const struct vm_state *s, const char *key, struct vm_record
 		     enum vm_hostdev_phase phase, struct vm_err *err);
 /* Best effort: the failure that brought us here is what counts. */
 void vm_hostdev_mark_stuck(const struct vm_state *s, const char *key, struct vm_record *r, const char *why);
+/* With the lock, by its user: to where the record says. */
+int vm_hostdev_give_up(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err);
+/* MAC and VLAN of a network card's virtual function, for those that are interfaces of guests. */
+int vm_hostdev_vf_save(const struct vm_hostdev_take *t, struct vm_record *r, struct vm_err *err);
+int vm_hostdev_vf_set(const struct vm_hostdev_take *t, struct vm_err *err);
+/* From the record, before its driver has it again, and after; what fails is a warning. */
+void vm_hostdev_vf_restore(const struct vm_sys *sys, const char *name, const struct vm_record *r);
+void vm_hostdev_vf_restore_own(const struct vm_sys *sys, const char *name, const struct vm_record *r);
+void vm_hostdev_vf_forget(struct vm_record *r);
 /* 0 = *r is filled; 1 = there is none. */
 int vm_hostdev_load(const struct vm_state *s, const char *key, struct vm_record *r, struct vm_err *err);
 /* Of a thing that is no group: "mdev:UUID". */

@@ -128,10 +128,17 @@ const struct vm_info_section vm_info_disks = {
 
 static const char *interface_source(const struct vm_interface *n)
 {
-	if (!n->source)
+	if (!n->source || n->kind == VM_INTERFACE_HOSTDEV)
 		return NULL;
 	return n->source->bridge ? n->source->bridge
 	       : n->source->network ? n->source->network : n->source->dev;
+}
+
+static char *interface_hostdev(const struct vm_interface *n)
+{
+	const struct vm_hostdev h = { .type = VM_HOSTDEV_TYPE_PCI, .source = n->pci };
+
+	return n->kind == VM_INTERFACE_HOSTDEV ? vm_hostdev_source_text(&h) : NULL;
 }
 
 static int show_interfaces(struct vm_info *i, struct vm_out *out, struct vm_err *err)
@@ -139,6 +146,7 @@ static int show_interfaces(struct vm_info *i, struct vm_out *out, struct vm_err 
 	(void)err;
 	for (uint32_t k = 0; k < i->domain->interfaces.n; k++) {
 		const struct vm_interface *n = i->domain->interfaces.v[k];
+		VM_AUTO_FREE char *hostdev = interface_hostdev(n);
 		char mac[18];
 
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1],
@@ -150,7 +158,7 @@ static int show_interfaces(struct vm_info *i, struct vm_out *out, struct vm_err 
 		vm_out_str(out, "mac",
 			   mt_is_set(&n->dev.obj, VM_INTERFACE_BIT_MAC) ? mac : NULL);
 		vm_out_str(out, "link", n->link == VM_LINK_DOWN ? "down" : "up");
-		vm_out_str(out, "source", interface_source(n));
+		vm_out_str(out, "source", hostdev != NULL ? hostdev : interface_source(n));
 		vm_out_row_end(out);
 	}
 	return 0;
@@ -201,9 +209,11 @@ static const char *hostdev_state(const struct vm_info *i, const struct vm_hostde
 
 static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 {
+	struct vm_hostdev_iter n = { 0 };
+	const struct vm_hostdev *h;
+
 	(void)err;
-	for (uint32_t n = 0; n < i->domain->hostdevs.n; n++) {
-		const struct vm_hostdev *h = i->domain->hostdevs.v[n];
+	while ((h = vm_hostdev_next(i->domain, &n)) != NULL) {
 		VM_AUTO_FREE char *device = vm_hostdev_source_text(h);
 		VM_AUTO_FREE char *address = guest_address(&h->dev);
 

@@ -3,76 +3,11 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include <vm/cleanup.h>
-
-#define ANSWER_S 5 /* the kernel answers at once; a wait would be its bug */
-
-struct request {
-	struct nlmsghdr head;
-	struct ifinfomsg info;
-	char attrs[512];
-};
-
-static void add_attr(struct request *r, unsigned short type, const void *data, size_t len)
-{
-	struct rtattr *a = (void *)((char *)r + NLMSG_ALIGN(r->head.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (unsigned short)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	r->head.nlmsg_len = NLMSG_ALIGN(r->head.nlmsg_len) + RTA_ALIGN(a->rta_len);
-}
-
-static void init_request(struct request *r, unsigned short type, unsigned flags)
-{
-	memset(r, 0, sizeof(*r));
-	r->head.nlmsg_len = NLMSG_LENGTH(sizeof(r->info));
-	r->head.nlmsg_type = type;
-	r->head.nlmsg_flags = (unsigned short)(NLM_F_REQUEST | flags);
-	r->head.nlmsg_seq = 1;
-	r->info.ifi_family = AF_UNSPEC;
-}
-
-/* Sends and takes the one answer. 0 = ok, else an errno. */
-static int talk(struct request *r, char *answer, size_t size, size_t *ret_len)
-{
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct timeval limit = { .tv_sec = ANSWER_S };
-	VM_AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct nlmsghdr *head = (void *)answer;
-	ssize_t n;
-
-	if (fd < 0)
-		return errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (sendto(fd, r, r->head.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		return errno;
-	do
-		n = recv(fd, answer, size, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno;
-	if (!NLMSG_OK(head, (size_t)n))
-		return EPROTO;
-	if (head->nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *e = NLMSG_DATA(head);
-
-		if (head->nlmsg_len < NLMSG_LENGTH(sizeof(*e)))
-			return EPROTO;
-		return -e->error;
-	}
-	if (ret_len != NULL)
-		*ret_len = (size_t)n;
-	return 0;
-}
+#include "rtnetlink.h"
 
 bool vm_link_name_valid(const char *name)
 {
@@ -127,15 +62,15 @@ int vm_link_get(const char *name, struct vm_link_info *ret, struct vm_err *err)
 	} answer;
 	struct vm_link_info info = { 0 };
 	const struct ifinfomsg *msg;
-	struct request r;
+	struct vm_rt_request r;
 	size_t len, left;
 	int e;
 
 	if (!vm_link_name_valid(name))
 		return vm_err_set(err, VM_BAD_INPUT, "'%s' is no name of a network interface", name);
-	init_request(&r, RTM_GETLINK, 0);
-	add_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
-	e = talk(&r, answer.bytes, sizeof(answer), &len);
+	vm_rt_init(&r, RTM_GETLINK, 0);
+	vm_rt_add(&r, IFLA_IFNAME, name, strlen(name) + 1);
+	e = vm_rt_talk(NULL, &r, answer.bytes, sizeof(answer), &len);
 	if (e == ENODEV)
 		return vm_err_set(err, VM_NOT_FOUND, "there is no network interface %s", name);
 	if (e != 0) {
@@ -164,13 +99,13 @@ int vm_link_get(const char *name, struct vm_link_info *ret, struct vm_err *err)
 	return 0;
 }
 
-static int finish(struct request *r, const char *what, const char *name, struct vm_err *err)
+static int finish(struct vm_rt_request *r, const char *what, const char *name, struct vm_err *err)
 {
 	union {
 		struct nlmsghdr head;
 		char bytes[1024];
 	} answer;
-	int e = talk(r, answer.bytes, sizeof(answer), NULL);
+	int e = vm_rt_talk(NULL, r, answer.bytes, sizeof(answer), NULL);
 
 	if (e == 0)
 		return 0;
@@ -180,20 +115,20 @@ static int finish(struct request *r, const char *what, const char *name, struct 
 
 int vm_link_change(const char *name, const struct vm_link_change *c, struct vm_err *err)
 {
-	struct request r;
+	struct vm_rt_request r;
 
 	if (!vm_link_name_valid(name))
 		return vm_err_set(err, VM_BAD_INPUT, "'%s' is no name of a network interface", name);
-	init_request(&r, RTM_SETLINK, NLM_F_ACK);
-	add_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
+	vm_rt_init(&r, RTM_SETLINK, NLM_F_ACK);
+	vm_rt_add(&r, IFLA_IFNAME, name, strlen(name) + 1);
 	if (c->mac != NULL)
-		add_attr(&r, IFLA_ADDRESS, c->mac, 6);
+		vm_rt_add(&r, IFLA_ADDRESS, c->mac, 6);
 	if (c->mtu != 0)
-		add_attr(&r, IFLA_MTU, &c->mtu, sizeof(c->mtu));
+		vm_rt_add(&r, IFLA_MTU, &c->mtu, sizeof(c->mtu));
 	if (c->master != 0)
-		add_attr(&r, IFLA_MASTER, &c->master, sizeof(c->master));
+		vm_rt_add(&r, IFLA_MASTER, &c->master, sizeof(c->master));
 	if (c->alias != NULL && strlen(c->alias) < 256)
-		add_attr(&r, IFLA_IFALIAS, c->alias, strlen(c->alias));
+		vm_rt_add(&r, IFLA_IFALIAS, c->alias, strlen(c->alias));
 	if (c->up) {
 		r.info.ifi_flags = IFF_UP;
 		r.info.ifi_change = IFF_UP;
@@ -203,10 +138,10 @@ int vm_link_change(const char *name, const struct vm_link_change *c, struct vm_e
 
 int vm_link_delete(int index, struct vm_err *err)
 {
-	struct request r;
+	struct vm_rt_request r;
 	char name[32] = "";
 
-	init_request(&r, RTM_DELLINK, NLM_F_ACK);
+	vm_rt_init(&r, RTM_DELLINK, NLM_F_ACK);
 	r.info.ifi_index = index;
 	if (if_indextoname((unsigned)index, name) == NULL)
 		return 0;

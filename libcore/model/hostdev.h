@@ -115,6 +115,18 @@ enum vm_hostdev_bit {
 extern const struct mt_type vm_hostdev_type, vm_teaming_type, vm_hostdev_pci_source_type;
 
 struct vm_domain;
+struct vm_interface;
+/*
+ * All host devices of a guest: those of its interfaces of type='hostdev' first, as a <hostdev> each (borrowed, its place in the
+ * document is the interface's), then its <hostdev>s.  Begin with an iterator of zeros; NULL: no more.
+ */
+struct vm_hostdev_iter {
+	uint32_t at;
+	const struct vm_interface *interface; /* whose the one just given is; NULL: a <hostdev> */
+	struct vm_hostdev inner;
+};
+const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter);
+bool vm_domain_has_hostdevs(const struct vm_domain *d);
 /* Do both mean the same device of the host (duplicates, detach)? */
 bool vm_hostdev_same_source(const struct vm_hostdev *a, const struct vm_hostdev *b);
 /* Does its QEMU device take a place on the guest's PCI bus? */

@@ -10,6 +10,32 @@
 #include "domain.h"
 #include "rows.h"
 
+const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter)
+{
+	while (iter->at < d->interfaces.n) {
+		const struct vm_interface *f = d->interfaces.v[iter->at++];
+
+		if (f->kind != VM_INTERFACE_HOSTDEV || f->pci == NULL)
+			continue;
+		iter->interface = f;
+		iter->inner = (struct vm_hostdev){ .dev = f->dev,
+						   .type = VM_HOSTDEV_TYPE_PCI,
+						   .managed = f->managed,
+						   .source = f->pci,
+						   .teaming = f->teaming };
+		return &iter->inner;
+	}
+	iter->interface = NULL;
+	return iter->at - d->interfaces.n < d->hostdevs.n ? d->hostdevs.v[iter->at++ - d->interfaces.n] : NULL;
+}
+
+bool vm_domain_has_hostdevs(const struct vm_domain *d)
+{
+	struct vm_hostdev_iter iter = { 0 };
+
+	return vm_hostdev_next(d, &iter) != NULL;
+}
+
 bool vm_hostdev_on_pci(const struct vm_hostdev *h)
 {
 	return (h->type == VM_HOSTDEV_TYPE_PCI && !vm_hostdev_parked(h)) ||
@@ -165,20 +191,37 @@ static bool has_alias(const struct vm_domain *d, const char *alias)
 	return false;
 }
 
+static int check_twice(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h, *other;
+
+	while ((h = vm_hostdev_next(d, &i)) != NULL) {
+		struct vm_hostdev_iter n = { 0 };
+
+		while ((other = vm_hostdev_next(d, &n)) != NULL && n.at < i.at)
+			if (vm_hostdev_same_source(h, other)) {
+				VM_AUTO_FREE char *text = vm_hostdev_source_text(h);
+
+				return mt_error(ctx, i.interface != NULL ? (const void *)i.interface : h, NULL, VM_BAD_INPUT,
+						err, "host device %s is given to this guest twice", text);
+			}
+		if (i.interface != NULL && h->teaming != NULL && !has_alias(d, h->teaming->persistent))
+			return mt_error(ctx, h->teaming, "@persistent", VM_BAD_INPUT, err,
+					"there is no interface with alias '%s'", h->teaming->persistent);
+	}
+	return 0;
+}
+
 int vm_hostdevs_check(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_hostdev *ramfb = NULL;
 
+	if (check_twice(d, ctx, err) < 0)
+		return -1;
 	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
 		const struct vm_hostdev *h = d->hostdevs.v[i];
 
-		for (uint32_t n = 0; n < i; n++)
-			if (vm_hostdev_same_source(h, d->hostdevs.v[n])) {
-				VM_AUTO_FREE char *text = vm_hostdev_source_text(h);
-
-				return mt_error(ctx, h, NULL, VM_BAD_INPUT, err,
-						"host device %s is given to this guest twice", text);
-			}
 		if (h->ramfb == VM_SWITCH_ON && ramfb)
 			return mt_error(ctx, h, "@ramfb", VM_BAD_INPUT, err,
 					"one mediated device alone can have ramfb='on'");

@@ -8,7 +8,7 @@
 
 const char *const vm_interface_kind_words[] = {
     "",		 "user",     "ethernet",   "bridge",  "!network", "!direct",
-    "!internal", "!hostdev", "!vhostuser", "!server", "!client",  "!mcast",
+    "!internal", "hostdev", "!vhostuser", "!server", "!client",  "!mcast",
     "!udp",	 "!vdpa",    "!null",	   "!vds",    NULL,
 };
 const char *const vm_net_model_words[] = {
@@ -30,7 +30,7 @@ const char *const vm_net_model_words[] = {
     "usb-net",
     NULL,
 };
-const char *const vm_net_driver_words[] = {"", "qemu", "vhost", NULL};
+const char *const vm_net_driver_words[] = {"", "qemu", "vhost", "vfio", NULL};
 const char *const vm_net_txmode_words[] = {"", "iothread", "timer", NULL};
 const char *const vm_link_words[] = {"", "up", "down", NULL};
 static const char *const mac_type_words[] = {"", "generated", "static", NULL};
@@ -59,12 +59,28 @@ static const struct mt_type user_source = {
 static const struct mt_type *const source_by_kind[] = {
     [VM_INTERFACE_USER] = &user_source,
     [VM_INTERFACE_BRIDGE] = &bridge_source,
+    [VM_INTERFACE_HOSTDEV] = &vm_hostdev_pci_source_type,
 };
 static const struct mt_cases source_cases = {
     .tag = "type",
     .tag_off = offsetof(struct vm_interface, kind),
     .n = VM_COUNT(source_by_kind),
     .by = source_by_kind,
+};
+
+enum { VLAN_ID, VLAN_NATIVE };
+static const char *const native_words[] = {"", "tagged", "untagged", NULL};
+static const struct mt_range vlan_range = {.max = 4095};
+static const struct mt_row vlan_rows[] = {
+    MT_ROW(struct vm_vlan_tag, "@id", id, VLAN_ID, MT_U64, .flags = MT_REQUIRED | MT_KEY,
+	   .arg = &vlan_range),
+    MT_ROW(struct vm_vlan_tag, "@nativeMode", native, VLAN_NATIVE, MT_ENUM, .arg = native_words),
+};
+static const struct mt_type vlan_type = {
+    .elem = "tag",
+    .size = sizeof(struct vm_vlan_tag),
+    .rows = vlan_rows,
+    .n = VM_COUNT(vlan_rows),
 };
 
 enum { IP_FAMILY, IP_ADDRESS, IP_PREFIX };
@@ -172,6 +188,9 @@ static const struct mt_row interface_rows[] = {
     I_WORD("mac/@type", mac_generated, MAC_GENERATED, mac_type_words),
     I_WORD("mac/@check", mac_check, MAC_CHECK, vm_yes_no_words),
     I("source", source, SOURCE, MT_CASE, .arg = &source_cases),
+    I_WORD("@managed", managed, MANAGED, vm_yes_no_words),
+    I_WORD("vlan/@trunk", vlan_trunk, VLAN_TRUNK, vm_yes_no_words),
+    I("vlan/tag", vlans, VLANS, MT_MANY, .arg = &vlan_type),
     I("ip", ips, IPS, MT_MANY, .arg = &ip_type),
     I("portForward", forwards, FORWARDS, MT_MANY, .arg = &forward_type),
     I("script/@path", script, SCRIPT, MT_STR),
@@ -251,17 +270,51 @@ static int check_backend(const struct vm_interface *f, const struct mt_ctx *ctx,
 	return 0;
 }
 
+/* QEMU has no part in its packets: there is no card and no queue of ours. */
+static int check_hostdev(const struct vm_interface *f, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	static const struct {
+		uint8_t bit;
+		const char *xml;
+	} none[] = {
+	    {VM_INTERFACE_BIT_TARGET, "target/@dev"},	   {VM_INTERFACE_BIT_MTU, "mtu"},
+	    {VM_INTERFACE_BIT_QUEUES, "driver/@queues"}, {VM_INTERFACE_BIT_LINK, "link"},
+	    {VM_INTERFACE_BIT_BACKEND_TYPE, "backend/@type"},
+	};
+
+	for (size_t i = 0; i < VM_COUNT(none); i++)
+		if (mt_is_set(&f->dev.obj, none[i].bit))
+			return mt_error(ctx, f, none[i].xml, VM_BAD_INPUT, err,
+					"a host device as interface has no <%.*s>", (int)strcspn(none[i].xml, "/"),
+					none[i].xml);
+	if (!f->pci)
+		return mt_error(ctx, f, NULL, VM_BAD_INPUT, err,
+				"an interface with type='hostdev' needs <source><address type='pci' .../>");
+	if (f->driver && f->driver != VM_NET_DRIVER_VFIO)
+		return mt_error(ctx, f, "driver/@name", VM_BAD_INPUT, err, "the driver of a host device is vfio");
+	if (f->vlan_trunk == VM_SWITCH_ON || f->vlans.n > 1 ||
+	    (f->vlans.n == 1 && ((const struct vm_vlan_tag *)f->vlans.v[0])->native))
+		return mt_error(ctx, f, "vlan", VM_BAD_INPUT, err,
+				"a virtual function is in one VLAN: one <tag id='...'/>, no trunk");
+	if (f->teaming && f->teaming->type != VM_TEAMING_TRANSIENT)
+		return mt_error(ctx, f->teaming, "@type", VM_BAD_INPUT, err,
+				"a host device is the transient one of a team");
+	return 0;
+}
+
 static int check_kind(const struct vm_interface *f, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	static const uint64_t user = VM_ONE(VM_INTERFACE_USER),
 			      bridge = VM_ONE(VM_INTERFACE_BRIDGE),
-			      ether = VM_ONE(VM_INTERFACE_ETHERNET);
+			      ether = VM_ONE(VM_INTERFACE_ETHERNET),
+			      hostdev = VM_ONE(VM_INTERFACE_HOSTDEV);
 	const struct vm_only table[] = {
 	    {VM_INTERFACE_BIT_IPS, "ip", user, "type='user'"},
 	    {VM_INTERFACE_BIT_DOWNSCRIPT, "downscript/@path", ether, "type='ethernet'"},
 	    {VM_INTERFACE_BIT_SCRIPT, "script/@path", ether | bridge,
 	     "type='ethernet' and type='bridge'"},
 	    {VM_INTERFACE_BIT_TARGET_MANAGED, "target/@managed", ether, "type='ethernet'"},
+	    {VM_INTERFACE_BIT_MANAGED, "@managed", hostdev, "type='hostdev'"},
 	    {VM_INTERFACE_BIT_ISOLATED, "port/@isolated", bridge, "type='bridge'"},
 	    {VM_INTERFACE_BIT_TAP, "backend/@tap", ether | bridge, "a tap device"},
 	    {VM_INTERFACE_BIT_VHOST, "backend/@vhost", ether | bridge, "a tap device"},
@@ -277,6 +330,13 @@ static int check_kind(const struct vm_interface *f, const struct mt_ctx *ctx, st
 	if (f->ips.n > 2)
 		return mt_error(ctx, f->ips.v[2], NULL, VM_BAD_INPUT, err,
 				"at most one IPv4 and one IPv6 address");
+	if (f->kind == VM_INTERFACE_HOSTDEV)
+		return check_hostdev(f, ctx, err);
+	if (f->vlans.n > 0 || f->vlan_trunk)
+		return mt_error(ctx, f, "vlan", VM_UNSUPPORTED, err,
+				"<vlan> is not supported yet, but with type='hostdev'");
+	if (f->driver == VM_NET_DRIVER_VFIO)
+		return mt_error(ctx, f, "driver/@name", VM_BAD_INPUT, err, "the driver vfio is for type='hostdev'");
 	if (f->teaming && f->teaming->type != VM_TEAMING_PERSISTENT)
 		return mt_error(ctx, f->teaming, "@type", VM_BAD_INPUT, err,
 				"this interface can be the persistent one of a team");

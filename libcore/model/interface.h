@@ -39,7 +39,7 @@ enum vm_net_model {
 	VM_NET_TULIP,
 	VM_NET_USB_NET
 };
-enum vm_net_driver { VM_NET_DRIVER_ABSENT, VM_NET_DRIVER_QEMU, VM_NET_DRIVER_VHOST };
+enum vm_net_driver { VM_NET_DRIVER_ABSENT, VM_NET_DRIVER_QEMU, VM_NET_DRIVER_VHOST, VM_NET_DRIVER_VFIO };
 enum vm_net_txmode { VM_TXMODE_ABSENT, VM_TXMODE_IOTHREAD, VM_TXMODE_TIMER };
 enum vm_link { VM_LINK_ABSENT, VM_LINK_UP, VM_LINK_DOWN };
 extern const char *const vm_interface_kind_words[],
@@ -69,6 +69,12 @@ struct vm_forward { /* <portForward>: the host's ports that lead to the guest's 
 	char *address, *dev; /* of the host; NULL = all */
 	struct mt_list ranges; /* struct vm_forward_range; none = all ports */
 };
+struct vm_vlan_tag {
+	struct mt_obj obj;
+	uint64_t id;
+	int native; /* 1 tagged, 2 untagged */
+};
+struct vm_hostdev_source;
 struct vm_offload { /* all enum vm_switch */
 	int csum, gso, tso4, tso6, ecn, ufo, mrg_rxbuf;
 };
@@ -79,7 +85,13 @@ struct vm_interface {
 	int kind;		      /* @type */
 	uint8_t mac[6];		      /* bit VM_INTERFACE_BIT_MAC */
 	int mac_generated, mac_check; /* yes/no: mac/@type generated=1 static=2; mac/@check */
-	struct vm_interface_source *source;
+	union {
+		struct vm_interface_source *source;
+		struct vm_hostdev_source *pci; /* type='hostdev': a virtual function of the host */
+	};
+	int managed; /* type='hostdev': yes/no */
+	int vlan_trunk;		 /* yes/no */
+	struct mt_list vlans; /* struct vm_vlan_tag */
 	char *target; /* target/@dev: name of the tap */
 	int target_managed;
 	int model; /* enum vm_net_model */
@@ -141,6 +153,9 @@ enum vm_interface_bit {
 	VM_INTERFACE_BIT_IPS,
 	VM_INTERFACE_BIT_LOG_FILE,
 	VM_INTERFACE_BIT_FORWARDS,
+	VM_INTERFACE_BIT_MANAGED,
+	VM_INTERFACE_BIT_VLAN_TRUNK,
+	VM_INTERFACE_BIT_VLANS,
 };
 /* Is its network the program passt, beside QEMU? */
 bool vm_interface_is_passt(const struct vm_interface *f);

@@ -8,13 +8,12 @@
 /* Users of VFIO: each may reach all of the guest's memory, and one mapping is enough without a virtual IOMMU. */
 static unsigned vfio_users(const struct vm_domain *d)
 {
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 	unsigned n = 0;
 
-	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
-		const struct vm_hostdev *h = d->hostdevs.v[i];
-
+	while ((h = vm_hostdev_next(d, &i)) != NULL)
 		n += h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV;
-	}
 	return n;
 }
 

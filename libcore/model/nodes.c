@@ -149,13 +149,14 @@ static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf,
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 	bool vfio = false;
 
 	(void)conf;
-	if (d->hostdevs.n == 0 || vm_sys_open(NULL, &sys, &ignored) < 0)
+	if (!vm_domain_has_hostdevs(d) || vm_sys_open(NULL, &sys, &ignored) < 0)
 		return;
-	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
-		const struct vm_hostdev *h = d->hostdevs.v[i];
+	while ((h = vm_hostdev_next(d, &i)) != NULL) {
 		VM_AUTO_FREE char *path = vm_hostdev_node(h, &sys);
 
 		if (path == NULL)

@@ -23,6 +23,10 @@ struct vm_state;
 #define VM_HOSTDEV_BOUND    "bound"    /* "yes": we bound it and give it back */
 #define VM_HOSTDEV_TOOL	    "tool"     /* process that is at work on it: vm_record_set_procid() */
 #define VM_HOSTDEV_WHY	    "why"      /* stuck: what happened */
+/* Of an interface's virtual function, before it was the guest's; absent: not touched. */
+#define VM_HOSTDEV_VF_MAC   "vf_mac"   /* its administrator's, "00:00:00:00:00:00" = none */
+#define VM_HOSTDEV_VF_VLAN  "vf_vlan"  /* number and priority: "42 0" */
+#define VM_HOSTDEV_VF_OWN   "vf_own"   /* of its own network interface; absent: it had none */
 #define VM_HOSTDEV_COUNT    "count"    /* vfs: how many */
 #define VM_HOSTDEV_PROBE    "autoprobe" /* vfs: sriov_drivers_autoprobe it had; absent: not touched */
 

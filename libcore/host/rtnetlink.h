@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* One message to rtnetlink, one answer.  Needs libc alone.  Source: rtnetlink(7), netlink(7). */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+struct vm_sys;
+
+struct vm_rt_request {
+	struct nlmsghdr head;
+	struct ifinfomsg info;
+	char attrs[512];
+};
+void vm_rt_init(struct vm_rt_request *r, unsigned short type, unsigned flags);
+/* Fits by the caller's promise; what does not is left out. */
+void vm_rt_add(struct vm_rt_request *r, unsigned short type, const void *data, size_t len);
+/* Everything added until vm_rt_end() is inside. */
+struct rtattr *vm_rt_begin(struct vm_rt_request *r, unsigned short type);
+void vm_rt_end(struct vm_rt_request *r, struct rtattr *nest);
+/*
+ * Sends it and takes the one answer: 0, else an errno (EMSGSIZE: the answer is larger).  s NULL, or this machine: the kernel; a
+ * recorded one: whoever plays its part at the socket run/rtnetlink below its root (ENOTCONN: nobody).
+ */
+int vm_rt_talk(const struct vm_sys *s, struct vm_rt_request *r, char *answer, size_t size, size_t *ret_len);

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vf.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+
+#include "pci.h"
+#include "rtnetlink.h"
+#include "sys.h"
+
+#define ANSWER_MAX (512u << 10) /* bytes: 256 functions with all the kernel tells of each */
+
+void vm_mac_format(const uint8_t mac[6], char buf[VM_MAC_TEXT])
+{
+	snprintf(buf, VM_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+bool vm_mac_parse(const char *text, uint8_t ret[6])
+{
+	uint8_t mac[6];
+
+	for (int i = 0; i < 6; i++, text += 3) {
+		const char two[3] = { text[0], text[0] != 0 ? text[1] : (char)0, 0 };
+
+		if (!isxdigit((unsigned char)two[0]) || !isxdigit((unsigned char)two[1]) ||
+		    text[2] != (i < 5 ? ':' : 0))
+			return false;
+		mac[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	memcpy(ret, mac, sizeof(mac));
+	return true;
+}
+
+/* ---- whose it is ---- */
+
+/* Of several interfaces of a card that of the same port, else the one that is a port at all, else the first. */
+static bool choose(int net, const struct vm_sys_names *names, const char *port, char ret[VM_LINK_NAME])
+{
+	const char *named = NULL, *first = NULL;
+
+	for (size_t i = 0; i < names->n; i++) {
+		VM_AUTO_FD int dir = vm_sys_dir_at(net, names->v[i]);
+		char text[VM_SYS_TEXT];
+
+		if (dir < 0 || !vm_link_name_valid(names->v[i]))
+			continue;
+		if (port != NULL && vm_sys_text(dir, "phys_port_id", text, sizeof(text)) && strcmp(text, port) == 0) {
+			snprintf(ret, VM_LINK_NAME, "%s", names->v[i]);
+			return true;
+		}
+		/* Source: Linux Documentation/networking/devlink/devlink-port.rst: "p0" is a port, "pf0vf1" a representor */
+		if (named == NULL && vm_sys_text(dir, "phys_port_name", text, sizeof(text)) && text[0] == 'p' &&
+		    text[1] != 0 && strspn(text + 1, "0123456789") == strlen(text + 1))
+			named = names->v[i];
+		if (first == NULL)
+			first = names->v[i];
+	}
+	if (first == NULL)
+		return false;
+	snprintf(ret, VM_LINK_NAME, "%s", named != NULL ? named : first);
+	return true;
+}
+
+/* Its own interface; -1: a driver that makes none has it. */
+static int own_open(const struct vm_sys *s, const char *name, char *ret_if)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int dir = -1;
+	VM_AUTO_FD int net = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (vm_pci_open(s, name, &dir, &ignored) < 0 || (net = vm_sys_dir_at(dir, "net")) < 0)
+		return -1;
+	vm_sys_names(net, &names);
+	if (names.n == 0 || !vm_link_name_valid(names.v[0]))
+		return -1;
+	if (ret_if != NULL)
+		snprintf(ret_if, VM_LINK_NAME, "%s", names.v[0]);
+	return vm_sys_dir_at(net, names.v[0]);
+}
+
+int vm_vf_find(const struct vm_sys *s, const char *name, struct vm_vf *ret, struct vm_err *err)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int dir = -1;
+	VM_AUTO_FD int net = -1;
+	VM_AUTO_FD int own = -1;
+	char port[VM_SYS_TEXT];
+	struct vm_vf vf = { 0 };
+	struct vm_pci p;
+
+	if (vm_pci_read(s, name, &p, err) < 0)
+		return -1;
+	if (p.pf[0] == 0 || p.vf_index < 0) {
+		vm_err_set(err, VM_BAD_INPUT, "%s is no virtual function (SR-IOV) of a network card", name);
+		return vm_err_hint(err, p.vfs_max > 0 ? "give one of its virtual functions, or all of it as <hostdev>"
+						      : "give it as <hostdev>");
+	}
+	if (vm_pci_open(s, p.pf, &dir, err) < 0)
+		return -1;
+	net = vm_sys_dir_at(dir, "net");
+	if (net >= 0)
+		vm_sys_names(net, &names);
+	own = own_open(s, name, NULL);
+	if (net < 0 ||
+	    !choose(net, &names, own >= 0 && vm_sys_text(own, "phys_port_id", port, sizeof(port)) ? port : NULL, vf.pf)) {
+		vm_err_set(err, VM_BAD_INPUT, "%s has no network interface, so %s cannot be one of a guest", p.pf, name);
+		return vm_err_hint(err, "give it as <hostdev>, or bind the card to its driver");
+	}
+	vf.index = (unsigned)p.vf_index;
+	snprintf(vf.name, sizeof(vf.name), "%s", p.name);
+	*ret = vf;
+	return 0;
+}
+
+/* ---- what it is set to ---- */
+
+static void parse_one(const struct rtattr *info, unsigned index, struct vm_vf_config *c, bool *found)
+{
+	size_t left = RTA_PAYLOAD(info);
+
+	for (const struct rtattr *a = RTA_DATA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		struct ifla_vf_mac mac;
+		struct ifla_vf_vlan vlan;
+
+		if (a->rta_type == IFLA_VF_MAC && RTA_PAYLOAD(a) >= sizeof(mac)) {
+			memcpy(&mac, RTA_DATA(a), sizeof(mac));
+			if (mac.vf != index)
+				return;
+			memcpy(c->mac, mac.mac, sizeof(c->mac));
+			*found = true;
+		} else if (a->rta_type == IFLA_VF_VLAN && RTA_PAYLOAD(a) >= sizeof(vlan)) {
+			memcpy(&vlan, RTA_DATA(a), sizeof(vlan));
+			if (vlan.vf != index)
+				return;
+			c->vlan = (uint16_t)(vlan.vlan & 0xfff);
+			c->qos = (uint8_t)(vlan.qos & 7);
+		}
+	}
+}
+
+bool vm_vf_parse(const void *answer, size_t len, unsigned index, struct vm_vf_config *ret, bool *ret_up)
+{
+	const struct nlmsghdr *head = answer;
+	const struct ifinfomsg *msg;
+	struct vm_vf_config c = { 0 };
+	bool found = false;
+	size_t left;
+
+	if (!NLMSG_OK(head, len) || head->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)))
+		return false;
+	msg = NLMSG_DATA(head);
+	*ret_up = (msg->ifi_flags & IFF_UP) != 0;
+	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
+	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		size_t rest = RTA_PAYLOAD(a);
+
+		if (a->rta_type != IFLA_VFINFO_LIST)
+			continue;
+		for (const struct rtattr *i = RTA_DATA(a); !found && RTA_OK(i, rest); i = RTA_NEXT(i, rest))
+			if (i->rta_type == IFLA_VF_INFO)
+				parse_one(i, index, &c, &found);
+	}
+	if (found)
+		*ret = c;
+	return found;
+}
+
+static int failed(const struct vm_vf *vf, int e, const char *what, struct vm_err *err)
+{
+	errno = e;
+	vm_err_sys(err, "%s virtual function %u of %s", what, vf->index, vf->pf);
+	if (e == EOPNOTSUPP)
+		vm_err_hint(err, "the driver of %s cannot do that", vf->pf);
+	return -1;
+}
+
+static int ask(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_config *ret, bool *ret_up, struct vm_err *err)
+{
+	VM_AUTO_FREE char *answer = vm_xcalloc(1, ANSWER_MAX);
+	const uint32_t with = RTEXT_FILTER_VF;
+	struct vm_rt_request r;
+	size_t len;
+	int e;
+
+	vm_rt_init(&r, RTM_GETLINK, 0);
+	vm_rt_add(&r, IFLA_IFNAME, vf->pf, strlen(vf->pf) + 1);
+	vm_rt_add(&r, IFLA_EXT_MASK, &with, sizeof(with));
+	e = vm_rt_talk(s, &r, answer, ANSWER_MAX, &len);
+	if (e != 0)
+		return failed(vf, e, "ask for", err);
+	if (!vm_vf_parse(answer, len, vf->index, ret, ret_up))
+		return vm_err_set(err, VM_UNSUPPORTED, "the driver of %s tells nothing of its virtual function %u", vf->pf,
+				  vf->index);
+	return 0;
+}
+
+int vm_vf_read(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_config *ret, struct vm_err *err)
+{
+	VM_AUTO_FD int own = -1;
+	char text[VM_SYS_TEXT];
+	bool up;
+
+	if (ask(s, vf, ret, &up, err) < 0)
+		return -1;
+	own = own_open(s, vf->name, NULL);
+	ret->has_own = own >= 0 && vm_sys_text(own, "address", text, sizeof(text)) && vm_mac_parse(text, ret->own);
+	return 0;
+}
+
+int vm_vf_check(const struct vm_sys *s, const struct vm_vf *vf, struct vm_err *err)
+{
+	struct vm_vf_config ignored;
+	bool up;
+
+	if (ask(s, vf, &ignored, &up, err) < 0)
+		return -1;
+	if (up)
+		return 0;
+	vm_err_set(err, VM_IN_USE, "%s, whose virtual function %u %s is, is down", vf->pf, vf->index, vf->name);
+	return vm_err_hint(err, "ip link set %s up", vf->pf);
+}
+
+/* One datum of one function; 0, else an errno. */
+static int set_one(const struct vm_sys *s, const struct vm_vf *vf, unsigned short type, const void *data, size_t len)
+{
+	union {
+		struct nlmsghdr head;
+		char bytes[4096];
+	} answer;
+	struct vm_rt_request r;
+	struct rtattr *list, *info;
+
+	vm_rt_init(&r, RTM_SETLINK, NLM_F_ACK);
+	vm_rt_add(&r, IFLA_IFNAME, vf->pf, strlen(vf->pf) + 1);
+	list = vm_rt_begin(&r, IFLA_VFINFO_LIST);
+	info = vm_rt_begin(&r, IFLA_VF_INFO);
+	vm_rt_add(&r, type, data, len);
+	vm_rt_end(&r, info);
+	vm_rt_end(&r, list);
+	return vm_rt_talk(s, &r, answer.bytes, sizeof(answer), NULL);
+}
+
+static int set_mac(const struct vm_sys *s, const struct vm_vf *vf, const uint8_t mac[6])
+{
+	struct ifla_vf_mac data = { .vf = vf->index };
+
+	memcpy(data.mac, mac, 6);
+	return set_one(s, vf, IFLA_VF_MAC, &data, sizeof(data));
+}
+
+static int set_vlan(const struct vm_sys *s, const struct vm_vf *vf, uint16_t vlan, uint8_t qos)
+{
+	const struct ifla_vf_vlan data = { .vf = vf->index, .vlan = vlan, .qos = qos };
+
+	return set_one(s, vf, IFLA_VF_VLAN, &data, sizeof(data));
+}
+
+int vm_vf_set(const struct vm_sys *s, const struct vm_vf *vf, const struct vm_vf_want *want, struct vm_err *err)
+{
+	int e = set_mac(s, vf, want->mac);
+
+	if (e != 0)
+		return failed(vf, e, "set the MAC of", err);
+	e = set_vlan(s, vf, want->has_vlan ? want->vlan : 0, 0);
+	/* nobody asked for none */
+	if (e != 0 && (want->has_vlan || (e != EPERM && e != EOPNOTSUPP)))
+		return failed(vf, e, "set the VLAN of", err);
+	return 0;
+}
+
+int vm_vf_restore(const struct vm_sys *s, const struct vm_vf *vf, const struct vm_vf_config *was, struct vm_err *err)
+{
+	static const uint8_t zero[6], some[6] = { 0x02 };
+	struct vm_err second = VM_ERR_INIT;
+	int e = set_mac(s, vf, was->mac), v;
+
+	if (e == EINVAL && memcmp(was->mac, zero, sizeof(zero)) == 0)
+		e = set_mac(s, vf, was->has_own ? was->own : some);
+	v = set_vlan(s, vf, was->vlan, was->qos);
+	if (e != 0)
+		failed(vf, e, "give back the MAC of", err);
+	if (v != 0 && (was->vlan != 0 || (v != EPERM && v != EOPNOTSUPP)))
+		failed(vf, v, "give back the VLAN of", e != 0 ? &second : err);
+	return err->kind != VM_OK ? -1 : 0;
+}
+
+int vm_vf_restore_own(const struct vm_sys *s, const char *name, const uint8_t mac[6], struct vm_err *err)
+{
+	union {
+		struct nlmsghdr head;
+		char bytes[4096];
+	} answer;
+	char link[VM_LINK_NAME], text[VM_SYS_TEXT];
+	VM_AUTO_FD int own = own_open(s, name, link);
+	struct vm_rt_request r;
+	uint8_t now[6];
+	int e;
+
+	if (own < 0 || (vm_sys_text(own, "address", text, sizeof(text)) && vm_mac_parse(text, now) &&
+			memcmp(now, mac, sizeof(now)) == 0))
+		return 0;
+	vm_rt_init(&r, RTM_SETLINK, NLM_F_ACK);
+	vm_rt_add(&r, IFLA_IFNAME, link, strlen(link) + 1);
+	vm_rt_add(&r, IFLA_ADDRESS, mac, 6);
+	e = vm_rt_talk(s, &r, answer.bytes, sizeof(answer), NULL);
+	if (e == 0)
+		return 0;
+	errno = e;
+	return vm_err_sys(err, "give back the MAC of %s", link);
+}
