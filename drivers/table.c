@@ -4,14 +4,5 @@
 
 #include "qemu/lifecycle.h"
 
-static const struct vm_driver *const drivers[] = { &vm_qemu_driver };
-
-int vm_driver_find(const char *name, const struct vm_driver **ret, struct vm_err *err)
-{
-	for (size_t i = 0; i < VM_COUNT(drivers); i++)
-		if (strcmp(drivers[i]->name, name) == 0) {
-			*ret = drivers[i];
-			return 0;
-		}
-	return vm_table_miss(name, err);
-}
+static const struct vm_driver *const rows[] = { &vm_qemu_driver };
+VM_TABLE_FIND(vm_driver, rows)

@@ -4,14 +4,5 @@
 
 #include "qemu/lifecycle.h"
 
-static const struct vm_observer *const observers[] = { &vm_qemu_observer };
-
-int vm_observer_find(const char *name, const struct vm_observer **ret, struct vm_err *err)
-{
-	for (size_t i = 0; i < VM_COUNT(observers); i++)
-		if (strcmp(observers[i]->name, name) == 0) {
-			*ret = observers[i];
-			return 0;
-		}
-	return vm_table_miss(name, err);
-}
+static const struct vm_observer *const rows[] = { &vm_qemu_observer };
+VM_TABLE_FIND(vm_observer, rows)

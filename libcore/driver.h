@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * The driver interface: what a hypervisor can do, as four structs of function pointers (what it makes of a
- * document, what it does to a running guest, what it tells of one, what it passes through), each with its ONE
+ * The driver interface: what a hypervisor can do, as five structs of function pointers (what it makes of a
+ * document, how it ends a running guest, holds one, what it tells of one, what it passes through), each with its ONE
  * table of those that are linked in.  NULL = unsupported, which becomes status 3 with the name of what is missing
  * (vm_driver_lacks()).  Verbs on a guest (guest/) are the only callers.
  *
@@ -67,9 +67,6 @@ struct vm_driver {
 		      struct vm_deadline dl, struct vm_err *err);
 	/* graceful: SIGTERM only. */
 	int (*destroy)(struct vm_guest *g, bool graceful, struct vm_deadline dl, struct vm_err *err);
-	int (*suspend)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
-	int (*resume)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
-	int (*reset)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 	/* Asks the running guest; fills state and reason words of state.h. */
 	int (*ask_state)(struct vm_guest *g, struct vm_deadline dl, int *ret_state, int *ret_reason,
 			 struct vm_err *err);
@@ -77,6 +74,14 @@ struct vm_driver {
 	int (*reap)(struct vm_guest *g, bool dead, struct vm_deadline dl, struct vm_err *err);
 	/* Verbs of the journals that reap replays; the context is the struct vm_guest. */
 	const struct vm_undo_verb *undo_verbs;
+};
+
+/* How a running guest is held, let go on, and reset: apart from its end, so that neither carries the other. */
+struct vm_holder {
+	const char *name;
+	int (*suspend)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
+	int (*resume)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
+	int (*reset)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 };
 
 /* What a hypervisor tells of a running guest.  It stands apart from what can be done to one, so that a program
@@ -141,6 +146,7 @@ struct vm_planner {
 
 /* Exact match of the URI's scheme; VM_UNSUPPORTED names those there are. */
 int vm_driver_find(const char *name, const struct vm_driver **ret, struct vm_err *err);
+int vm_holder_find(const char *name, const struct vm_holder **ret, struct vm_err *err);
 int vm_observer_find(const char *name, const struct vm_observer **ret, struct vm_err *err);
 int vm_passthrough_find(const char *name, const struct vm_passthrough **ret, struct vm_err *err);
 int vm_planner_find(const char *name, const struct vm_planner **ret, struct vm_err *err);

@@ -5,6 +5,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/state.h>
 
 #include "plan.h"
 
@@ -18,7 +19,7 @@ char *vm_qemu_nvram(const struct vm_domain *d, const char *lib_path)
 	if (os->loader == NULL || os->loader_type != VM_LOADER_PFLASH ||
 	    os->loader_readonly != VM_SWITCH_ON || os->loader_stateless == VM_SWITCH_ON)
 		return NULL;
-	return vm_xasprintf("%s/nvram.fd", lib_path);
+	return vm_xasprintf("%s/" VM_LIB_NVRAM, lib_path);
 }
 
 char *vm_qemu_nvram_template(const struct vm_domain *d)

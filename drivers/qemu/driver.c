@@ -8,10 +8,14 @@ const struct vm_driver vm_qemu_driver = {
 	.name = "qemu",
 	.shutdown = vm_qemu_shutdown,
 	.destroy = vm_qemu_destroy,
-	.suspend = vm_qemu_suspend,
-	.resume = vm_qemu_resume,
-	.reset = vm_qemu_reset,
 	.reboot = vm_qemu_reboot,
 	.reap = vm_qemu_reap,
 	.undo_verbs = vm_qemu_undo_verbs,
+};
+
+const struct vm_holder vm_qemu_holder = {
+	.name = "qemu",
+	.suspend = vm_qemu_suspend,
+	.resume = vm_qemu_resume,
+	.reset = vm_qemu_reset,
 };

@@ -59,16 +59,23 @@ int vm_qemu_export(const struct vm_domain *d, const char *format,
 	VM_AUTO(vm_hostdev_nodes_free) struct vm_hostdev_nodes nodes = { 0 };
 	struct vm_qemu_env env = {.run_path = paths->run, .lib_path = paths->lib};
 	VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
+	struct vm_domain *whole;
+	int rc;
 
 	for (size_t i = 0; i < VM_COUNT(formats); i++) {
 		if (strcmp(format, formats[i].format) != 0)
 			continue;
 		vm_hostdev_nodes_read(d, &nodes);
+		whole = mt_copy(&vm_domain_type, d);
 		env.hostdev_nodes = (const char *const *)nodes.v;
-		if (vm_qemu_argv(d, NULL, &env, &a, err) < 0)
-			return -1;
-		formats[i].write(&a, out);
-		return 0;
+		rc = vm_qemu_choose_firmware(whole, err) < 0 ||
+				     vm_qemu_argv(whole, NULL, &env, &a, err) < 0
+			     ? -1
+			     : 0;
+		vm_domain_free(whole);
+		if (rc == 0)
+			formats[i].write(&a, out);
+		return rc;
 	}
 	return vm_err_set(err, VM_UNSUPPORTED, "the qemu driver has the format qemu-argv");
 }

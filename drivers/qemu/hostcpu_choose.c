@@ -5,6 +5,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/strbuf.h>
 
 #include "qemu/hostcpu.h"
 
@@ -52,9 +53,9 @@ static bool is_feature(const char *key)
 
 static bool is_name(const char *s)
 {
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+	size_t n = strlen(s);
 
-	return n > 0 && n < 64 && s[n] == '\0';
+	return n > 0 && n < 64 && vm_text_only(s, "-_.");
 }
 
 struct distance {

@@ -4,6 +4,7 @@
 #include "driver.h"
 
 extern const struct vm_driver vm_qemu_driver;
+extern const struct vm_holder vm_qemu_holder;
 extern const struct vm_observer vm_qemu_observer;
 extern const struct vm_passthrough vm_qemu_passthrough;
 

@@ -29,6 +29,12 @@ char *vm_qemu_nvram(const struct vm_domain *d, const char *lib_path);
  * (OVMF_CODE_4M.fd: OVMF_VARS_4M.fd); NULL: neither is known.  Owned. */
 char *vm_qemu_nvram_template(const struct vm_domain *d);
 
+/*
+ * <os firmware='efi'> (or 'bios') without a loader: sets loader, template and SMM as the first fitting descriptor of
+ * this host says.  VM_NOT_FOUND: none fits.
+ */
+int vm_qemu_choose_firmware(struct vm_domain *d, struct vm_err *err);
+
 bool vm_qemu_is_q35(const struct vm_domain *d);
 bool vm_qemu_is_i440fx(const struct vm_domain *d);
 /* "pc" -> "pc-i440fx-7.2"; others as they are. NULL -> the default machine. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vm/alloc.h>
 #include <vm/cgroup.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
@@ -116,6 +117,15 @@ static int undo_file(void *ctx, const char *arg, struct vm_err *err)
 	return remove_made(arg, S_IFREG, err);
 }
 
+/* One that was to be made anew: back to what it was, if it was renamed at all. */
+static int undo_nvram(void *ctx, const char *arg, struct vm_err *err)
+{
+	VM_AUTO_FREE char *before = vm_xasprintf("%s" VM_NVRAM_BEFORE, arg);
+
+	(void)ctx;
+	return rename(before, arg) < 0 && errno != ENOENT ? vm_err_sys(err, "rename %s", before) : 0;
+}
+
 static int undo_cgroup(void *ctx, const char *arg, struct vm_err *err)
 {
 	(void)ctx;
@@ -134,7 +144,7 @@ const struct vm_undo_verb vm_qemu_undo_verbs[] = {
 	{ VM_CGROUP_VERB, undo_cgroup },
 	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
 	{ VM_HOSTDEV_VERB, undo_hostdev },
-	{ "owner", undo_owner },
+	{ "nvram", undo_nvram }, { "owner", undo_owner },
 	{ "socket", undo_socket }, { "tap", undo_tap },
 	{ VM_TUNE_VERB_FILE, vm_tune_undo_file },
 	{ VM_TUNE_VERB_THREADS, vm_tune_undo_threads },

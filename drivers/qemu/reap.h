@@ -19,6 +19,9 @@ struct vm_guest;
 /* A PCI device: "0000:01:00.0" goes back to where it came from. */
 #define VM_HOSTDEV_VERB "hostdev"
 
+/* What is behind the name of NVRAM that is being made anew. */
+#define VM_NVRAM_BEFORE ".before"
+
 /* Verbs of the journals and of VM_KEY_HELD; the context is the struct vm_guest. */
 extern const struct vm_undo_verb vm_qemu_undo_verbs[];
 /* The alias that marks a tap as this guest's; buf has 256 bytes. */

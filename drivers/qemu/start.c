@@ -137,6 +137,8 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 	if (vm_qemu_caps_get(s->g->state, s->emulator, s->deadline, &s->caps, err) < 0)
 		return -1;
 	/* What the document leaves open is in the live one. */
+	if (vm_qemu_choose_firmware(s->d, err) < 0)
+		return -1;
 	if (os->nvram == NULL && (os->nvram = vm_qemu_nvram(s->d, lib)) != NULL)
 		mt_assigned(&os->obj, VM_OS_BIT_NVRAM);
 	if (os->nvram != NULL && os->nvram_template == NULL &&
@@ -232,6 +234,7 @@ static int step_commit(struct vm_start *s, struct vm_err *err)
 	if (vm_guest_record_write(s->g, err) < 0 || vm_undo_disarm(&s->undo, err) < 0)
 		return -1;
 	s->changed = false;
+	vm_start_nvram_done(s);
 	if (s->launched.control >= 0 && vm_start_hand_over(s, err) < 0)
 		return -1;
 	if (s->o->force_boot && s->g->lib >= 0)

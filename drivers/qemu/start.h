@@ -86,7 +86,9 @@ int vm_start_claim_ports(struct vm_start *s, struct vm_err *err);
 /* start_hostdev.c */
 int vm_start_hostdevs_check(struct vm_start *s, struct vm_err *err);
 int vm_start_hostdevs(struct vm_start *s, struct vm_err *err);
+/* Its variables: made from the template, or anew; what they were is kept until the start has succeeded. */
 int vm_start_nvram(struct vm_start *s, struct vm_err *err);
+void vm_start_nvram_done(const struct vm_start *s);
 int vm_start_network(struct vm_start *s, struct vm_err *err);
 int vm_start_sockets(struct vm_start *s, struct vm_err *err);
 /* start_confine.c: as whom QEMU runs, and what it sees. */

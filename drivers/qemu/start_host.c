@@ -61,6 +61,17 @@ int vm_start_claims(struct vm_start *s, struct vm_err *err)
 	return vm_start_claim_ports(s, err);
 }
 
+void vm_start_nvram_done(const struct vm_start *s)
+{
+	VM_AUTO_FREE char *before = NULL;
+
+	if (s->d->os->nvram == NULL)
+		return;
+	before = vm_xasprintf("%s" VM_NVRAM_BEFORE, s->d->os->nvram);
+	if (unlink(before) < 0 && errno != ENOENT)
+		vm_log_warning("remove %s: %s", before, strerror(errno));
+}
+
 int vm_start_nvram(struct vm_start *s, struct vm_err *err)
 {
 	const struct vm_os *os = s->d->os;
@@ -70,13 +81,21 @@ int vm_start_nvram(struct vm_start *s, struct vm_err *err)
 
 	if (os->nvram == NULL || os->nvram_template == NULL)
 		return 0;
+	/* of a start that was killed right after its commit */
+	vm_start_nvram_done(s);
 	there = access(os->nvram, F_OK) == 0;
 	if (there && !s->o->reset_nvram)
 		return 0;
 	if (vm_file_read(AT_FDCWD, os->nvram_template, NVRAM_MAX, &text, &len, NULL, err) < 0)
 		return -1;
-	if (!there && vm_undo_push(&s->undo, "file", "%s", os->nvram) < 0)
+	if (vm_undo_push(&s->undo, there ? "nvram" : "file", "%s", os->nvram) < 0)
 		return vm_err_sys(err, "write the journal of the start");
+	if (there) {
+		VM_AUTO_FREE char *before = vm_xasprintf("%s" VM_NVRAM_BEFORE, os->nvram);
+
+		if (rename(os->nvram, before) < 0)
+			return vm_err_sys(err, "rename %s", os->nvram);
+	}
 	return vm_file_write(AT_FDCWD, os->nvram, text, len, 0600, err);
 }
 

@@ -55,7 +55,8 @@ static int check_os(struct check *c)
 		return REFUSE(c, os, "dtb", "a PC has no device tree");
 	if (os->useserial == VM_SWITCH_ON)
 		return REFUSE(c, os, "bios/@useserial", "useserial is not supported yet");
-	if (os->loader == NULL && (os->nvram != NULL || os->nvram_template != NULL))
+	if (os->loader == NULL && os->firmware != VM_FIRMWARE_EFI &&
+	    (os->nvram != NULL || os->nvram_template != NULL))
 		return REFUSE(c, os, "nvram", "<nvram> without <loader> is not supported yet");
 	if (os->loader != NULL && os->loader_type != VM_LOADER_PFLASH && os->nvram != NULL)
 		return WRONG(c, os, "nvram", "<nvram> needs a <loader type='pflash'>");

@@ -236,13 +236,20 @@ void vm_strbuf_xml(struct vm_strbuf *b, const char *text, bool quote)
 	}
 }
 
+bool vm_text_only(const char *text, const char *chars)
+{
+	for (; *text; text++)
+		if (!(*text >= '0' && *text <= '9') &&
+		    !((*text | 0x20) >= 'a' && (*text | 0x20) <= 'z') && !strchr(chars, *text))
+			return false;
+	return true;
+}
+
 void vm_strbuf_shell(struct vm_strbuf *b, const char *text)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "@%+=:,./_-";
 	const char *p;
 
-	if (*text && text[strspn(text, plain)] == '\0') {
+	if (*text && vm_text_only(text, "@%+=:,./_-")) {
 		vm_strbuf_puts(b, text);
 		return;
 	}

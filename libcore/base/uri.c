@@ -15,10 +15,6 @@
 
 #define URI_MAX 1024
 
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGIT "0123456789"
-
 void vm_uri_free(struct vm_uri *u)
 {
 	free(u->driver);
@@ -39,13 +35,12 @@ static int bad(const char *text, const char *why, struct vm_err *err)
 /* What may stand in a host or a user: nothing that ssh or a shell would take for something else. */
 static bool plain_word(const char *s, const char *more)
 {
-	VM_AUTO_FREE char *set = vm_xasprintf(LOWER UPPER DIGIT "%s", more);
-
-	return *s && *s != '-' && s[strspn(s, set)] == '\0';
+	return *s && *s != '-' && vm_text_only(s, more);
 }
 
 static int parse_scheme(const char *text, const char *end, struct vm_uri *u, struct vm_err *err)
 {
+	const char *c;
 	char *plus;
 
 	u->driver = vm_xstrndup(text, (size_t)(end - text));
@@ -56,7 +51,9 @@ static int parse_scheme(const char *text, const char *end, struct vm_uri *u, str
 		if (!plain_word(u->transport, ""))
 			return bad(text, "the transport after '+' is missing or malformed", err);
 	}
-	if (!*u->driver || u->driver[strspn(u->driver, LOWER DIGIT)] != '\0')
+	for (c = u->driver; (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9'); c++)
+		;
+	if (!*u->driver || *c)
 		return bad(text, "the driver before \"://\" is missing or malformed", err);
 	return 0;
 }

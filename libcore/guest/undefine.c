@@ -81,14 +81,18 @@ static bool exists_in(int dir, const char *name)
 	return dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static const char *nvram_of(const struct undefine *u)
+/* Its variables, if there are any: where the document says, or where a start puts them.  Owned. */
+static char *nvram_of(const struct undefine *u)
 {
 	const struct vm_os *os = u->domain ? u->domain->os : NULL;
 	struct stat st;
 
-	if (!os || !os->nvram || os->loader_type != VM_LOADER_PFLASH || lstat(os->nvram, &st) < 0)
-		return NULL;
-	return os->nvram;
+	if (os && os->nvram &&
+	    (os->loader_type == VM_LOADER_PFLASH || os->firmware == VM_FIRMWARE_EFI))
+		return lstat(os->nvram, &st) < 0 ? NULL : vm_xstrdup(os->nvram);
+	return exists_in(u->g->lib, VM_LIB_NVRAM)
+		       ? vm_xasprintf("%s/%s/" VM_LIB_NVRAM, u->g->state->lib_path, u->g->name)
+		       : NULL;
 }
 
 static int refuse(struct vm_err *err, const char *option, const char *what, unsigned n)
@@ -104,6 +108,7 @@ static int refuse(struct vm_err *err, const char *option, const char *what, unsi
 static int check_rest(const struct undefine *u, struct vm_err *err)
 {
 	const struct vm_undefine *o = u->o;
+	VM_AUTO_FREE char *nvram = NULL;
 	unsigned n;
 
 	if (!o->managed_save && exists_in(u->g->lib, VM_LIB_SAVE))
@@ -116,8 +121,9 @@ static int check_rest(const struct undefine *u, struct vm_err *err)
 	n = count_in(u->g->lib, VM_LIB_CHECKPOINTS);
 	if (n && !o->checkpoints)
 		return refuse(err, "--checkpoints-metadata", "checkpoint", n);
-	if (nvram_of(u) && !o->nvram && !o->keep_nvram) {
-		vm_err_set(err, VM_IN_USE, "has NVRAM: %s", nvram_of(u));
+	nvram = nvram_of(u);
+	if (nvram && !o->nvram && !o->keep_nvram) {
+		vm_err_set(err, VM_IN_USE, "has NVRAM: %s", nvram);
 		return vm_err_hint(err, "say --nvram to remove it or --keep-nvram to keep it");
 	}
 	return 0;
@@ -135,7 +141,7 @@ static int remove_rest(const struct undefine *u, struct vm_err *err)
 	    {o->checkpoints && !u->g->active, VM_LIB_CHECKPOINTS},
 	    {!o->keep_tpm && !u->g->active, VM_LIB_TPM},
 	};
-	const char *nvram = o->nvram && !u->g->active ? nvram_of(u) : NULL;
+	VM_AUTO_FREE char *nvram = o->nvram && !u->g->active ? nvram_of(u) : NULL;
 
 	for (size_t i = 0; i < VM_COUNT(trees); i++) {
 		if (!trees[i].wanted || !exists_in(u->g->lib, trees[i].name))

@@ -2,6 +2,7 @@
 #include <vm/guest.h>
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -171,12 +172,16 @@ int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool rem
 }
 
 /* The verbs that ask a running guest for one thing. */
-static int simple(struct vm_host *h, const char *ref,
-		  int (*verb)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err),
-		  const char *what, bool dry_run, struct vm_deadline dl, struct vm_err *err)
+static int hold(struct vm_host *h, const char *ref, size_t member, const char *what, bool dry_run,
+		struct vm_deadline dl, struct vm_err *err)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
+	int (*verb)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
+	const struct vm_holder *holder;
 
+	if (vm_holder_find(h->driver->name, &holder, err) < 0)
+		return -1;
+	memcpy(&verb, (const char *)holder + member, sizeof(verb));
 	if (verb == NULL)
 		return vm_driver_lacks(h->driver->name, what, err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
@@ -188,19 +193,19 @@ static int simple(struct vm_host *h, const char *ref,
 int vm_guest_suspend(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
 		struct vm_err *err)
 {
-	return simple(h, ref, h->driver->suspend, "suspend", dry_run, dl, err);
+	return hold(h, ref, offsetof(struct vm_holder, suspend), "suspend", dry_run, dl, err);
 }
 
 int vm_guest_resume(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
 		struct vm_err *err)
 {
-	return simple(h, ref, h->driver->resume, "resume", dry_run, dl, err);
+	return hold(h, ref, offsetof(struct vm_holder, resume), "resume", dry_run, dl, err);
 }
 
 int vm_guest_reset(struct vm_host *h, const char *ref, bool dry_run, struct vm_deadline dl,
 		struct vm_err *err)
 {
-	return simple(h, ref, h->driver->reset, "reset", dry_run, dl, err);
+	return hold(h, ref, offsetof(struct vm_holder, reset), "reset", dry_run, dl, err);
 }
 
 int vm_guest_reboot(struct vm_host *h, const char *ref, const struct vm_shutdown_modes *modes,

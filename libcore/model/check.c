@@ -51,8 +51,9 @@ static int check_firmware(const struct vm_domain *d, const struct mt_ctx *ctx, s
 {
 	const struct vm_os *os = d->os;
 
-	if (os->loader_type == VM_LOADER_PFLASH && !(d->features && d->features->acpi))
-		return mt_error(ctx, os, "loader", VM_BAD_INPUT, err,
+	if ((os->loader_type == VM_LOADER_PFLASH || os->firmware == VM_FIRMWARE_EFI) &&
+	    !(d->features && d->features->acpi))
+		return mt_error(ctx, os, os->loader ? "loader" : "@firmware", VM_BAD_INPUT, err,
 				"UEFI needs <acpi/> in <features>");
 	if (os->loader_secure == VM_SWITCH_ON && !vm_domain_is_q35(d))
 		return mt_error(ctx, os, "loader/@secure", VM_BAD_INPUT, err,

@@ -275,10 +275,3 @@ int vm_check_no_virtio(const struct mt_ctx *ctx, const struct mt_obj *obj, struc
 	return vm_check_only(ctx, obj, table, VM_COUNT(table), 0, err);
 }
 
-bool vm_text_only(const char *text, const char *chars)
-{
-	for (; *text; text++)
-		if (!isalnum((unsigned char)*text) && !strchr(chars, *text))
-			return false;
-	return true;
-}

@@ -9,7 +9,8 @@
 const char *const vm_boot_dev_words[] = {"", "fd", "cdrom", "hd", "network", NULL};
 const char *const vm_loader_type_words[] = {"", "rom", "pflash", NULL};
 const char *const vm_smbios_mode_words[] = {"", "none", "emulate", "!host", "!sysinfo", NULL};
-const char *const vm_firmware_words[] = {"", "!bios", "!efi", NULL};
+const char *const vm_firmware_words[] = {"", "bios", "efi", NULL};
+const char *const vm_firmware_feature_words[] = {"", "enrolled-keys", "secure-boot", NULL};
 
 /* ---- os ---- */
 
@@ -24,6 +25,19 @@ static const struct mt_type boot_type = {
     .n = VM_COUNT(boot_rows),
 };
 
+static const struct mt_row firmware_feature_rows[] = {
+    MT_ROW(struct vm_firmware_feature, "@enabled", enabled, 1, MT_ENUM, .flags = MT_REQUIRED,
+	   .arg = vm_yes_no_words),
+    MT_ROW(struct vm_firmware_feature, "@name", name, 0, MT_ENUM, .flags = MT_REQUIRED | MT_KEY,
+	   .arg = vm_firmware_feature_words),
+};
+static const struct mt_type firmware_feature_type = {
+    .elem = "feature",
+    .size = sizeof(struct vm_firmware_feature),
+    .rows = firmware_feature_rows,
+    .n = VM_COUNT(firmware_feature_rows),
+};
+
 #define O(xml, member, bit, kind, ...)                                                             \
 	MT_ROW(struct vm_os, xml, member, VM_OS_BIT_##bit, kind, __VA_ARGS__)
 #define O_WORD(xml, member, bit, list) O(xml, member, bit, MT_ENUM, .arg = list)
@@ -34,6 +48,8 @@ static const struct mt_row os_rows[] = {
     O("type/#text", type, TYPE, MT_STR, .flags = MT_REQUIRED),
     O("type/@arch", arch, ARCH, MT_STR, .flags = MT_ASSIGNED),
     O("type/@machine", machine, MACHINE, MT_STR, .flags = MT_ASSIGNED),
+    O("firmware/feature", firmware_features, FIRMWARE_FEATURES, MT_MANY,
+      .arg = &firmware_feature_type),
     O("loader/#text", loader, LOADER, MT_PATH),
     O_WORD("loader/@readonly", loader_readonly, LOADER_READONLY, vm_yes_no_words),
     O_WORD("loader/@secure", loader_secure, LOADER_SECURE, vm_yes_no_words),
@@ -53,6 +69,70 @@ static const struct mt_row os_rows[] = {
     O_WORD("smbios/@mode", smbios, SMBIOS, vm_smbios_mode_words),
 };
 
+static int check_firmware_features(const struct vm_os *os, const struct mt_ctx *ctx,
+				   struct vm_err *err)
+{
+	const struct vm_firmware_feature *by[VM_FIRMWARE_SECURE_BOOT + 1] = {NULL};
+	const struct vm_firmware_feature *secure, *keys;
+
+	for (uint32_t i = 0; i < os->firmware_features.n; i++) {
+		const struct vm_firmware_feature *f = os->firmware_features.v[i];
+
+		if (os->firmware != VM_FIRMWARE_EFI)
+			return mt_error(ctx, f, NULL, VM_BAD_INPUT, err,
+					"<feature> of <firmware> is only with firmware='efi'");
+		if (by[f->name])
+			return mt_error(ctx, f, "@name", VM_BAD_INPUT, err,
+					"firmware feature '%s' is given twice",
+					vm_word(vm_firmware_feature_words, f->name));
+		by[f->name] = f;
+	}
+	secure = by[VM_FIRMWARE_SECURE_BOOT];
+	keys = by[VM_FIRMWARE_ENROLLED_KEYS];
+	if (secure && secure->enabled == VM_SWITCH_OFF && keys && keys->enabled == VM_SWITCH_ON)
+		return mt_error(ctx, keys, "@enabled", VM_BAD_INPUT, err,
+				"without secure boot there are no enrolled keys");
+	return 0;
+}
+
+/* With firmware= the loader is chosen at the start; a running guest's document has both. */
+static int check_firmware(const struct vm_os *os, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct {
+		bool given;
+		const char *xml;
+	} of[] = {
+	    {os->loader_readonly, "loader/@readonly"},
+	    {os->loader_secure, "loader/@secure"},
+	    {os->loader_type, "loader/@type"},
+	    {os->nvram_template, "nvram/@template"},
+	};
+
+	if (check_firmware_features(os, ctx, err) < 0)
+		return -1;
+	if (os->firmware == VM_FIRMWARE_BIOS &&
+	    (os->nvram || os->nvram_template || os->loader_stateless == VM_SWITCH_OFF))
+		return mt_error(ctx, os, os->nvram ? "nvram" : os->nvram_template ? "nvram/@template"
+									  : "loader/@stateless",
+				VM_BAD_INPUT, err, "only firmware='efi' keeps variables");
+	if (os->loader)
+		return 0;
+	if (!os->firmware) {
+		if (os->loader_stateless || of[0].given || of[1].given || of[2].given)
+			return mt_error(ctx, os, "loader", VM_BAD_INPUT, err,
+					"<loader> names no firmware");
+		return 0;
+	}
+	for (size_t i = 0; i < VM_COUNT(of); i++)
+		if (of[i].given)
+			return mt_error(ctx, os, of[i].xml, VM_BAD_INPUT, err,
+					"%s is only for a <loader> that is named; with firmware='%s' one "
+					"is chosen",
+					strchr(of[i].xml, '@') + 1,
+					vm_word(vm_firmware_words, os->firmware));
+	return 0;
+}
+
 static int check_os(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_os *os = obj;
@@ -66,10 +146,10 @@ static int check_os(const void *obj, const struct mt_ctx *ctx, struct vm_err *er
 				: os->cmdline ? "cmdline"
 					      : "dtb",
 				VM_BAD_INPUT, err, "without a <kernel> this has no effect");
-	if (!os->loader &&
-	    (os->loader_readonly || os->loader_secure || os->loader_type || os->loader_stateless))
-		return mt_error(ctx, os, "loader", VM_BAD_INPUT, err, "<loader> names no firmware");
-	if ((os->nvram || os->nvram_template) && os->loader_type != VM_LOADER_PFLASH)
+	if (check_firmware(os, ctx, err) < 0)
+		return -1;
+	if ((os->nvram || os->nvram_template) && os->loader_type != VM_LOADER_PFLASH &&
+	    !(os->firmware == VM_FIRMWARE_EFI && !os->loader))
 		return mt_error(ctx, os, "nvram", VM_BAD_INPUT, err,
 				"<nvram> needs <loader type='pflash'>");
 	if ((os->nvram || os->nvram_template) && os->loader_stateless == VM_SWITCH_ON)
@@ -246,6 +326,14 @@ static const struct mt_row features_rows[] = {
     F_PRESENT("vmcoreinfo", vmcoreinfo_present, VMCOREINFO_PRESENT),
     F_STATE("vmcoreinfo", vmcoreinfo, VMCOREINFO),
 };
+void vm_features_enable_smm(struct vm_features *f)
+{
+	if (f->smm == VM_SWITCH_ON)
+		return;
+	f->smm = VM_SWITCH_ON;
+	mt_assigned(&f->obj, F_SMM);
+}
+
 static int check_features(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_features *f = obj;

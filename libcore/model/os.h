@@ -13,8 +13,20 @@ enum vm_smbios_mode {
 	VM_SMBIOS_SYSINFO
 };
 enum vm_firmware { VM_FIRMWARE_ABSENT, VM_FIRMWARE_BIOS, VM_FIRMWARE_EFI };
+enum vm_firmware_feature_name {
+	VM_FIRMWARE_FEATURE_ABSENT,
+	VM_FIRMWARE_ENROLLED_KEYS,
+	VM_FIRMWARE_SECURE_BOOT
+};
 extern const char *const vm_boot_dev_words[],
-    *const vm_loader_type_words[], *const vm_smbios_mode_words[], *const vm_firmware_words[];
+    *const vm_loader_type_words[], *const vm_smbios_mode_words[], *const vm_firmware_words[],
+    *const vm_firmware_feature_words[];
+/* What firmware that is chosen for the guest must have, or must not have. */
+struct vm_firmware_feature {
+	struct mt_obj obj;
+	int name;    /* enum vm_firmware_feature_name */
+	int enabled; /* yes/no */
+};
 struct vm_os_boot {
 	struct mt_obj obj;
 	int dev; /* enum vm_boot_dev */
@@ -23,7 +35,8 @@ struct vm_os {
 	struct mt_obj obj;
 	char *type;	      /* "hvm" */
 	char *arch, *machine; /* filled if absent */
-	int firmware;
+	int firmware;		       /* enum vm_firmware: chosen at the start, unless loader says it */
+	struct mt_list firmware_features; /* struct vm_firmware_feature */
 	char *kernel, *initrd, *cmdline, *dtb;
 	struct mt_list boots;	      /* struct vm_os_boot, in boot order */
 	int bootmenu;		      /* yes/no */
@@ -40,6 +53,7 @@ enum vm_os_bit {
 	VM_OS_BIT_ARCH,
 	VM_OS_BIT_MACHINE,
 	VM_OS_BIT_FIRMWARE,
+	VM_OS_BIT_FIRMWARE_FEATURES,
 	VM_OS_BIT_KERNEL,
 	VM_OS_BIT_INITRD,
 	VM_OS_BIT_CMDLINE,
@@ -88,6 +102,7 @@ struct vm_features {
 	struct vm_kvm_features *kvm;
 };
 extern const struct mt_type vm_features_type;
+void vm_features_enable_smm(struct vm_features *f);
 
 enum vm_cpu_mode {
 	VM_CPU_MODE_ABSENT,

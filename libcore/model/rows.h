@@ -5,6 +5,7 @@
 
 #include <vm/cleanup.h>
 #include <vm/mt.h>
+#include <vm/strbuf.h>
 
 #include "device.h"
 
@@ -44,8 +45,6 @@ int vm_check_only(const struct mt_ctx *ctx, const struct mt_obj *obj, const stru
 		  size_t n, int value, struct vm_err *err);
 /* Refuses virtio options of a device that is not virtio. */
 int vm_check_no_virtio(const struct mt_ctx *ctx, const struct mt_obj *obj, struct vm_err *err);
-/* True if every byte of text is in `chars` or alphanumeric. */
-bool vm_text_only(const char *text, const char *chars);
 
 /* A word as people write it: without the mark of what is not supported yet. */
 static inline const char *vm_word(const char *const *words, int n)

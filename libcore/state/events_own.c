@@ -60,10 +60,30 @@ bool vm_events_ended(int run_fd)
 	return fd >= 0 && has_end(fd, &torn);
 }
 
-int vm_events_end(int run_fd, const char *reason, struct vm_err *err)
+/* Appends "ended" to a file that is open; a line of others before it may be torn, or the file's first missing. */
+static int append_end(int fd, const char *file, const char *before, const char *reason,
+		      const struct vm_end *run, struct vm_err *err)
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf data = VM_STRBUF_INIT;
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf line = VM_STRBUF_INIT;
+
+	vm_strbuf_puts(&line, before);
+	vm_strbuf_puts(&data, "{\"reason\":");
+	vm_strbuf_json(&data, reason[0] != '\0' ? reason : NULL);
+	vm_strbuf_puts(&data, ",\"status\":null}");
+	if (run != NULL) {
+		vm_strbuf_printf(&data, ",\"pid\":%d,\"began_ms\":%" PRIu64 ",\"guest\":",
+				 (int)run->pid, run->began_ms);
+		vm_strbuf_json(&data, run->guest);
+	}
+	vm_event_add_own(&line, "ended", data.text);
+	if (write(fd, line.text, line.len) != (ssize_t)line.len)
+		return vm_err_sys(err, "write %s", file);
+	return 0;
+}
+
+int vm_events_end(int run_fd, const char *reason, struct vm_err *err)
+{
 	VM_AUTO_FD int fd = -1;
 	bool torn;
 
@@ -75,35 +95,12 @@ int vm_events_end(int run_fd, const char *reason, struct vm_err *err)
 	if (has_end(fd, &torn))
 		return 0;
 	/* of a watcher that was killed in the middle of a line */
-	if (torn)
-		vm_strbuf_putc(&line, '\n');
-	vm_strbuf_puts(&data, "{\"reason\":");
-	vm_strbuf_json(&data, reason[0] != '\0' ? reason : NULL);
-	vm_strbuf_puts(&data, ",\"status\":null}");
-	vm_event_add_own(&line, "ended", data.text);
-	if (write(fd, line.text, line.len) != (ssize_t)line.len)
-		return vm_err_sys(err, "write %s", VM_EVENTS_FILE);
-	return 0;
-}
-
-/* Half of what is kept goes; who holds it open reads on to its end. */
-static void make_room(int place_fd, int fd, off_t size)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	struct stat mine, now;
-
-	/* one of several writers does it */
-	if (size < (off_t)VM_ENDS_BYTES || fcntl(fd, F_OFD_SETLK, &lock) < 0 || fstat(fd, &mine) < 0 ||
-	    fstatat(place_fd, VM_ENDS_FILE, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    mine.st_ino != now.st_ino)
-		return;
-	(void)renameat(place_fd, VM_ENDS_FILE, place_fd, VM_ENDS_OLD);
+	return append_end(fd, VM_EVENTS_FILE, torn ? "\n" : "", reason, NULL, err);
 }
 
 int vm_ends_append(int place_fd, const struct vm_end *end, struct vm_err *err)
 {
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf data = VM_STRBUF_INIT;
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
+	static const char first[] = "{\"vm\":\"open\",\"data\":{\"format\":1,\"first\":0}}\n";
 	VM_AUTO_FD int fd = -1;
 	struct stat st;
 
@@ -111,16 +108,10 @@ int vm_ends_append(int place_fd, const struct vm_end *end, struct vm_err *err)
 		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return vm_err_sys(err, "open %s", VM_ENDS_FILE);
-	if (st.st_size == 0)
-		vm_event_add_own(&b, "open", "{\"format\":1,\"first\":0}");
-	vm_strbuf_puts(&data, "{\"reason\":");
-	vm_strbuf_json(&data, end->reason[0] != '\0' ? end->reason : NULL);
-	vm_strbuf_puts(&data, ",\"status\":null},\"guest\":");
-	vm_strbuf_json(&data, end->guest);
-	vm_strbuf_printf(&data, ",\"pid\":%d,\"began_ms\":%" PRIu64, (int)end->pid, end->began_ms);
-	vm_event_add_own(&b, "ended", data.text);
-	if (write(fd, b.text, b.len) != (ssize_t)b.len)
-		return vm_err_sys(err, "write %s", VM_ENDS_FILE);
-	make_room(place_fd, fd, st.st_size);
+	if (append_end(fd, VM_ENDS_FILE, st.st_size == 0 ? first : "", end->reason, end, err) < 0)
+		return -1;
+	/* Whoever follows reads on in the file that it has open: nothing but history is lost. */
+	if (st.st_size >= (off_t)VM_ENDS_BYTES)
+		(void)renameat(place_fd, VM_ENDS_FILE, place_fd, VM_ENDS_OLD);
 	return 0;
 }

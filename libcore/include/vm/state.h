@@ -142,6 +142,7 @@ int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err);
 #define VM_LIB_LAST	   "last"
 #define VM_LIB_TPM	   "tpm" /* state of an emulated TPM, its user's */
 #define VM_LIB_SAVE	   "managed.save"
+#define VM_LIB_NVRAM	   "nvram.fd" /* where the document names no other file */
 #define VM_LIB_SNAPSHOTS   "snapshots"	 /* one NAME.xml each */
 #define VM_LIB_CHECKPOINTS "checkpoints" /* one NAME.xml each */
 

@@ -31,6 +31,8 @@ void vm_strbuf_json(struct vm_strbuf *b, const char *text);
 void vm_strbuf_xml(struct vm_strbuf *b, const char *text, bool quote);
 /* One shell word, quoted only if it must be. */
 void vm_strbuf_shell(struct vm_strbuf *b, const char *text);
+/* Has it nothing but ASCII letters, digits and these characters? */
+bool vm_text_only(const char *text, const char *chars);
 /* Hands the text over ("" if nothing was added); the buffer is empty afterwards. */
 char *vm_strbuf_take(struct vm_strbuf *b) __attribute__((returns_nonnull, warn_unused_result));
 
