@@ -15,53 +15,11 @@
 #include "argv.h"
 #include "qemu.h"
 
-/* Source: qemu-system-x86_64 7.2 -machine help. */
-static const struct {
-	const char *alias, *name;
-} machine_aliases[] = {{"pc", "pc-i440fx-7.2"}, {"q35", "pc-q35-7.2"}};
-#define DEFAULT_MACHINE "pc"
-
 #define DISKS_MAX	    1024u
 #define DEVICES_MAX	    512u /* of one family */
 #define CONTROLLERS_MAX	    256u /* of one kind */
 #define VIOSERIAL_PORTS_MAX 511u /* Source: hw/virtio/virtio-serial.h, QEMU 7.2 */
 #define XHCI_PORTS_MAX	    15u	 /* Source: hw/usb/hcd-xhci.h, QEMU 7.2 */
-
-const char *vm_qemu_machine(const char *name)
-{
-	if (name == NULL)
-		name = DEFAULT_MACHINE;
-	for (size_t i = 0; i < VM_COUNT(machine_aliases); i++)
-		if (strcmp(name, machine_aliases[i].alias) == 0)
-			return machine_aliases[i].name;
-	return name;
-}
-
-static bool has_prefix(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
-bool vm_qemu_is_q35(const struct vm_domain *d)
-{
-	return d->os->machine != NULL &&
-	       (strcmp(d->os->machine, "q35") == 0 || has_prefix(d->os->machine, "pc-q35"));
-}
-
-bool vm_qemu_is_i440fx(const struct vm_domain *d)
-{
-	const char *m = d->os->machine;
-
-	return m == NULL || strcmp(m, "pc") == 0 || has_prefix(m, "pc-0.") ||
-	       has_prefix(m, "pc-1.") || has_prefix(m, "pc-i440") || has_prefix(m, "rhel");
-}
-
-bool vm_qemu_machine_known(const char *name)
-{
-	return strcmp(name, "pc") == 0 || strcmp(name, "q35") == 0 || has_prefix(name, "pc-q35-") ||
-	       has_prefix(name, "pc-i440fx-") || has_prefix(name, "pc-1.") ||
-	       has_prefix(name, "pc-0.");
-}
 
 static void set_text(struct mt_obj *obj, unsigned bit, char **datum, const char *value)
 {

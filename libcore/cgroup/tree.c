@@ -12,6 +12,25 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
+int vm_cgroup_open_dir(int at, const char *name)
+{
+	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+bool vm_cgroup_absent(int e)
+{
+	return e == ENOENT || e == ENODEV || e == ENOTDIR || e == ELOOP;
+}
+
+/* Opens a path below the mount point, link by link: there are none in a cgroup filesystem. */
+int vm_cgroup_open_path(const struct vm_cgroup_hier *hier, const char *path)
+{
+	const char *below = path + strspn(path, "/");
+
+	return openat(hier->fd, *below != 0 ? below : ".",
+		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int vm_cgroup_each_pid(int dir, int (*fn)(pid_t pid, void *arg), void *arg, struct vm_err *err)
 {
 	VM_AUTO_FREE char *text = NULL;
