@@ -21,6 +21,7 @@ const struct vm_doctor_check vm_doctor_checks[] = {
 	{ "kvm", "hardware virtualization, tried", vm_doctor_kvm, false },
 	{ "qemu", "the emulator and helper programs", vm_doctor_qemu, false },
 	{ "iommu", "what giving devices to guests needs", vm_doctor_iommu, true },
+	{ "hostdev", "devices for guests, and those that are to be made", vm_doctor_hostdev, true },
 	{ "modules", "kernel modules and their nodes", vm_doctor_modules, false },
 	{ "cgroup", "control groups and their controllers", vm_doctor_cgroup, false },
 	{ "acl", "device rules, tried", vm_doctor_acl, true },
@@ -229,7 +230,7 @@ int vm_doctor_cli(const struct vm_program *p, const struct vm_common *c,
 		  const struct vm_doctor_cli *o, struct vm_err *err)
 {
 	VM_AUTO(vm_state_close) struct vm_state state = VM_STATE_INIT;
-	VM_AUTO(doctor_free) struct vm_doctor d = { .tree = VM_TREE_INIT, .deadline = c->deadline };
+	VM_AUTO(doctor_free) struct vm_doctor d = { .tree = VM_TREE_INIT, .sysroot = o->sysroot, .deadline = c->deadline };
 	bool config = c->operands.n > 0 && strcmp(c->operands.v[0], "config") == 0;
 
 	/* What is ours is below it, too. */

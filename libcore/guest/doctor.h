@@ -21,6 +21,7 @@ struct vm_finding {
 };
 struct vm_doctor {
 	struct vm_tree tree;
+	const char *sysroot; /* NULL: this host */
 	const struct vm_state *state;
 	const struct vm_conf *conf; /* the state's; the defaults where vm.conf is wrong */
 	bool session;
@@ -66,6 +67,8 @@ void vm_doctor_guests(struct vm_doctor *d);
 void vm_doctor_leftovers(struct vm_doctor *d);
 /* doctor_guest.c: one guest; its name is the check's. */
 void vm_doctor_guest(struct vm_doctor *d, const char *ref);
+/* doctor_hostdev.c */
+void vm_doctor_hostdev(struct vm_doctor *d);
 /* doctor_qemu.c */
 void vm_doctor_qemu(struct vm_doctor *d);
 

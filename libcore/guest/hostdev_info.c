@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/out.h>
 
+#include "host/vf.h"
 #include "hostdev_print.h"
+#include "model/memlock.h"
 
 static void show_pci(struct vm_out *out, const struct vm_pci *p)
 {
@@ -26,6 +30,75 @@ static void show_pci(struct vm_out *out, const struct vm_pci *p)
 	vm_hostdev_number(out, "vf_index", p->vf_index);
 	vm_out_u64(out, "vfs", p->vfs);
 	vm_out_u64(out, "vfs_max", p->vfs_max);
+	if (p->vgpu >= 0)
+		vm_out_i64(out, "vgpu_type", p->vgpu);
+	else
+		vm_out_null(out, "vgpu_type");
+}
+
+/* Of a network card's virtual function: what its card gives to it. */
+static void show_vf(struct vm_out *out, const struct vm_sys *sys, const struct vm_pci *p)
+{
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_vf_config config;
+	struct vm_vf vf;
+	char mac[VM_MAC_TEXT];
+	bool is = p->pf[0] != 0 && vm_vf_find(sys, p->name, &vf, &ignored) == 0;
+	bool known = is && vm_vf_read(sys, &vf, &config, &ignored) == 0;
+
+	if (known)
+		vm_mac_format(config.mac, mac);
+	vm_out_str(out, "pf_interface", is ? vf.pf : NULL);
+	vm_out_str(out, "vf_mac", known ? mac : NULL);
+	vm_hostdev_number(out, "vf_vlan", known ? config.vlan : -1);
+}
+
+/* A user of VFIO may reach all of its guest's memory, which is locked for that, and a gigabyte for registers. */
+static void show_memlock(struct vm_out *out, const struct vm_sys *sys, const struct vm_hostdev_item *i)
+{
+	struct rlimit limit;
+
+	if (i->bus == VM_HOSTDEV_PCI || i->bus == VM_HOSTDEV_MDEV)
+		vm_out_u64(out, "memlock_beyond_guest_bytes", VM_MEMLOCK_BEYOND);
+	else
+		vm_out_null(out, "memlock_beyond_guest_bytes");
+	/* who may raise it has none */
+	if (!sys->recorded && geteuid() != 0 && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_max != RLIM_INFINITY)
+		vm_out_u64(out, "memlock_limit_bytes", limit.rlim_max);
+	else
+		vm_out_null(out, "memlock_limit_bytes");
+}
+
+/* What mediated devices it can make. */
+static void show_mdev_types(struct vm_out *out, bool json, const struct vm_sys *sys, const char *name)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf("sys/bus/pci/devices/%s", name);
+	VM_AUTO_FREE struct vm_mdev_type *types = NULL;
+	VM_AUTO_FD int dir = vm_sys_dir(sys, path);
+	size_t n = dir >= 0 ? vm_mdev_types(dir, &types) : 0;
+
+	if (json)
+		vm_out_array(out, "mdev_types", NULL, 0);
+	for (size_t i = 0; i < n; i++) {
+		const struct vm_mdev_type *t = &types[i];
+
+		if (!json) {
+			VM_AUTO_FREE char *text = vm_xasprintf("%s %u %s %s", t->id, t->available,
+							       t->api[0] != 0 ? t->api : "-", t->name[0] != 0 ? t->name : "-");
+
+			vm_out_str(out, "mdev_type", text);
+			continue;
+		}
+		vm_out_row(out);
+		vm_out_str(out, "id", t->id);
+		vm_out_u64(out, "available", t->available);
+		vm_out_str(out, "device_api", t->api[0] != 0 ? t->api : NULL);
+		vm_out_str(out, "name", t->name[0] != 0 ? t->name : NULL);
+		vm_out_str(out, "description", t->description[0] != 0 ? t->description : NULL);
+		vm_out_row_end(out);
+	}
+	if (json)
+		vm_out_array_end(out);
 }
 
 static void show_usb(struct vm_out *out, const struct vm_usb *u)
@@ -190,6 +263,7 @@ void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view
 	switch (i->bus) {
 	case VM_HOSTDEV_PCI:
 		show_pci(out, i->pci);
+		show_vf(out, &v->sys, i->pci);
 		break;
 	case VM_HOSTDEV_USB:
 		show_usb(out, i->usb);
@@ -203,7 +277,10 @@ void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view
 	case VM_HOSTDEV_BUSES:
 		break;
 	}
+	show_memlock(out, &v->sys, i);
 	vm_out_str(out, "path", i->path);
+	if (i->bus == VM_HOSTDEV_PCI)
+		show_mdev_types(out, json, &v->sys, i->name);
 	show_blocks(out, json, i);
 	show_members(out, json, v, i);
 	read_openers(v, i, deadline, &openers);

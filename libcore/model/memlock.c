@@ -3,8 +3,6 @@
 
 #include "domain.h"
 
-#define GIB (UINT64_C(1) << 30)
-
 /* Users of VFIO: each may reach all of the guest's memory, and one mapping is enough without a virtual IOMMU. */
 static unsigned vfio_users(const struct vm_domain *d)
 {
@@ -23,8 +21,7 @@ uint64_t vm_domain_memlock(const struct vm_domain *d)
 		return d->memtune->hard >= VM_MEMTUNE_UNLIMITED ? VM_MEMLOCK_UNLIMITED : d->memtune->hard;
 	if (d->memory_backing != NULL && d->memory_backing->locked)
 		return VM_MEMLOCK_UNLIMITED;
-	/* the devices' registers and QEMU's own needs are the gigabyte */
-	return vfio_users(d) > 0 ? d->memory + GIB : 0;
+	return vfio_users(d) > 0 ? d->memory + VM_MEMLOCK_BEYOND : 0;
 }
 
 bool vm_domain_locks_memory(const struct vm_domain *d)

@@ -7,6 +7,8 @@
 struct vm_domain;
 
 #define VM_MEMLOCK_UNLIMITED UINT64_MAX
+/* Bytes a user of VFIO needs beside its guest's memory: registers of devices and QEMU's own. */
+#define VM_MEMLOCK_BEYOND (UINT64_C(1) << 30)
 /* Bytes; 0 = whatever it has will do.  Source: libvirt 9.0, formatdomain <hard_limit>, <locked>. */
 uint64_t vm_domain_memlock(const struct vm_domain *d);
 /* Does anything of the guest lock memory for certain?  Otherwise the limit is a leave, and not to get it no failure. */

@@ -136,6 +136,7 @@ status_is 12 vm-hostdev-bind --timeout=15 0000:02:00.0
 err_like 'its driver nvme does not let go of it'
 is "$([ $(($(date +%s) - start)) -lt 45 ] && echo soon)" soon "it is told in time"
 is "$(vm-hostdev-info --get=state 0000:02:00.0)" stuck "the device is stuck"
+like "$(vm-doctor hostdev)" "fail	hostdev	0000:02:00.0 is stuck: .*does not let go of it" "vm-doctor tells"
 ok "another device is not kept waiting" vm-hostdev-bind 0000:00:03.0
 ok "nor given back late" vm-hostdev-unbind 0000:00:03.0
 rm "$ctl/hang-0000:02:00.0"

@@ -75,6 +75,9 @@ err_like "host device 0000:06:10.1 is given to this guest twice"
 guest_xml vlan "<interface type='user'><vlan><tag id='1'/></vlan></interface>" >"$T/bad.xml"
 status_is 3 vm-define "$T/bad.xml"
 
+is "$(vm-hostdev-info --get=pf_interface,vf_mac,vf_vlan 0000:06:10.1)" "pf0
+00:00:00:00:00:00
+7" "vm-hostdev-info shows what its card gives to it"
 # ---- set, then back when a later step fails: this /dev/vfio is no device ----
 refused late 5 '/dev/vfio/21' "$(interface 6 0x10 1 "<vlan><tag id='42'/></vlan>")"
 is "$(cat "$ctl/nl-log")" "mac 1 52:54:00:aa:bb:cc

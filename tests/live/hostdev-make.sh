@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm-hostdev-create, -destroy, -define, -undefine, -start and -autostart against a process that plays the kernel: mediated
+# timeout: 300
 # devices, virtual functions, virtual GPUs; what is refused, and that whoever is killed or fails leaves nothing half made.
 . "$(dirname "$0")/../tap.sh"
 needs vm-hostdev-create vm-hostdev-destroy vm-hostdev-define vm-hostdev-undefine vm-hostdev-start vm-hostdev-autostart
@@ -49,6 +50,7 @@ status_is 0 vm-hostdev-create --mdev=i915-GVTg_V5_4 --uuid=$uuid --attr=note=hel
 out_is "mdev:$uuid: created"
 is "$(log)" "made $uuid group 200
 note hello" "made, then its attribute"
+like "$(vm-hostdev-info 0000:00:02.0 | grep ^mdev_type)" "^mdev_type	i915-GVTg_V5_4 1 vfio-pci GVTg_V5_4" "its parent can make one more"
 like "$(vm-hostdev-info "mdev:$uuid")" "state.*ready" "ready for a guest"
 like "$(vm-hostdev-info 0000:00:02.0)" "carries the mediated device $uuid" "its parent cannot be given away now"
 status_is 0 vm-hostdev-create --mdev=i915-GVTg_V5_4 --uuid=$uuid 0000:00:02.0
@@ -198,6 +200,7 @@ vfs:$pf: defined"
 status_is 0 vm-hostdev-autostart vgpu:0000:41:00.4 vfs:$pf
 is "$(vm virsh nodedev-list --inactive)" "vfs:$pf	-	-	-	inactive	-	-	defined, made with the host
 vgpu:0000:41:00.4	-	-	-	inactive	-	-	defined, made with the host" "listed while they are not there"
+like "$(vm-doctor hostdev)" "warn	hostdev	vfs:$pf is to be there with the host, and is not; vm-hostdev-start vfs:$pf" "vm-doctor misses them"
 status_is 0 vm-hostdev-autostart --run
 out_is "vfs:$pf: started
 vgpu:0000:41:00.4: started"
@@ -213,6 +216,7 @@ status_is 0 vm-hostdev-undefine vfs:$pf vgpu:0000:41:00.4
 # ---- killed at any instruction ----
 printf 'vm-hostdev 1\ndevice=vfs:%s\ncount=3\nautoprobe=yes\nphase=making\ntool=1 1 x\n' $pf >"$VM_ROOT/run/vm/hostdev/vfs:$pf"
 echo 0 >"$tree/sys/bus/pci/devices/$pf/sriov_drivers_autoprobe"
+like "$(vm-doctor hostdev)" "a change of vfs:$pf was interrupted; vm-repair --all" "vm-doctor tells"
 status_is 0 vm-repair --all
 like "$out" "vfs:$pf	put back a host device whose change was interrupted" "vm-repair puts back what nobody comes for"
 unchanged "vm-repair"

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vm-doctor hostdev: the host's devices for guests. */
+#include "doctor.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/process.h>
+
+#include "hostdef.h"
+#include "hostdev_view.h"
+#include "state/hostdev.h"
+
+/* What a tool was at, and is not any more. */
+static bool interrupted(const struct vm_record *r)
+{
+	enum vm_hostdev_phase phase = vm_hostdev_phase(r);
+	struct vm_err gone = VM_ERR_INIT;
+	struct vm_procid tool;
+	VM_AUTO_FD int fd = -1;
+
+	if (phase != VM_HOSTDEV_BINDING && phase != VM_HOSTDEV_RELEASING && phase != VM_HOSTDEV_MAKING)
+		return false;
+	return !vm_record_get_procid(r, VM_HOSTDEV_TOOL, &tool) || vm_procid_open(&tool, &fd, &gone) != 0;
+}
+
+static void look_record(struct vm_doctor *d, const char *key, const char *name)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	VM_AUTO_FREE char *remedy = NULL;
+	struct vm_err ignored = VM_ERR_INIT;
+	const char *why;
+
+	if (vm_hostdev_record_read(d->state, key, &r, &ignored) < 0)
+		return;
+	if (vm_hostdev_phase(&r) == VM_HOSTDEV_STUCK) {
+		why = vm_record_get(&r, VM_HOSTDEV_WHY);
+		remedy = vm_xasprintf("end what uses it, then vm-hostdev-unbind %s; when its driver does not come back, boot the "
+				      "host again",
+				      name);
+		vm_doctor_say(d, VM_HEALTH_FAIL, remedy, "%s is stuck: %s", name,
+			      why != NULL ? why : "the kernel does not come back");
+	} else if (interrupted(&r)) {
+		vm_doctor_say(d, VM_HEALTH_WARN, "vm-repair --all", "a change of %s was interrupted", name);
+	}
+}
+
+static bool answers(const struct vm_sys *sys, const struct vm_pci *p)
+{
+	VM_AUTO_FD int dir = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+	uint16_t vendor;
+
+	/* a virtual function's own registers say nothing of it */
+	return p->pf[0] != 0 || vm_pci_open(sys, p->name, &dir, &ignored) < 0 ||
+	       vm_sys_bytes(dir, "config", &vendor, sizeof(vendor)) != (int)sizeof(vendor) || vendor != UINT16_MAX;
+}
+
+static void look_pci(struct vm_doctor *d, const struct vm_hostdev_view *v, const struct vm_hostdev_item *i)
+{
+	VM_AUTO_FREE char *remedy = vm_xasprintf("vm-hostdev-reset %s, or boot the host again", i->name);
+
+	if (!answers(&v->sys, i->pci))
+		vm_doctor_say(d, VM_HEALTH_FAIL, remedy, "%s (%s) does not answer any more", i->name, i->description);
+	if (i->pci->noiommu)
+		vm_doctor_say(d, VM_HEALTH_WARN, "boot without vfio.enable_unsafe_noiommu_mode",
+			      "%s is in a group of VFIO's no-IOMMU mode: a guest that has it can read and change everything",
+			      i->name);
+	if ((i->state == VM_HOSTDEV_IS_READY || i->state == VM_HOSTDEV_IS_ASSIGNED) && i->pci->resets == 0 &&
+	    !i->pci->can_reset && i->pci->vgpu < 0)
+		vm_doctor_say(d, VM_HEALTH_NOTE, NULL,
+			      "%s (%s) cannot be reset: the next guest finds it as the last one left it", i->name,
+			      i->description);
+}
+
+struct made {
+	struct vm_doctor *d;
+	const struct vm_hostdev_view *view;
+};
+
+static int look_marked(const char *key, void *arg)
+{
+	const struct made *m = arg;
+	VM_AUTO_FREE char *remedy = vm_xasprintf("vm-hostdev-start %s", key);
+
+	if (!vm_hostdev_made(m->view, key))
+		vm_doctor_say(m->d, VM_HEALTH_WARN, remedy, "%s is to be there with the host, and is not", key);
+	return 0;
+}
+
+static void look_definitions(struct vm_doctor *d, const struct vm_hostdev_view *view)
+{
+	VM_AUTO(vm_hostdefs_close) struct vm_hostdefs defs = VM_HOSTDEFS_INIT;
+	struct vm_err err = VM_ERR_INIT;
+	struct made made = { d, view };
+
+	if (vm_hostdefs_open(d->session ? "qemu:///session" : "qemu:///system", VM_STATE_READ, &defs, &err) < 0 ||
+	    vm_hostdef_marked(&defs, look_marked, &made, &err) < 0)
+		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
+}
+
+void vm_doctor_hostdev(struct vm_doctor *d)
+{
+	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	struct vm_err err = VM_ERR_INIT;
+	size_t free_ones = 0, given = 0;
+
+	if (vm_hostdev_view_read(d->state, d->sysroot, VM_HOSTDEV_ALL, &view, &err) < 0) {
+		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
+		return;
+	}
+	for (size_t n = 0; n < view.n; n++) {
+		const struct vm_hostdev_item *i = &view.v[n];
+
+		free_ones += i->state == VM_HOSTDEV_IS_HOST || i->state == VM_HOSTDEV_IS_READY;
+		given += i->state == VM_HOSTDEV_IS_ASSIGNED || i->state == VM_HOSTDEV_IS_UNPLUGGING;
+		look_record(d, i->key, i->name);
+		if (i->bus == VM_HOSTDEV_PCI)
+			look_pci(d, &view, i);
+		if (i->bus == VM_HOSTDEV_PCI && i->pci->vfs_max > 0) {
+			VM_AUTO_FREE char *key = vm_xasprintf("vfs:%s", i->name);
+
+			look_record(d, key, key);
+		}
+	}
+	look_definitions(d, &view);
+	vm_doctor_say(d, VM_HEALTH_OK, NULL, "%zu devices can be given to guests, %zu are, %zu cannot (vm-hostdev-list)",
+		      free_ones, given, view.n - free_ones - given);
+}
