@@ -26,6 +26,8 @@ struct vm_look;
 struct vm_stats;
 struct vm_state;
 struct vm_stats_asked; /* a driver's own */
+struct vm_hostdev_elements; /* guest/attach.h */
+struct vm_hostdev_results;
 
 struct vm_start_options {
 	bool paused, force_boot, bypass_cache, reset_nvram, autodestroy, foreground, no_watch;
@@ -116,6 +118,19 @@ struct vm_passthrough {
 			  char **ret_reply, struct vm_err *err);
 };
 
+/* Host devices of a running guest, given or taken while it runs. */
+struct vm_plug_options {
+	const struct vm_hostdev_elements *elements; /* attach: <hostdev> each; detach: likewise, but aliases count too */
+	const char *const *aliases; /* detach: these devices, beside the elements; NULL = none */
+	size_t n_aliases;
+	bool force;   /* also what the host uses */
+	bool skip;    /* attach: what it has already is left out; detach: what it has not */
+	bool siblings; /* detach: with what is parked of the same IOMMU groups */
+	bool dry_run;
+	uint64_t wait_ms; /* for the guest */
+	struct vm_deadline deadline;
+};
+
 /* Where a guest's own files are, or would be. */
 struct vm_guest_paths {
 	const char *run; /* /run/vm/<driver>/<name> */
@@ -142,6 +157,17 @@ struct vm_planner {
 			  const struct vm_xml *doc, struct vm_deadline deadline,
 			  struct vm_xml **ret, struct vm_err *err);
 	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
+	/*
+	 * Gives host devices to a running guest, all or none, and takes them back; *ret has those that were.  The caller holds
+	 * `lock`; detach gives it up while the guest is waited for.  1 = nothing was to be done.  VM_PENDING: the guest has not let go yet.
+	 */
+	int (*attach)(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
+		      struct vm_err *err);
+	int (*detach)(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
+		      struct vm_err *err);
+	/* Finishes or takes back what was begun with the host devices of a running guest, by what its hypervisor says it
+	 * has.  The caller holds `lock` (perhaps through its parent).  1 = there was something. */
+	int (*settle)(struct vm_guest *g, struct vm_deadline dl, struct vm_err *err);
 };
 
 /* Exact match of the URI's scheme; VM_UNSUPPORTED names those there are. */

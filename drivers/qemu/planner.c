@@ -2,6 +2,7 @@
 /* This driver's row in the table of what drivers make of documents. */
 #include "hostcpu.h"
 #include "lifecycle.h"
+#include "plug.h"
 #include "qemu.h"
 
 const struct vm_planner vm_qemu_planner = {
@@ -11,4 +12,7 @@ const struct vm_planner vm_qemu_planner = {
 	.export_native = vm_qemu_export,
 	.update_cpu = vm_qemu_update_cpu,
 	.start = vm_qemu_start,
+	.attach = vm_qemu_attach,
+	.detach = vm_qemu_detach,
+	.settle = vm_qemu_settle,
 };

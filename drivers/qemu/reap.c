@@ -71,6 +71,31 @@ static int undo_hostdev(void *ctx, const char *arg, struct vm_err *err)
 	return 0;
 }
 
+/* The rest of what an attach does: by that program too. */
+static int undo_acl(void *ctx, const char *arg, struct vm_err *err)
+{
+	(void)arg;
+	return undo_hostdev(ctx, VM_PLUG_ACL, err);
+}
+
+static int undo_by(void *ctx, const char *what, const char *arg, struct vm_err *err)
+{
+	VM_AUTO_FREE char *text = vm_xasprintf("%s%s", what, arg);
+
+	return undo_hostdev(ctx, text, err);
+}
+
+/* Few change their threads while they run. */
+static int undo_threads(void *ctx, const char *arg, struct vm_err *err)
+{
+	return undo_by(ctx, VM_PLUG_THREADS, arg, err);
+}
+
+static int undo_affinity(void *ctx, const char *arg, struct vm_err *err)
+{
+	return undo_by(ctx, VM_PLUG_AFFINITY, arg, err);
+}
+
 static int undo_claims(void *ctx, const char *arg, struct vm_err *err)
 {
 	(void)arg;
@@ -141,17 +166,37 @@ static int undo_owner(void *ctx, const char *arg, struct vm_err *err)
 }
 
 const struct vm_undo_verb vm_qemu_undo_verbs[] = {
+	{ VM_ACL_VERB, undo_acl },
 	{ VM_CGROUP_VERB, undo_cgroup },
 	{ "claims", undo_claims }, { "file", undo_file }, { "hook", undo_hook },
 	{ VM_HOSTDEV_VERB, undo_hostdev },
 	{ "nvram", undo_nvram }, { "owner", undo_owner },
+	{ VM_PLUG_VERB, undo_hostdev },
 	{ "socket", undo_socket }, { "tap", undo_tap },
 	{ VM_TUNE_VERB_FILE, vm_tune_undo_file },
-	{ VM_TUNE_VERB_THREADS, vm_tune_undo_threads },
-	{ VM_TUNE_VERB_AFFINITY, vm_tune_undo_affinity },
+	{ VM_TUNE_VERB_THREADS, undo_threads },
+	{ VM_TUNE_VERB_AFFINITY, undo_affinity },
 	{ VM_TUNE_VERB_LIVE, vm_tune_undo_live },
 	{ NULL, NULL },
 };
+
+/* ---- devices on their way ---- */
+
+/* What was being attached is settled before its journal counts; a guest that does not let go keeps nobody waiting. */
+static int settle(struct vm_guest *g, struct vm_err *err)
+{
+	bool plug = faccessat(g->run, VM_RUN_PLUG, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	char what[32];
+
+	if (!plug && vm_record_get(&g->record, VM_KEY_UNPLUG) == NULL)
+		return 0;
+	/* It works under our lock: if we are killed, nobody else comes in before it ends. */
+	snprintf(what, sizeof(what), VM_PLUG_SETTLE "%d", g->lock);
+	if (undo_hostdev(g, what, err) < 0 && plug)
+		return -1;
+	err->kind = VM_OK;
+	return vm_guest_refresh(g, err);
+}
 
 /* Undoes one "VERB ARGUMENT"; a verb of a newer version is an error, what it names is not let go. */
 static int give_back(struct vm_guest *g, const char *held, struct vm_err *err)
@@ -173,6 +218,8 @@ int vm_qemu_reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, str
 
 	if (g->run < 0)
 		return 0;
+	if (!dead && settle(g, err) < 0)
+		return -1;
 	failed = vm_undo_replay(g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, g, err) < 0;
 	if (!dead)
 		return failed ? -1 : 0;

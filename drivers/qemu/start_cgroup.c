@@ -84,12 +84,13 @@ static int limit_devices(struct vm_start *s, struct vm_err *err)
 	vm_record_set(&s->g->record, VM_KEY_ACL, vm_acl_side_word(sides));
 	if (note != NULL)
 		tell(s, note);
-	if (s->group.path == NULL)
-		return 0;
 	vm_domain_nodes(s->d, &s->g->state->conf, &nodes);
 	if (vm_acl_from_nodes(&nodes, -1, &acl, err) < 0)
 		return -1;
+	/* Also where nobody carries them out: they say which nodes are whose. */
 	vm_acl_to_record(&acl, VM_KEY_ACL_RULE, &s->g->record);
+	if (s->group.path == NULL)
+		return 0;
 	if (vm_acl_apply(&s->group, sides, NULL, &acl, err) < 0 ||
 	    vm_acl_blocked(&s->group, sides, &acl, &blocked, err) < 0)
 		return -1;

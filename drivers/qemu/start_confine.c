@@ -111,6 +111,8 @@ int vm_start_user(struct vm_start *s, struct vm_err *err)
 		s->rights.uid = s->rights.gid = uid;
 	}
 	vm_record_setf(&s->g->record, VM_KEY_UID, "%u", s->rights.uid);
+	vm_record_setf(&s->g->record, VM_KEY_GID, "%u", s->rights.gid);
+	vm_record_set(&s->g->record, VM_KEY_OWN_DEV, s->g->state->conf.private_dev ? "yes" : "no");
 	s->view.uid = s->rights.uid;
 	s->view.gid = s->rights.gid;
 	s->view.maps = vm_seclabel_relabels(dac);

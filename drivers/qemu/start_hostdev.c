@@ -38,10 +38,12 @@ static int claim(struct vm_start *s, const struct vm_hostdev *h, const struct vm
 {
 	VM_AUTO_FREE char *key = vm_hostdev_key(h, view);
 	VM_AUTO_FREE char *what = vm_hostdev_source_text(h);
+	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", h->dev.alias, key != NULL ? key : "-");
 	const struct vm_hostdev_item *item;
 	bool had = false;
 
 	*ret_group = VM_NO_GROUP;
+	vm_record_add(&s->g->record, VM_KEY_HOSTDEV, text);
 	if (key == NULL)
 		return 0;
 	if (h->type == VM_HOSTDEV_TYPE_PCI) {

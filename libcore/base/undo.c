@@ -191,6 +191,11 @@ void vm_undo_close(struct vm_undo *u)
 	errno = saved;
 }
 
+void vm_undo_leave(struct vm_undo *u)
+{
+	forget(u);
+}
+
 static int parse_line(struct vm_undo *u, const char *line, size_t len, struct vm_err *err)
 {
 	const char *space = memchr(line, ' ', len);

@@ -111,6 +111,50 @@ void vm_acl_add(struct vm_acl *acl, char type, uint32_t major, uint32_t minor, u
 		acl->v[i].path = vm_xstrdup(path);
 }
 
+void vm_acl_merge(struct vm_acl *acl, const struct vm_acl *more)
+{
+	acl->all |= more->all;
+	for (size_t i = 0; i < more->n; i++) {
+		const struct vm_acl_rule *r = &more->v[i];
+
+		vm_acl_add(acl, r->type, r->major, r->minor, r->perms, r->by, r->path);
+	}
+}
+
+static void drop_name(struct vm_acl_rule *r, const char *by)
+{
+	VM_AUTO_FREE char *old = r->by;
+
+	r->by = NULL;
+	for (char *name, *rest = old; (name = strsep(&rest, ",")) != NULL;)
+		if (strcmp(name, by) != 0)
+			add_names(r, name);
+}
+
+void vm_acl_forget(struct vm_acl *acl, const char *by, const struct vm_acl *rest)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < acl->n; i++) {
+		struct vm_acl_rule r = acl->v[i];
+		bool had = r.by != NULL && has_name(r.by, by);
+		unsigned perms = 0;
+
+		if (had) {
+			drop_name(&r, by);
+			perms = vm_acl_perms_of(rest, &r);
+		}
+		if (had && r.by == NULL) {
+			rule_free(&r);
+			continue;
+		}
+		if (perms != 0)
+			r.perms = perms;
+		acl->v[kept++] = r;
+	}
+	acl->n = kept;
+}
+
 void vm_acl_diff(const struct vm_acl *from, const struct vm_acl *to, struct vm_acl *ret)
 {
 	struct vm_acl more = VM_ACL_INIT;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <vm/err.h>
 
@@ -64,3 +65,7 @@ int vm_view_add(struct vm_view *v, const char *path, unsigned perms, struct vm_e
 int vm_view_add_dev(struct vm_view *v, struct vm_err *err);
 /* Enters: 0, or an errno and what failed.  For a child of one thread. */
 int vm_view_enter(const struct vm_view *v, const char **ret_what);
+/* The same for a guest that runs: what is not there yet is added to the view of process pid.  The caller is not in it afterwards. */
+int vm_view_join(const struct vm_view *v, pid_t pid, struct vm_err *err);
+/* Takes what was mounted at path out of the view of process pid; absent, or no such process, is success. */
+int vm_view_leave(pid_t pid, const char *path, struct vm_err *err);

@@ -11,11 +11,17 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <vm/cleanup.h>
 
 /* linux/mount.h and sys/mount.h of older C libraries cannot be included together. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags,
 		 const void *data);
+extern int umount2(const char *target, int flags);
+#define DETACH	 2 /* MNT_DETACH */
+#define NOFOLLOW 8 /* UMOUNT_NOFOLLOW */
 
 static bool is_covered(const struct vm_view *v, const char *path)
 {
@@ -66,10 +72,19 @@ static int mount_one(const struct vm_view *v, const struct vm_view_bind *b)
 	return (int)syscall(SYS_move_mount, b->tree, "", AT_FDCWD, b->path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-static int cover(const struct vm_view *v)
+/* In the view of a guest that runs it may be covered already. */
+static bool is_open(const struct vm_view *v, const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && (st.st_mode & (st.st_uid == v->uid ? 0100 : 0001)) != 0;
+}
+
+static int cover(const struct vm_view *v, bool again)
 {
 	for (size_t i = 0; i < v->nshadows; i++)
-		if (mount("vm-utils", v->shadows[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		if ((!again || !is_open(v, v->shadows[i])) &&
+		    mount("vm-utils", v->shadows[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  "mode=0755,size=1m") < 0)
 			return -1;
 	for (size_t i = 0; i < v->nlinks; i++)
@@ -99,8 +114,73 @@ int vm_view_enter(const struct vm_view *v, const char **ret_what)
 	    mount_those(v, true, ret_what) < 0)
 		return errno;
 	*ret_what = "cover a directory";
-	if (cover(v) < 0 || mount_those(v, false, ret_what) < 0)
+	if (cover(v, false) < 0 || mount_those(v, false, ret_what) < 0)
 		return errno;
 	umask(mask);
 	return 0;
+}
+
+/* ---- of a guest that runs ---- */
+
+static int open_namespace(pid_t pid)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int put_in(const struct vm_view *v)
+{
+	const char *ignored;
+
+	umask(0);
+	return cover(v, true) < 0 || mount_those(v, true, &ignored) < 0 || mount_those(v, false, &ignored) < 0
+		       ? errno
+		       : 0;
+}
+
+static int take_out(const char *path)
+{
+	if (umount2(path, DETACH | NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
+		return 0;
+	return errno;
+}
+
+/* A child enters and ends: whoever calls this stays where it is.  Returns an errno. */
+static int inside(int ns, const struct vm_view *v, const char *path)
+{
+	pid_t pid = fork();
+	int status, e;
+
+	if (pid < 0)
+		return errno;
+	if (pid == 0) {
+		e = setns(ns, CLONE_NEWNS) < 0 ? errno : v != NULL ? put_in(v) : take_out(path);
+		_exit(e > 255 ? 255 : e);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+int vm_view_join(const struct vm_view *v, pid_t pid, struct vm_err *err)
+{
+	VM_AUTO_FD int ns = open_namespace(pid);
+
+	if (v->nbinds == 0 && v->nshadows == 0 && v->nlinks == 0)
+		return 0;
+	errno = ns < 0 ? errno : inside(ns, v, NULL);
+	return errno != 0 ? vm_err_sys(err, "mount into the view of process %d", (int)pid) : 0;
+}
+
+int vm_view_leave(pid_t pid, const char *path, struct vm_err *err)
+{
+	VM_AUTO_FD int ns = open_namespace(pid);
+
+	if (ns < 0)
+		return 0;
+	errno = inside(ns, NULL, path);
+	return errno != 0 ? vm_err_sys(err, "take %s out of the view of process %d", path, (int)pid) : 0;
 }

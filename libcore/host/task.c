@@ -273,3 +273,24 @@ int vm_task_replaced(pid_t pid)
 		return 1; /* "... (deleted)" */
 	return now.st_ino != running.st_ino || now.st_dev != running.st_dev;
 }
+
+static uint64_t limit(const char *text)
+{
+	return strcmp(text, "unlimited") == 0 ? UINT64_MAX : strtoull(text, NULL, 10);
+}
+
+bool vm_task_memlock(pid_t pid, uint64_t *ret_soft, uint64_t *ret_hard)
+{
+	static const char name[] = "\nMax locked memory";
+	char text[8192], soft[32], hard[32];
+	const char *line;
+
+	if (!read_proc(pid, "limits", text, sizeof(text)))
+		return false;
+	line = strstr(text, name);
+	if (line == NULL || sscanf(line + sizeof(name) - 1, "%31s %31s", soft, hard) != 2)
+		return false;
+	*ret_soft = limit(soft);
+	*ret_hard = limit(hard);
+	return true;
+}

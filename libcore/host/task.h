@@ -39,3 +39,6 @@ struct vm_task_walls {
 bool vm_task_walls(pid_t pid, struct vm_task_walls *ret);
 /* Has the program file of a running process been replaced since (package upgrade)?  -1: unknown. */
 int vm_task_replaced(pid_t pid);
+/* How much memory a process may lock (RLIMIT_MEMLOCK): bytes, UINT64_MAX = any; false: gone.  prlimit(2) would need a right that
+ * looking here does not. */
+bool vm_task_memlock(pid_t pid, uint64_t *ret_soft, uint64_t *ret_hard);

@@ -143,7 +143,15 @@ static void from_rngs(const struct vm_domain *d, const struct vm_conf *conf, str
 	}
 }
 
-/* Whatever else QEMU is to open is one more row. */
+static bool is_static(const struct vm_nodes *nodes, const char *path)
+{
+	for (size_t i = 0; i < nodes->n; i++)
+		if (nodes->v[i].path != NULL && strcmp(nodes->v[i].by, VM_NODES_STATIC) == 0 &&
+		    strcmp(nodes->v[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 /* Their nodes are there once they are bound; what is missing was refused before that. */
 static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *nodes)
 {
@@ -151,7 +159,6 @@ static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf,
 	struct vm_err ignored = VM_ERR_INIT;
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
-	bool vfio = false;
 
 	(void)conf;
 	if (!vm_domain_has_hostdevs(d) || vm_sys_open(NULL, &sys, &ignored) < 0)
@@ -162,14 +169,14 @@ static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf,
 		if (path == NULL)
 			continue;
 		vm_nodes_add(nodes, path, h->readonly ? READ : WRITE, false, who(&h->dev, "hostdev"));
-		if (h->type != VM_HOSTDEV_TYPE_PCI && h->type != VM_HOSTDEV_TYPE_MDEV)
-			continue;
-		if (!vfio)
+		/* Each asks for the container, so that it stays as long as one of them does. */
+		if ((h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV) &&
+		    !is_static(nodes, VM_VFIO_NODES "/vfio"))
 			vm_nodes_add(nodes, VM_VFIO_NODES "/vfio", WRITE, false, who(&h->dev, "hostdev"));
-		vfio = true;
 	}
 }
 
+/* Whatever else QEMU is to open is one more row. */
 static void (*const contributors[])(const struct vm_domain *d, const struct vm_conf *conf,
 				    struct vm_nodes *nodes) = {
 	from_static, from_disks, from_firmware, from_chars, from_rngs, from_hostdevs,

@@ -15,6 +15,7 @@
 #include <vm/file.h>
 #include <vm/lock.h>
 #include <vm/log.h>
+#include <vm/strbuf.h>
 
 #include "state/libvirt.h"
 
@@ -375,11 +376,34 @@ static int drop_user(const struct vm_state *s, const char *key, const char *user
 	return claim_store(s->claims, key, &c, err);
 }
 
+/* A line too many does no harm; but a guest whose devices come and go would note more and more. */
+static void forget_own(const struct vm_guest *g, const char *key)
+{
+	VM_AUTO_FREE char *text = NULL;
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf left = VM_STRBUF_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	char *line, *save = NULL;
+
+	if (g->run < 0 ||
+	    vm_file_read(g->run, OWN_LIST, VM_RECORD_MAX, &text, NULL, NULL, &ignored) < 0)
+		return;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strcmp(line, key) != 0)
+			vm_strbuf_printf(&left, "%s\n", line);
+	if (left.len == 0)
+		unlinkat(g->run, OWN_LIST, 0);
+	else if (vm_file_write_volatile(g->run, OWN_LIST, left.text, left.len, 0600, &ignored) < 0)
+		vm_log_step("%s", ignored.msg);
+}
+
 int vm_claim_drop(const struct vm_guest *g, const char *key, struct vm_err *err)
 {
 	VM_AUTO_FREE char *self = user_of(g);
 
-	return key_check(key, err) < 0 ? -1 : drop_user(g->state, key, self, err);
+	if (key_check(key, err) < 0 || drop_user(g->state, key, self, err) < 0)
+		return -1;
+	forget_own(g, key);
+	return 0;
 }
 
 struct drop {

@@ -26,7 +26,7 @@ static int reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, stru
 	if (vm_guest_reap)
 		return vm_guest_reap(g, dead, deadline, err);
 	if (!exists(g->run, VM_RUN_UNDO_START) && !exists(g->run, VM_RUN_UNDO_CHANGE) &&
-	    !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
+	    !exists(g->run, VM_RUN_PLUG) && !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
 		return 0;
 	vm_err_set(err, VM_IN_USE, "an interrupted command left work to undo");
 	return vm_err_hint(err, "vm-repair %s", g->name);
@@ -190,7 +190,8 @@ static int reconcile_running(struct vm_guest *g, struct vm_deadline deadline, st
 
 	if (unlinkat(g->run, VM_RUN_UNDO_START, 0) == 0)
 		r = 1;
-	if (!exists(g->run, VM_RUN_UNDO_CHANGE))
+	if (!exists(g->run, VM_RUN_UNDO_CHANGE) && !exists(g->run, VM_RUN_PLUG) &&
+	    !vm_record_get(&g->record, VM_KEY_UNPLUG))
 		return r;
 	/* What was interrupted may have been at any of its files. */
 	vm_file_sweep(g->run);

@@ -62,7 +62,7 @@ is "$(complete_bash vm-nonsense x)" "" "bash: an unknown program"
 
 for program in "$VM_BUILD"/bin/*; do
 	program=${program##*/}
-	case $program in vm-watch | vm-index | vm-info-all | vm-hostdev-reap) continue ;; esac
+	case $program in vm-watch | vm-index | vm-info-all | vm-hostdev-reap | vm-hostdev-settle) continue ;; esac
 	ok "$program has completions" test -e "$made/bash/$program"
 done
 

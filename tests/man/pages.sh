@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../tap.sh"
 command -v mandoc >/dev/null || skip_all "no mandoc"
 # Helpers and the front end have no options of their own.
-plain="vm vm-watch vm-index vm-info-all vm-hostdev-reap"
+plain="vm vm-watch vm-index vm-info-all vm-hostdev-reap vm-hostdev-settle"
 
 for page in "$VM_SOURCE"/man/*.[1-9]; do
 	[ -e "$page" ] || continue

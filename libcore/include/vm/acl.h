@@ -43,6 +43,11 @@ void vm_acl_free(struct vm_acl *acl);
 /* A rule of the same node gets these permissions and names in addition. */
 void vm_acl_add(struct vm_acl *acl, char type, uint32_t major, uint32_t minor, unsigned perms,
 		const char *by, const char *path);
+/* Everything of `more` in addition. */
+void vm_acl_merge(struct vm_acl *acl, const struct vm_acl *more);
+/* Takes one who asked out of all rules, and the rules that nobody else has asked for.  rest: what is asked for without it,
+ * whose permissions hold for the rules that stay. */
+void vm_acl_forget(struct vm_acl *acl, const char *by, const struct vm_acl *rest);
 /* What `to` has more than `from`: rules with the permissions that are new. */
 void vm_acl_diff(const struct vm_acl *from, const struct vm_acl *to, struct vm_acl *ret);
 /* Takes from *acl what `other` does not have, too.  `all` of one is no limit to the other. */

@@ -137,6 +137,8 @@ int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err);
 /* Undo journals: of a start until its commit, and of any later change to the running guest. */
 #define VM_RUN_UNDO_START  "start.undo"
 #define VM_RUN_UNDO_CHANGE "change.undo"
+/* Something was begun of which only the hypervisor knows whether it happened: asked before VM_RUN_UNDO_CHANGE counts. */
+#define VM_RUN_PLUG "plug"
 /* Of the lib directory. */
 #define VM_LIB_INDEX	   "index"
 #define VM_LIB_LAST	   "last"
@@ -191,6 +193,11 @@ extern vm_group_populated_fn *vm_guest_group_populated;
 #define VM_KEY_CGROUP	  "cgroup"     /* repeated, one a hierarchy */
 #define VM_KEY_UID	  "uid"	       /* of its processes; absent = its starter's */
 #define VM_KEY_HELPER	  "helper"     /* repeated: "ALIAS PID START", a program behind a device */
+#define VM_KEY_GID	  "gid"	       /* likewise */
+#define VM_KEY_OWN_DEV	  "own_dev"    /* yes: VM_RUN_DEV is its whole /dev; no: single nodes of it are mounted */
+#define VM_KEY_HOSTDEV	  "hostdev"    /* repeated: "ALIAS KEY", a host device it has and the key of its claim ("-" = none) */
+#define VM_KEY_UNPLUG	  "unplug"     /* repeated: alias of one that the guest was asked to let go of */
+#define VM_KEY_MEMLOCK	  "memlock"    /* "SOFT HARD": RLIMIT_MEMLOCK before it was raised for host devices */
 #define VM_KEY_UNIT	  "unit"       /* systemd's unit of the run, a scope or a service; absent = none */
 #define VM_KEY_HELD "held" /* repeated: "VERB ARGUMENT", what the driver gives back at the end */
 int vm_guest_record_write(const struct vm_guest *g, struct vm_err *err);

@@ -46,6 +46,8 @@ int vm_undo_disarm(struct vm_undo *u, struct vm_err *err);
 int vm_undo_run(struct vm_undo *u, struct vm_err *err);
 /* For VM_AUTO: runs (errors are logged), then frees; does nothing once disarmed. */
 void vm_undo_close(struct vm_undo *u);
+/* Frees, and leaves the journal as it is: whoever comes next undoes it, or knows better. */
+void vm_undo_leave(struct vm_undo *u);
 /* Runs the journal of a process that is gone: 1 = there was one, 0 = none, -1 = not all could be undone. */
 int vm_undo_replay(int dirfd, const char *file, const struct vm_undo_verb *verbs, void *ctx,
 		   struct vm_err *err);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Host devices as elements of documents: made from what was typed, put in, cut out. */
+#include "attach.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/model.h>
+#include <vm/strbuf.h>
+#include <vm/xml.h>
+
+#include "hostdev_view.h"
+#include "model/domain.h"
+
+void vm_hostdev_elements_free(struct vm_hostdev_elements *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i]);
+	free(e->v);
+	*e = VM_HOSTDEV_ELEMENTS_INIT;
+}
+
+static void add(struct vm_hostdev_elements *e, char *text)
+{
+	e->v = vm_xreallocarray(e->v, e->n + 1, sizeof(*e->v));
+	e->v[e->n++] = text;
+}
+
+/* ---- from names ---- */
+
+static void put_attr(struct vm_strbuf *b, const char *name, const char *value)
+{
+	vm_strbuf_printf(b, " %s='", name);
+	vm_strbuf_xml(b, value, true);
+	vm_strbuf_puts(b, "'");
+}
+
+static void put_pci_address(struct vm_strbuf *b, const struct vm_pci_address *a)
+{
+	vm_strbuf_printf(b, "domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>", (unsigned)a->domain,
+			 a->bus, a->slot, a->function);
+}
+
+static void put_pci(struct vm_strbuf *b, const struct vm_hostdev_item *i)
+{
+	vm_strbuf_puts(b, "    <address ");
+	put_pci_address(b, &i->pci->address);
+	vm_strbuf_puts(b, "\n");
+}
+
+/* Where it is now, and what it is: after a replug it is looked for by that. */
+static void put_usb(struct vm_strbuf *b, const struct vm_hostdev_item *i)
+{
+	vm_strbuf_printf(b, "    <vendor id='0x%04x'/>\n    <product id='0x%04x'/>\n", i->usb->vendor,
+			 i->usb->product);
+	vm_strbuf_printf(b, "    <address bus='%u' device='%u'/>\n", i->usb->bus, i->usb->device);
+}
+
+static void put_scsi(struct vm_strbuf *b, const struct vm_hostdev_item *i)
+{
+	const struct vm_scsi_address *a = &i->scsi->address;
+
+	vm_strbuf_printf(b, "    <adapter name='scsi_host%u'/>\n", (unsigned)a->host);
+	vm_strbuf_printf(b, "    <address bus='%u' target='%u' unit='%llu'/>\n", (unsigned)a->bus,
+			 (unsigned)a->target, (unsigned long long)a->unit);
+}
+
+static void put_mdev(struct vm_strbuf *b, const struct vm_hostdev_item *i)
+{
+	vm_strbuf_printf(b, "    <address uuid='%s'/>\n", i->mdev->uuid);
+}
+
+static int put_rom(struct vm_strbuf *b, const char *rom, struct vm_err *err)
+{
+	if (strcmp(rom, "off") == 0) {
+		vm_strbuf_puts(b, "  <rom enabled='no'/>\n");
+		return 0;
+	}
+	if (*rom != '/')
+		return vm_err_set(err, VM_USAGE, "--rom: '%s' is neither \"off\" nor an absolute path", rom);
+	vm_strbuf_puts(b, "  <rom");
+	put_attr(b, "file", rom);
+	vm_strbuf_puts(b, "/>\n");
+	return 0;
+}
+
+static int put_how(struct vm_strbuf *b, const struct vm_hostdev_how *how, struct vm_err *err)
+{
+	struct vm_pci_address at;
+
+	if (how->boot_order != 0)
+		vm_strbuf_printf(b, "  <boot order='%" PRIu64 "'/>\n", how->boot_order);
+	if (how->rom != NULL && put_rom(b, how->rom, err) < 0)
+		return -1;
+	if (how->alias != NULL) {
+		vm_strbuf_puts(b, "  <alias");
+		put_attr(b, "name", how->alias);
+		vm_strbuf_puts(b, "/>\n");
+	}
+	if (how->address == NULL)
+		return 0;
+	if (!vm_pci_parse(how->address, &at))
+		return vm_err_set(err, VM_USAGE, "--address: '%s' is no address; write DDDD:BB:SS.F", how->address);
+	vm_strbuf_puts(b, "  <address type='pci' ");
+	put_pci_address(b, &at);
+	vm_strbuf_puts(b, "\n");
+	return 0;
+}
+
+static const struct kind {
+	const char *word;
+	void (*source)(struct vm_strbuf *b, const struct vm_hostdev_item *i);
+} kinds[] = {
+	[VM_HOSTDEV_PCI] = { "pci", put_pci },
+	[VM_HOSTDEV_USB] = { "usb", put_usb },
+	[VM_HOSTDEV_SCSI] = { "scsi", put_scsi },
+	[VM_HOSTDEV_MDEV] = { "mdev", put_mdev },
+};
+
+static int check_how(const struct vm_hostdev_item *i, const struct vm_hostdev_how *how, struct vm_err *err)
+{
+	if (i->bus == VM_HOSTDEV_PCI)
+		return 0;
+	if (how->managed == 1)
+		return vm_err_set(err, VM_USAGE, "%s: --managed=yes is for PCI devices", i->name);
+	if (how->rom != NULL && i->bus != VM_HOSTDEV_MDEV)
+		return vm_err_set(err, VM_USAGE, "%s: --rom is for PCI devices", i->name);
+	return 0;
+}
+
+/* parked: a sibling that the guest does not see. */
+static int make_one(const struct vm_hostdev_item *i, const struct vm_hostdev_how *how, bool parked,
+		    struct vm_hostdev_elements *e, struct vm_err *err)
+{
+	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
+
+	if (check_how(i, how, err) < 0)
+		return -1;
+	vm_strbuf_printf(&b, "<hostdev mode='subsystem' type='%s'", kinds[i->bus].word);
+	if (i->bus == VM_HOSTDEV_PCI)
+		put_attr(&b, "managed", how->managed == 2 ? "no" : "yes");
+	if (i->bus == VM_HOSTDEV_MDEV)
+		put_attr(&b, "model", i->mdev->api);
+	vm_strbuf_puts(&b, ">\n");
+	vm_strbuf_puts(&b, i->bus == VM_HOSTDEV_USB ? "  <source autoAddress='yes'>\n" : "  <source>\n");
+	kinds[i->bus].source(&b, i);
+	vm_strbuf_puts(&b, "  </source>\n");
+	if (parked)
+		vm_strbuf_puts(&b, "  <address type='unassigned'/>\n");
+	else if (put_how(&b, how, err) < 0)
+		return -1;
+	vm_strbuf_puts(&b, "</hostdev>");
+	add(e, vm_strbuf_take(&b));
+	return 0;
+}
+
+static bool is_named(const struct vm_hostdev_item *const *named, size_t n, const struct vm_hostdev_item *i)
+{
+	for (size_t k = 0; k < n; k++)
+		if (named[k] == i)
+			return true;
+	return false;
+}
+
+/* Those of the same groups that nobody has named: what a driver of the host holds would keep the group from being used. */
+static int park_siblings(const struct vm_hostdev_view *view, const struct vm_hostdev_item *const *named, size_t n,
+			 const struct vm_hostdev_how *how, struct vm_hostdev_elements *e, struct vm_err *err)
+{
+	for (size_t i = 0; i < view->n; i++) {
+		const struct vm_hostdev_item *other = &view->v[i];
+		bool of_group = false;
+
+		if (other->bus != VM_HOSTDEV_PCI || !vm_pci_is_endpoint(other->pci) || is_named(named, n, other))
+			continue;
+		for (size_t k = 0; k < n; k++)
+			of_group |= named[k]->bus == VM_HOSTDEV_PCI && named[k]->group == other->group &&
+				    other->group != VM_NO_GROUP;
+		if (of_group && make_one(other, how, true, e, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_file(const char *device)
+{
+	size_t len = strlen(device);
+
+	return strcmp(device, "-") == 0 || strchr(device, '/') != NULL ||
+	       (len > 4 && strcmp(device + len - 4, ".xml") == 0);
+}
+
+static int load_file(const char *path, const struct vm_hostdev_how *how, struct vm_hostdev_elements *e,
+		     struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+
+	if (how->managed != 0 || how->address != NULL || how->alias != NULL || how->rom != NULL ||
+	    how->boot_order != 0)
+		return vm_err_set(err, VM_USAGE, "%s says itself how the device is given", path);
+	if (vm_xml_load(path, &doc, err) < 0)
+		return -1;
+	if (strcmp(vm_xml_name(doc, 0), "hostdev") != 0)
+		return vm_xml_error(doc, 0, -1, VM_BAD_INPUT, err, "<hostdev> was expected, not <%s>",
+				    vm_xml_name(doc, 0));
+	add(e, vm_xml_element_text(doc, 0));
+	return 0;
+}
+
+int vm_hostdev_elements_make(const char *const *devices, size_t n, const struct vm_hostdev_how *how,
+			     const struct vm_hostdev_view *view, struct vm_hostdev_elements *ret,
+			     struct vm_err *err)
+{
+	VM_AUTO(vm_hostdev_elements_free) struct vm_hostdev_elements e = VM_HOSTDEV_ELEMENTS_INIT;
+	VM_AUTO_FREE const struct vm_hostdev_item **named = vm_xcalloc(n + 1, sizeof(*named));
+	size_t found = 0;
+
+	if (n > 1 && (how->address != NULL || how->alias != NULL || how->rom != NULL || how->boot_order != 0))
+		return vm_err_set(err, VM_USAGE, "--address, --alias, --boot-order and --rom are for one device");
+	for (size_t i = 0; i < n; i++) {
+		const struct vm_hostdev_item *item;
+
+		if (is_file(devices[i])) {
+			if (load_file(devices[i], how, &e, err) < 0)
+				return -1;
+			continue;
+		}
+		if (vm_hostdev_view_find(view, devices[i], &item, err) < 0)
+			return -1;
+		if (is_named(named, found, item))
+			return vm_err_set(err, VM_USAGE, "%s is named twice", item->name);
+		named[found++] = item;
+		if (make_one(item, how, false, &e, err) < 0)
+			return -1;
+	}
+	if (how->siblings && park_siblings(view, named, found, how, &e, err) < 0)
+		return -1;
+	*ret = e;
+	e = VM_HOSTDEV_ELEMENTS_INIT;
+	return 0;
+}
+
+/* ---- as data ---- */
+
+void vm_hostdev_element_free(struct vm_hostdev **h)
+{
+	if (*h != NULL)
+		mt_free(&vm_hostdev_type, *h);
+	*h = NULL;
+}
+
+int vm_hostdev_element_parse(const char *element, struct vm_xml **ret_doc, struct vm_hostdev **ret,
+			     struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	void *h;
+
+	if (vm_xml_parse(element, strlen(element), "hostdev", &doc, err) < 0 ||
+	    mt_parse(&vm_hostdev_type, doc, 0, false, &h, err) < 0)
+		return -1;
+	*ret_doc = vm_take_ptr(&doc);
+	*ret = h;
+	return 0;
+}
+
+struct vm_hostdev *vm_hostdev_in(const struct vm_domain *d, const struct vm_hostdev *like)
+{
+	for (uint32_t i = 0; i < d->hostdevs.n; i++)
+		if (vm_hostdev_same_source(d->hostdevs.v[i], like))
+			return d->hostdevs.v[i];
+	return NULL;
+}
+
+/* ---- in documents ---- */
+
+/* 1 = it has it already. */
+static int check_new(const struct vm_domain *d, const char *element, bool skip, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	VM_AUTO(vm_hostdev_element_free) struct vm_hostdev *h = NULL;
+	VM_AUTO_FREE char *name = NULL;
+
+	if (vm_hostdev_element_parse(element, &doc, &h, err) < 0)
+		return -1;
+	if (vm_hostdev_in(d, h) == NULL)
+		return 0;
+	if (skip)
+		return 1;
+	name = vm_hostdev_source_text(h);
+	vm_err_set(err, VM_IN_USE, "has %s already", name);
+	return vm_err_hint(err, "--if-needed takes that for success");
+}
+
+static int place(const struct vm_xml *doc, vm_node *ret_devices, vm_node *ret_after, struct vm_err *err)
+{
+	vm_node devices = vm_xml_child(doc, 0, "devices"), after = VM_NODE_NONE;
+
+	if (devices == VM_NODE_NONE)
+		return vm_err_set(err, VM_BAD_INPUT, "its document has no <devices>");
+	for (vm_node n = vm_xml_first(doc, devices); n != VM_NODE_NONE; n = vm_xml_next(doc, n))
+		if (strcmp(vm_xml_name(doc, n), "hostdev") == 0 && *vm_xml_ns(doc, n) == 0)
+			after = n;
+	*ret_devices = devices;
+	*ret_after = after;
+	return 0;
+}
+
+int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostdev_elements *e, bool skip,
+		      struct vm_xml **ret, size_t *ret_added, struct vm_err *err)
+{
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(doc);
+	vm_node devices, after;
+	size_t added = 0;
+
+	if (vm_domain_parse(doc, live, &d, err) < 0 || place(doc, &devices, &after, err) < 0)
+		return -1;
+	for (size_t i = 0; i < e->n; i++) {
+		int has = check_new(d, e->v[i], skip, err);
+
+		if (has < 0)
+			return -1;
+		if (has > 0)
+			continue;
+		vm_xml_edit_insert(edit, devices, after, e->v[i]);
+		added++;
+	}
+	if (vm_xml_edit_apply(edit, ret, err) < 0)
+		return -1;
+	*ret_added = added;
+	return 0;
+}
+
+int vm_hostdev_cut(const struct vm_xml *doc, const struct vm_hostdev *const *v, size_t n, struct vm_xml **ret,
+		   struct vm_err *err)
+{
+	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(doc);
+
+	for (size_t i = 0; i < n; i++)
+		vm_xml_edit_remove(edit, v[i]->dev.obj.node);
+	return vm_xml_edit_apply(edit, ret, err);
+}

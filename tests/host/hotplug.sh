@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Host devices plugged into guests that run, and out again, for real: vfio-pci, IOMMU groups, device rules, the guest's own
+# /dev.
+# timeout: 800
+. "$(dirname "$0")/../tap.sh"
+. "$VM_SOURCE/tests/host/lib/host.sh"
+HOST_TIMEOUT=770
+host_machine \
+	-device pcie-root-port,id=rp1,chassis=1 -device e1000e,bus=rp1,addr=0.0,multifunction=on -device e1000e,bus=rp1,addr=0.1 \
+	-device pcie-root-port,id=rp2,chassis=2 -device edu,bus=rp2 \
+	-device pcie-root-port,id=rp3,chassis=3 -device e1000e,bus=rp3
+
+VM_TIMEOUT=200
+export VM_TIMEOUT
+sys=/sys/bus/pci/devices
+group() { basename "$(readlink "$sys/$1/iommu_group")"; }
+driver() { basename "$(readlink "$sys/$1/driver")" 2>/dev/null; }
+one=$(basename "$(dirname "$(grep -l 0x10d3 $sys/*.0/device | head -n 1)")")
+two=${one%.0}.1
+edu=$(basename "$(dirname "$(grep -l 0x11e8 $sys/*/device)")")
+alone=$(for d in $(grep -l 0x10d3 $sys/*.0/device); do basename "$(dirname "$d")"; done | tail -n 1)
+ok "the host's driver" modprobe e1000e
+modprobe kvm-amd
+wait_for 30 "the cards have it" test -e "$sys/$one/driver"
+wait_for 30 "both functions" test -e "$sys/$two/driver"
+wait_for 30 "the third" test -e "$sys/$alone/driver"
+tab=$(printf '\t')
+
+ports="<controller type='pci' index='1' model='pcie-root-port'/><controller type='pci' index='2' model='pcie-root-port'/><controller type='pci' index='3' model='pcie-root-port'/>"
+define() { # NAME [DEVICES]
+	guest_xml "$1" "$ports${2:-}" | sed -e "s|type='qemu'|type='kvm'|" -e "s|<features>|<cpu mode='host-passthrough'/><features>|" >"$T/$1.xml"
+	vm-define -q "$T/$1.xml" || fail "define $1"
+}
+# What an attach changes, of the host and of the guest.
+state() {
+	for d in "$one" "$two" "$alone" "$edu"; do echo "$d $(driver "$d") $(cat "$sys/$d/driver_override")"; done
+	(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')
+	vm-cgroup "$1" devices
+	find "$VM_ROOT/run/vm/qemu/$1/dev" | sort
+	cat "$VM_ROOT/run/vm/qemu/$1/live.xml"
+	sort "$VM_ROOT/run/vm/qemu/$1/record"
+	grep 'Max locked' "/proc/$(vm-info --get=pid "$1")/limits"
+}
+same_as_before() { # NAME DESC
+	state "$1" >"$T/after"
+	is "$(diff "$T/before" "$T/after" | head -n 8)" "" "$2"
+}
+
+# ---- one device, in and out ----
+define hot
+status_is 0 vm-start hot
+wait_for 60 "the guest is up" guest_says hot '^pci end'
+state hot >"$T/before"
+status_is 0 vm-attach-hostdev --json hot "$alone"
+diag "$out $err"
+like "$out" "\"changed\":true,\"devices\":\[{\"device\":\"$alone\",\"alias\":\"hostdev0\"" "it says what it gave"
+is "$(driver "$alone")" vfio-pci "the card is on VFIO"
+wait_for 60 "the guest sees it come" guest_says hot 'hotplug pci .* added'
+like "$(vm-cgroup hot devices)" "c${tab}[0-9:]*${tab}rw${tab}ok${tab}hostdev0${tab}/dev/vfio/$(group "$alone")" "a rule for its group's node"
+like "$(vm-info hot hostdevs)" "^hostdev0${tab}assigned${tab}0000:[0-9a-f:.]*${tab}$alone\$" "vm-info lists it"
+is "$(vm-hostdev-list | grep "^$alone" | cut -f5,7)" "assigned${tab}hot" "so does vm-hostdev-list"
+like "$(grep 'Max locked' "/proc/$(vm-info --get=pid hot)/limits")" "$(((32 + 1024) * 1048576))" "it may lock its memory and a gigabyte"
+ok "its node is in the guest's own /dev" test -c "$VM_ROOT/run/vm/qemu/hot/dev/vfio/$(group "$alone")"
+ok "in no other's hands" test "$(stat -c %U:%a "/dev/vfio/$(group "$alone")")" = root:600
+status_is 10 vm-attach-hostdev hot "$alone"
+err_like "has $alone already"
+status_is 0 vm-attach-hostdev --if-needed hot "$alone"
+status_is 0 vm-detach-hostdev --wait=200 hot "$alone"
+diag "$out $err"
+wait_for 60 "the guest sees it go" guest_says hot 'hotplug pci .* removed'
+is "$(driver "$alone")" e1000e "the host's driver has it back"
+same_as_before hot "nothing of it is left"
+done_testing

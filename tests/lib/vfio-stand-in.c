@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Stands between QEMU's monitor and QEMU where there is no VFIO: device_add of a vfio-pci opens the node of its IOMMU
+ * group, as QEMU would, and is then the device_add of an edu, which every host has.  What cannot be opened is refused with
+ * the errno in QEMU's text.
+ *
+ * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
+ * written to the file PID there: raising one takes a right that containers do not have.
+ *
+ * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
+ *   stand-in.groups   lines "0000:02:00.0 15"
+ *   stand-in.refuse   if it is there, every device_add is refused
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define QEMU	 "/usr/bin/qemu-system-x86_64"
+#define VARIABLE "VFIO_STAND_IN"
+
+#ifndef STAND_IN_LIBRARY
+int main(int argc, char **argv)
+{
+	char self[PATH_MAX] = "", library[PATH_MAX + 8], *slash;
+
+	if (argc < 1 || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return 127;
+	snprintf(library, sizeof(library), "%s.so", self);
+	slash = strrchr(self, '/');
+	*slash = 0;
+	setenv("LD_PRELOAD", library, 1);
+	setenv(VARIABLE, self, 1);
+	execv(QEMU, argv);
+	fprintf(stderr, "%s: %s\n", QEMU, strerror(errno));
+	return 127;
+}
+#else
+static int group_of(const char *host, char *ret)
+{
+	const char *dir = getenv(VARIABLE);
+	char path[PATH_MAX], address[32];
+	FILE *f;
+	int found = -1;
+
+	snprintf(path, sizeof(path), "%s/stand-in.groups", dir != NULL ? dir : "");
+	f = fopen(path, "re");
+	while (f != NULL && found < 0 && fscanf(f, "%31s %15s", address, ret) == 2)
+		if (strncmp(address, host, strlen(address)) == 0)
+			found = 0;
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+static int refused(void)
+{
+	const char *dir = getenv(VARIABLE);
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/stand-in.refuse", dir != NULL ? dir : "");
+	return stat(path, &st) == 0;
+}
+
+/* What QEMU's own vfio_get_group() and vfio_get_container() do first. */
+static int open_both(const char *host)
+{
+	char path[64], group[16] = "";
+	int fd;
+
+	if (refused())
+		return EBUSY;
+	if (group_of(host, group) < 0)
+		return ENODEV;
+	snprintf(path, sizeof(path), "/dev/vfio/%s", group);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	close(fd);
+	fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+/* In place, since nothing may become longer: what is left over becomes spaces. */
+static void rewrite(char *text, size_t len)
+{
+	static const char from[] = "\"driver\":\"vfio-pci\",\"host\":\"";
+	char *at = memmem(text, len, from, sizeof(from) - 1), to[64], *end;
+	int e;
+
+	if (at == NULL || memmem(text, len, "device_add", 10) == NULL)
+		return;
+	end = memchr(at + sizeof(from) - 1, '"', len - (size_t)(at - text) - (sizeof(from) - 1));
+	if (end == NULL)
+		return;
+	e = open_both(at + sizeof(from) - 1);
+	if (e != 0)
+		snprintf(to, sizeof(to), "\"driver\":\"cannot-open-%d\"", e);
+	else
+		snprintf(to, sizeof(to), "\"driver\":\"edu\"");
+	memset(at, ' ', (size_t)(end + 1 - at));
+	memcpy(at, to, strlen(to));
+}
+
+int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *new, struct rlimit *old)
+{
+	static int (*real)(pid_t, enum __rlimit_resource, const struct rlimit *, struct rlimit *);
+	const char *dir = getenv("VFIO_STAND_IN_LIMITS");
+	char path[PATH_MAX];
+	FILE *f;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "prlimit");
+	if (dir == NULL || pid == 0 || new == NULL)
+		return real(pid, what, new, old);
+	snprintf(path, sizeof(path), "%s/%d", dir, (int)pid);
+	f = fopen(path, "we");
+	if (f == NULL)
+		return -1;
+	fprintf(f, "%llu\n", (unsigned long long)new->rlim_cur);
+	return fclose(f);
+}
+
+/* QEMU reads its monitor byte by byte: what is there is looked at whole, and handed out rewritten as it is read. */
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	static ssize_t (*real)(int, struct msghdr *, int);
+	static struct {
+		char was[8192], text[8192];
+		size_t len, at;
+	} ahead[64];
+	int saved = errno;
+	ssize_t n;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "recvmsg");
+	if (fd >= 0 && fd < 64 && ahead[fd].at == ahead[fd].len) {
+		n = recv(fd, ahead[fd].text, sizeof(ahead[fd].text), MSG_PEEK | MSG_DONTWAIT);
+		ahead[fd].len = n > 0 ? (size_t)n : 0;
+		ahead[fd].at = 0;
+		memcpy(ahead[fd].was, ahead[fd].text, ahead[fd].len);
+		rewrite(ahead[fd].text, ahead[fd].len);
+	}
+	errno = saved;
+	n = real(fd, msg, flags);
+	if (n > 0 && fd < 64 && msg->msg_iovlen > 0 && (size_t)n <= msg->msg_iov[0].iov_len &&
+	    (size_t)n <= ahead[fd].len - ahead[fd].at) {
+		/* A connection that ended early leaves what is of no use to the next one. */
+		if (memcmp(msg->msg_iov[0].iov_base, ahead[fd].was + ahead[fd].at, (size_t)n) != 0)
+			ahead[fd].at = ahead[fd].len = 0;
+		else
+			memcpy(msg->msg_iov[0].iov_base, ahead[fd].text + ahead[fd].at, (size_t)n);
+		ahead[fd].at += ahead[fd].len > 0 ? (size_t)n : 0;
+	}
+	return n;
+}
+#endif
