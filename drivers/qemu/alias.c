@@ -106,6 +106,8 @@ static char *hostdev_alias(const struct vm_domain *d, const void *obj)
 	while ((h = vm_hostdev_next(d, &i)) != NULL && (const void *)h != obj && (const void *)i.interface != obj) {
 		const struct vm_device *dev = &h->dev;
 
+		if (i.disk != NULL)
+			continue;
 		if (dev->alias == NULL || strncmp(dev->alias, "ua-", 3) != 0)
 			n++;
 	}

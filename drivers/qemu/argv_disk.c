@@ -72,6 +72,22 @@ static bool is_host_cdrom(const struct layer *l)
 	return false;
 }
 
+/* A namespace of a controller of the host, driven by QEMU itself.  Source: QAPI BlockdevOptionsNVMe. */
+static void nvme_node(struct vm_plan *p, const struct layer *l)
+{
+	VM_AUTO_FREE char *device = vm_disk_nvme_text(l->disk);
+	struct vm_qobj o = VM_QOBJ_INIT;
+
+	vm_qobj_str(&o, "driver", "nvme");
+	vm_qobj_str(&o, "device", device);
+	vm_qobj_u64(&o, "namespace", l->disk->source->namespace);
+	vm_qobj_strf(&o, "node-name", "libvirt-%u-storage", l->number);
+	cache(&o, l->disk);
+	vm_qobj_bool(&o, "auto-read-only", true);
+	vm_qobj_str(&o, "discard", "unmap");
+	vm_qobj_emit(&o, p->a, "-blockdev");
+}
+
 static void storage_node(struct vm_plan *p, const struct layer *l)
 {
 	static const char *const aio[] = {
@@ -154,13 +170,11 @@ static void chain(struct vm_plan *p, const struct layer *l)
 
 		chain(p, &below);
 	}
-	storage_node(p, l);
+	if (l->type == VM_DISK_NVME)
+		nvme_node(p, l);
+	else
+		storage_node(p, l);
 	format_node(p, l);
-}
-
-static bool empty(const struct vm_disk *disk)
-{
-	return disk->source == NULL || disk->source->path == NULL;
 }
 
 static unsigned layers(const struct vm_disk *disk)
@@ -168,7 +182,7 @@ static unsigned layers(const struct vm_disk *disk)
 	const struct vm_backing_store *b = disk->backing;
 	unsigned n = 1;
 
-	if (empty(disk))
+	if (vm_disk_is_empty(disk))
 		return 0;
 	for (; b != NULL && b->type != VM_DISK_TYPE_NONE; b = b->backing)
 		n++;
@@ -435,7 +449,7 @@ void vm_plan_disks(struct vm_plan *p)
 		VM_AUTO_FREE char *node = NULL;
 
 		next -= layers(disk);
-		if (!empty(disk)) {
+		if (!vm_disk_is_empty(disk)) {
 			nodes(p, disk, next);
 			node = top_node(disk, next);
 		}

@@ -214,7 +214,7 @@ void vm_plan_hostdevs(struct vm_plan *p)
 	const struct vm_hostdev *h;
 
 	while ((h = vm_hostdev_next(p->d, &i)) != NULL)
-		if (!vm_hostdev_parked(h))
+		if (i.disk == NULL && !vm_hostdev_parked(h))
 			vm_plan_one_hostdev(p, h, i.interface);
 }
 

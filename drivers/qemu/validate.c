@@ -260,7 +260,7 @@ static int check_virtio_disk(struct check *c, const struct vm_disk *disk)
 
 static int check_disk(struct check *c, const struct vm_disk *disk)
 {
-	const bool empty = disk->source == NULL || disk->source->path == NULL;
+	const bool empty = vm_disk_is_empty(disk);
 
 	if (check_disk_bus(c, disk) < 0 || check_drive_address(c, disk) < 0 ||
 	    check_virtio_disk(c, disk) < 0 ||
@@ -270,6 +270,10 @@ static int check_disk(struct check *c, const struct vm_disk *disk)
 	     b != NULL && b->type != VM_DISK_TYPE_NONE; b = b->backing)
 		if (check_format(c, b, "format/@type", b->format) < 0)
 			return -1;
+	if (disk->type == VM_DISK_NVME && disk->format != NULL && strcmp(disk->format, "raw") != 0)
+		return REFUSE(c, disk, "driver/@type", "a disk of type 'nvme' has format 'raw'");
+	if (disk->type == VM_DISK_NVME && (disk->io || disk->backing != NULL || disk->shareable))
+		return REFUSE(c, disk, "driver", "a disk of type 'nvme' has no io, no <backingStore> and is not shareable");
 	if (empty && (disk->device == VM_DISK_DISK || disk->device == VM_DISK_LUN))
 		return WRONG(c, disk, "source", "a disk needs a <source>");
 	if (disk->driver != NULL && strcmp(disk->driver, "qemu") != 0)

@@ -89,6 +89,8 @@ static int show_disks(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 	for (uint32_t n = 0; n < i->domain->disks.n; n++) {
 		const struct vm_disk *d = i->domain->disks.v[n];
 		const struct vm_look_block *b = block_of(i, d->dev.alias);
+		VM_AUTO_FREE char *nvme = d->type == VM_DISK_NVME && d->source ? vm_disk_nvme_text(d) : NULL;
+		VM_AUTO_FREE char *url = nvme ? vm_xasprintf("nvme://%s/%u", nvme, (unsigned)d->source->namespace) : NULL;
 		const char *path = d->source ? d->source->path : NULL;
 		struct image_size size = { 0 };
 		bool cdrom = d->device == VM_DISK_CDROM;
@@ -110,7 +112,7 @@ static int show_disks(struct vm_info *i, struct vm_out *out, struct vm_err *err)
 		out_size(out, "allocation_bytes", size.known, size.allocation);
 		out_size(out, "physical_bytes", size.known, size.physical);
 		vm_out_str(out, "error", b ? b->error : NULL);
-		vm_out_str(out, "source", path);
+		vm_out_str(out, "source", url ? url : path);
 		vm_out_row_end(out);
 	}
 	return 0;
@@ -215,7 +217,7 @@ static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *e
 	(void)err;
 	while ((h = vm_hostdev_next(i->domain, &n)) != NULL) {
 		VM_AUTO_FREE char *device = vm_hostdev_source_text(h);
-		VM_AUTO_FREE char *address = guest_address(&h->dev);
+		VM_AUTO_FREE char *address = guest_address(n.disk != NULL ? &n.disk->dev : &h->dev);
 
 		vm_out_row(out);
 		vm_out_str(out, "alias", h->dev.alias);

@@ -9,7 +9,7 @@
 #include "rows.h"
 
 const char *const vm_disk_type_words[] = {
-    "", "file", "block", "!dir", "!network", "!volume", "!nvme", "!vhostuser", NULL,
+    "", "file", "block", "!dir", "!network", "!volume", "nvme", "!vhostuser", NULL,
 };
 const char *const vm_disk_device_words[] = {"", "disk", "cdrom", "floppy", "lun", NULL};
 const char *const vm_disk_bus_words[] = {
@@ -57,9 +57,46 @@ static const struct mt_type block_source = {
     .rows = block_rows,
     .n = VM_COUNT(block_rows),
 };
+static const char *const pci_word[] = {"", "pci", NULL};
+enum { NVME_STARTUP = SOURCE_STARTUP, NVME_INDEX = SOURCE_INDEX, NVME_TYPE, NVME_MANAGED, NVME_NAMESPACE, NVME_DOMAIN, NVME_BUS,
+       NVME_SLOT, NVME_FUNCTION };
+#define N(xml, member, bit, kind, ...)                                                             \
+	MT_ROW(struct vm_disk_source, xml, member, NVME_##bit, kind, __VA_ARGS__)
+#define N_NUMBER(xml, member, bit, range, ...)                                                     \
+	N(xml, member, bit, MT_U64, .arg = &(range), .flags = MT_HEX __VA_ARGS__)
+static const struct mt_range namespace_range = {.min = 1, .max = UINT32_MAX - 1};
+static const struct mt_row nvme_rows[] = {
+    N("@type", pci_type, TYPE, MT_ENUM, .flags = MT_REQUIRED, .arg = pci_word),
+    N("@managed", managed, MANAGED, MT_ENUM, .arg = vm_yes_no_words),
+    N("@namespace", namespace, NAMESPACE, MT_U64, .flags = MT_REQUIRED, .arg = &namespace_range),
+    N("@startupPolicy", startup_policy, STARTUP, MT_ENUM, .arg = vm_disk_startup_words),
+    N("@index", index, INDEX, MT_U64, .flags = MT_LIVE_ONLY, .arg = &vm_u32_range),
+    N_NUMBER("address/@domain", domain, DOMAIN, vm_pci_domain_range),
+    N_NUMBER("address/@bus", bus, BUS, vm_pci_bus_range, | MT_REQUIRED),
+    N_NUMBER("address/@slot", slot, SLOT, vm_pci_slot_range, | MT_REQUIRED),
+    N_NUMBER("address/@function", function, FUNCTION, vm_pci_function_range, | MT_REQUIRED),
+};
+
+static int check_nvme(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_disk_source *s = obj;
+
+	if (s->startup_policy)
+		return mt_error(ctx, obj, "@startupPolicy", VM_UNSUPPORTED, err,
+				"startupPolicy is not supported yet for type='nvme'");
+	return 0;
+}
+static const struct mt_type nvme_source = {
+    .elem = "source",
+    .size = sizeof(struct vm_disk_source),
+    .rows = nvme_rows,
+    .n = VM_COUNT(nvme_rows),
+    .check = check_nvme,
+};
 static const struct mt_type *const source_by_type[] = {
     [VM_DISK_FILE] = &file_source,
     [VM_DISK_BLOCK] = &block_source,
+    [VM_DISK_NVME] = &nvme_source,
 };
 static const struct mt_cases source_cases = {
     .tag = "type",
@@ -107,6 +144,9 @@ static int check_backing(const void *obj, const struct mt_ctx *ctx, struct vm_er
 	if (!b->type && (b->format || b->backing))
 		return mt_error(ctx, obj, NULL, VM_BAD_INPUT, err,
 				"<backingStore> has no type: an empty one ends the chain");
+	if (b->type == VM_DISK_NVME)
+		return mt_error(ctx, obj, "@type", VM_UNSUPPORTED, err,
+				"type 'nvme' is not supported below a disk");
 	if (b->type && (!b->source || !b->source->path))
 		return mt_error(ctx, obj, NULL, VM_BAD_INPUT, err,
 				"<backingStore> has no <source>");
@@ -159,6 +199,19 @@ void vm_disk_set_backing(struct vm_disk *disk, struct vm_backing_store *b)
 }
 
 /* ---- the disk ---- */
+
+bool vm_disk_is_empty(const struct vm_disk *d)
+{
+	return d->source == NULL || (d->type != VM_DISK_NVME && d->source->path == NULL);
+}
+
+char *vm_disk_nvme_text(const struct vm_disk *d)
+{
+	const struct vm_disk_source *s = d->source;
+
+	return vm_xasprintf("%04x:%02x:%02x.%x", (unsigned)s->domain, (unsigned)s->bus, (unsigned)s->slot,
+			    (unsigned)s->function);
+}
 
 #define D(xml, member, bit, kind, ...)                                                             \
 	MT_ROW(struct vm_disk, xml, member, VM_DISK_BIT_##bit, kind, __VA_ARGS__)
@@ -300,10 +353,12 @@ static int check_device(const struct vm_disk *d, const struct mt_ctx *ctx, struc
 		return mt_error(ctx, d, "@device", VM_BAD_INPUT, err,
 				"device='lun' needs type='block'");
 	if ((d->device == VM_DISK_DISK || d->device == VM_DISK_LUN) &&
-	    (!d->source || !d->source->path))
+	    vm_disk_is_empty(d))
 		return mt_error(ctx, d, NULL, VM_BAD_INPUT, err,
 				"disk '%s' has no source: name its %s", d->target,
-				d->type == VM_DISK_BLOCK ? "device" : "file");
+				d->type == VM_DISK_FILE ? "file" : "device");
+	if (d->type == VM_DISK_NVME && d->device != VM_DISK_DISK)
+		return mt_error(ctx, d, "@device", VM_BAD_INPUT, err, "type='nvme' needs device='disk'");
 	if (d->tray && d->device != VM_DISK_CDROM && d->device != VM_DISK_FLOPPY)
 		return mt_error(ctx, d, "target/@tray", VM_BAD_INPUT, err,
 				"tray is only for cdrom and floppy");

@@ -85,9 +85,12 @@ extern const char *const vm_disk_type_words[],
 
 struct vm_disk_source {
 	struct mt_obj obj;
-	char *path; /* @file or @dev, by the disk's type */
+	char *path; /* @file or @dev, by the disk's type; NULL for type='nvme' */
 	int startup_policy;
 	uint64_t index; /* 0 = none */
+	/* nvme: a namespace of the host's controller at this place */
+	int pci_type, managed;
+	uint64_t namespace, domain, bus, slot, function;
 };
 /* One layer below the disk's own image; an empty one (type absent) ends the chain. */
 struct vm_backing_store {
@@ -165,6 +168,10 @@ enum vm_disk_bit {
 	VM_DISK_BIT_TRANS,
 };
 extern const struct mt_type vm_disk_type;
+/* An empty drive? */
+bool vm_disk_is_empty(const struct vm_disk *d);
+/* type='nvme': address of its controller, "0000:01:00.0"; owned. */
+char *vm_disk_nvme_text(const struct vm_disk *d);
 bool vm_disk_is_format(const char *text);
 /* Puts an image, made by us, at *at, and says where the one below it goes; type VM_DISK_TYPE_NONE ends the chain. */
 struct vm_backing_store **vm_backing_add(struct vm_backing_store **at, int type, const char *path,

@@ -115,15 +115,19 @@ enum vm_hostdev_bit {
 extern const struct mt_type vm_hostdev_type, vm_teaming_type, vm_hostdev_pci_source_type;
 
 struct vm_domain;
+struct vm_disk;
 struct vm_interface;
 /*
- * All host devices of a guest: those of its interfaces of type='hostdev' first, as a <hostdev> each (borrowed, its place in the
- * document is the interface's), then its <hostdev>s.  Begin with an iterator of zeros; NULL: no more.
+ * All PCI devices of the host that a guest has in another way than as <hostdev>, as one each (borrowed, its place in the document is that
+ * of whose it is): controllers of its disks of type='nvme', once each, its interfaces of type='hostdev'; then its <hostdev>s.
+ * Begin with an iterator of zeros; NULL: no more.
  */
 struct vm_hostdev_iter {
 	uint32_t at;
-	const struct vm_interface *interface; /* whose the one just given is; NULL: a <hostdev> */
+	const struct vm_disk *disk;	      /* whose the one just given is: QEMU has no device for it; NULL: none's */
+	const struct vm_interface *interface; /* likewise */
 	struct vm_hostdev inner;
+	struct vm_hostdev_source source;
 };
 const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter);
 bool vm_domain_has_hostdevs(const struct vm_domain *d);

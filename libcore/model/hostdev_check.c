@@ -10,23 +10,75 @@
 #include "domain.h"
 #include "rows.h"
 
+static bool same_controller(const struct vm_disk *x, const struct vm_disk *y)
+{
+	const struct vm_disk_source *a = x->source, *b = y->source;
+
+	return a->domain == b->domain && a->bus == b->bus && a->slot == b->slot && a->function == b->function;
+}
+
+static bool is_nvme(const struct vm_disk *disk)
+{
+	return disk->type == VM_DISK_NVME && disk->source != NULL;
+}
+
+/* Several namespaces of a controller are one device. */
+static bool is_first(const struct vm_domain *d, uint32_t at)
+{
+	for (uint32_t i = 0; i < at; i++)
+		if (is_nvme(d->disks.v[i]) && same_controller(d->disks.v[i], d->disks.v[at]))
+			return false;
+	return true;
+}
+
+static const struct vm_hostdev *from_disk(const struct vm_disk *disk, struct vm_hostdev_iter *iter)
+{
+	const struct vm_disk_source *s = disk->source;
+
+	iter->disk = disk;
+	iter->source = (struct vm_hostdev_source){ .obj.node = s->obj.node,
+						   .domain = s->domain,
+						   .bus = s->bus,
+						   .slot = s->slot,
+						   .function = s->function };
+	iter->inner = (struct vm_hostdev){ .dev = disk->dev, .type = VM_HOSTDEV_TYPE_PCI, .managed = s->managed,
+					   .source = &iter->source };
+	/* its place on the guest's bus is the disk's */
+	iter->inner.dev.address_type = VM_ADDRESS_NONE;
+	iter->inner.dev.address = NULL;
+	return &iter->inner;
+}
+
+static const struct vm_hostdev *from_interface(const struct vm_interface *f, struct vm_hostdev_iter *iter)
+{
+	iter->interface = f;
+	iter->inner = (struct vm_hostdev){ .dev = f->dev,
+					   .type = VM_HOSTDEV_TYPE_PCI,
+					   .managed = f->managed,
+					   .source = f->pci,
+					   .teaming = f->teaming };
+	return &iter->inner;
+}
+
 const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter)
 {
-	while (iter->at < d->interfaces.n) {
-		const struct vm_interface *f = d->interfaces.v[iter->at++];
+	uint32_t first = d->disks.n, second = first + d->interfaces.n;
 
-		if (f->kind != VM_INTERFACE_HOSTDEV || f->pci == NULL)
-			continue;
-		iter->interface = f;
-		iter->inner = (struct vm_hostdev){ .dev = f->dev,
-						   .type = VM_HOSTDEV_TYPE_PCI,
-						   .managed = f->managed,
-						   .source = f->pci,
-						   .teaming = f->teaming };
-		return &iter->inner;
-	}
+	iter->disk = NULL;
 	iter->interface = NULL;
-	return iter->at - d->interfaces.n < d->hostdevs.n ? d->hostdevs.v[iter->at++ - d->interfaces.n] : NULL;
+	while (iter->at < first) {
+		uint32_t at = iter->at++;
+
+		if (is_nvme(d->disks.v[at]) && is_first(d, at))
+			return from_disk(d->disks.v[at], iter);
+	}
+	while (iter->at < second) {
+		const struct vm_interface *f = d->interfaces.v[iter->at++ - first];
+
+		if (f->kind == VM_INTERFACE_HOSTDEV && f->pci != NULL)
+			return from_interface(f, iter);
+	}
+	return iter->at - second < d->hostdevs.n ? d->hostdevs.v[iter->at++ - second] : NULL;
 }
 
 bool vm_domain_has_hostdevs(const struct vm_domain *d)
@@ -203,8 +255,8 @@ static int check_twice(const struct vm_domain *d, const struct mt_ctx *ctx, stru
 			if (vm_hostdev_same_source(h, other)) {
 				VM_AUTO_FREE char *text = vm_hostdev_source_text(h);
 
-				return mt_error(ctx, i.interface != NULL ? (const void *)i.interface : h, NULL, VM_BAD_INPUT,
-						err, "host device %s is given to this guest twice", text);
+				return mt_error(ctx, h, NULL, VM_BAD_INPUT, err,
+						"host device %s is given to this guest twice", text);
 			}
 		if (i.interface != NULL && h->teaming != NULL && !has_alias(d, h->teaming->persistent))
 			return mt_error(ctx, h->teaming, "@persistent", VM_BAD_INPUT, err,
@@ -213,11 +265,25 @@ static int check_twice(const struct vm_domain *d, const struct mt_ctx *ctx, stru
 	return 0;
 }
 
+static int check_namespaces(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	for (uint32_t i = 0; i < d->disks.n; i++)
+		for (uint32_t n = 0; n < i; n++) {
+			const struct vm_disk *x = d->disks.v[i], *y = d->disks.v[n];
+
+			if (is_nvme(x) && is_nvme(y) && same_controller(x, y) &&
+			    x->source->namespace == y->source->namespace)
+				return mt_error(ctx, x, "source", VM_BAD_INPUT, err,
+						"disk '%s' has this namespace, too", y->target);
+		}
+	return 0;
+}
+
 int vm_hostdevs_check(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_hostdev *ramfb = NULL;
 
-	if (check_twice(d, ctx, err) < 0)
+	if (check_namespaces(d, ctx, err) < 0 || check_twice(d, ctx, err) < 0)
 		return -1;
 	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
 		const struct vm_hostdev *h = d->hostdevs.v[i];

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Virtual functions for real: QEMU's NVMe controller with SR-IOV, made, given to a guest, given back, unmade.
+# Virtual functions for real: QEMU's NVMe controller with SR-IOV, made, given to a guest, given back, unmade; and another one as a disk
+# that QEMU drives itself.
 # timeout: 600
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/host/lib/host.sh"
 HOST_TIMEOUT=570
+truncate -s 64M "$T/nvme.img"
 host_machine \
+	-device pcie-root-port,id=rp2,chassis=2 -drive "file=$T/nvme.img,if=none,id=namespace,format=raw" \
+	-device nvme,bus=rp2,serial=disk,drive=namespace \
 	-device pcie-root-port,id=rp1,chassis=1 -device nvme-subsys,id=sub \
 	-device nvme,id=nvme,bus=rp1,serial=pf,subsys=sub,max_ioqpairs=10,msix_qsize=11,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=8
 
@@ -58,12 +62,48 @@ is "$(ls "$VM_ROOT/run/vm/hostdev" | grep -v lock)" "" "no record is left"
 status_is 5 vm-start vf
 err_like "there is no host device $vf"
 
+guest_xml card "$(echo "$hostdev" | sed -e "s/<hostdev mode='subsystem' type='pci'/<interface type='hostdev'/; s/<address /<address type='pci' /; s/hostdev>\$/interface>/")" >"$T/card.xml"
+ok "an interface" vm-define -q "$T/card.xml"
+
+# ---- a namespace as a disk ----
+nvme=$(for d in $(grep -l 0x010802 $sys/*/class); do d=$(dirname "$d"); [ -e "$d/sriov_totalvfs" ] || basename "$d"; done)
+disk() { # NAME NAMESPACE [XML]
+	guest_xml "$1" "<disk type='nvme'><driver name='qemu' type='raw'/><source type='pci' managed='yes' namespace='$2'><address domain='0x${nvme%%:*}' bus='0x$(echo "$nvme" | cut -d: -f2)' slot='0x$(echo "$nvme" | cut -d: -f3 | cut -d. -f1)' function='0x${nvme##*.}'/></source><target dev='vda' bus='virtio'/></disk>${3:-}" |
+		sed -e "s|type='qemu'|type='kvm'|" -e "s|<features>|<cpu mode='host-passthrough'/><features>|" >"$T/$1.xml"
+	vm-define -q "$T/$1.xml" || fail "define $1"
+}
+has_disk() { [ "$(driver "$nvme")" = nvme ] && ls "$sys/$nvme/nvme"/nvme*/nvme*n1 >/dev/null 2>&1; }
+wait_for 60 "the host has it as a disk" has_disk
+disk nvme 1
+status_is 0 vm-start nvme
+diag "$err"
+is "$(driver "$nvme")" vfio-pci "QEMU has the controller"
+is "$(vm-info nvme disks | cut -f1,2,7,11)" "vda	nvme	67108864	nvme://$nvme/1" "and knows its size"
+is "$(vm-info nvme hostdevs | cut -f2,4)" "assigned	$nvme" "it is among the guest's host devices"
+like "$(vm-cgroup nvme devices)" "/dev/vfio/$(basename "$(readlink "$sys/$nvme/iommu_group")")" "with a device rule"
+wait_for 90 "the guest sees a disk" guest_says nvme '1af4:1042'
+disk second 1
+status_is 10 vm-start second
+err_like "$nvme.* guest 'nvme'"
+status_is 0 vm-destroy nvme
+wait_for 60 "the host has it again" has_disk
+ok "the host mounts it" sh -c "busybox mke2fs -q /dev/\$(basename $sys/$nvme/nvme/nvme*/nvme*n1) >/dev/null 2>&1 || mkfs.ext4 -q /dev/\$(basename $sys/$nvme/nvme/nvme*/nvme*n1); mkdir -p /mnt/nvme && mount /dev/\$(basename $sys/$nvme/nvme/nvme*/nvme*n1) /mnt/nvme"
+status_is 10 vm-start nvme
+err_like "mounted at /mnt/nvme"
+umount /mnt/nvme
+disk none 7
+status_is 13 vm-start none
+err_like "namespace"
+wait_for 60 "the host has it again after that" has_disk
+
 # ---- with the host ----
 printf "<device><parent>%s</parent><capability type='virt_functions' count='4' autoprobe='no'/></device>\n" "$pf" >"$T/vfs.xml"
 ok "defined" vm-hostdev-define -q "$T/vfs.xml"
 ok "marked" vm-hostdev-autostart -q "vfs:$pf"
 status_is 0 vm-hostdev-autostart --run
 is "$(numvfs)" 4 "made"
+status_is 6 vm-start card
+err_like "$pf has no network interface, so $vf cannot be one of a guest"
 status_is 0 vm-start vf
 kill -9 "$(vm-info --get=pid vf)"
 free() { [ "$(driver "$vf")" = "" ] && vm-info --is=shutoff vf; }

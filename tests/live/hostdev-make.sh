@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm-hostdev-create, -destroy, -define, -undefine, -start and -autostart against a process that plays the kernel: mediated
-# timeout: 300
 # devices, virtual functions, virtual GPUs; what is refused, and that whoever is killed or fails leaves nothing half made.
+# timeout: 300
 . "$(dirname "$0")/../tap.sh"
 needs vm-hostdev-create vm-hostdev-destroy vm-hostdev-define vm-hostdev-undefine vm-hostdev-start vm-hostdev-autostart
 root_needed
