@@ -46,7 +46,8 @@ wait_for 5 "a crash takes the tap with it" sh -c "! ip link show vmte$$ 2>/dev/n
 ok "a tap that is not in the record stays" link_is "vmtp$$" UP\\\|DOWN
 ip link del "vmtp$$"
 # a start that fails later
-printf x >"$T/bad.img"
+qemu-img create -q -f qcow2 "$T/bad.img" 1M
+printf '\100' | dd of="$T/bad.img" bs=1 seek=72 conv=notrunc status=none # a feature that no QEMU knows
 define f "$(nic 07 "")<disk type='file'><driver name='qemu' type='qcow2'/><source file='$T/bad.img'/><target dev='vda'/></disk>"
 status_is 13 vm-start f
 vm-destroy -q b
