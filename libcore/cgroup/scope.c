@@ -148,6 +148,14 @@ static bool is_absent(enum vm_kind kind)
 	       kind == VM_TIMED_OUT;
 }
 
+/* A systemd that is silent must leave time for the start itself, which can do without. */
+static struct vm_deadline its_share(struct vm_deadline d)
+{
+	int left = vm_deadline_poll(d);
+
+	return left > 0 ? vm_deadline_min(d, vm_deadline_in((uint64_t)left / 2)) : d;
+}
+
 int vm_scope_make(const struct vm_scope_want *want, struct vm_deadline deadline,
 		  struct vm_scope *ret, char **ret_note, struct vm_err *err)
 {
@@ -157,6 +165,7 @@ int vm_scope_make(const struct vm_scope_want *want, struct vm_deadline deadline,
 
 	if (run == NULL || *run != '/' || !vm_systemd_present(run))
 		return 0;
+	deadline = its_share(deadline);
 	if (want->service && own_service(&s.cgroup, err) < 0)
 		return -1;
 	if (vm_systemd_open(run, deadline, &manager, err) < 0) {

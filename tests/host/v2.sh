@@ -7,7 +7,7 @@ HOST_CGROUP=v2 HOST_TIMEOUT=800
 host_machine
 
 is "$(stat -f -c %T /sys/fs/cgroup)" cgroup2fs "v2 alone"
-host_tests live/acl live/settings
+host_tests live/acl live/settings live/memory
 
 # a guest in its group
 opens() { (echo 0 >"$group/qemu/cgroup.procs" && exec dd if="$1" of=/dev/null bs=1 count=0 status=none) 2>/dev/null; }
