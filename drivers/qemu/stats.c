@@ -57,6 +57,7 @@ static int take_threads(const json_t *reply, const char *command, struct vm_stat
 		    .tid = (pid_t)json_integer_value(member(item, "thread-id")),
 		    .time_ns = VM_STATS_UNKNOWN,
 		    .delay_ns = VM_STATS_UNKNOWN,
+		    .wait_ns = VM_STATS_UNKNOWN,
 		    .poll_max_ns = number(item, "poll-max-ns"),
 		    .poll_grow = number(item, "poll-grow"),
 		    .poll_shrink = number(item, "poll-shrink"),
@@ -100,6 +101,8 @@ static int take_guest_stats(const json_t *reply, struct vm_stats *s, struct vm_e
 	s->available_bytes = number(v, "stat-total-memory");
 	s->usable_bytes = number(v, "stat-available-memory");
 	s->disk_caches_bytes = number(v, "stat-disk-caches");
+	s->hugetlb_allocations = number(v, "stat-htlb-pgalloc");
+	s->hugetlb_failures = number(v, "stat-htlb-pgfail");
 	return 0;
 }
 
@@ -140,6 +143,7 @@ static int take_blockstats(const json_t *reply, struct vm_stats *s, struct vm_er
 		    .fl_time_ns = number(v, "flush_total_time_ns"),
 		    .capacity_bytes = VM_STATS_UNKNOWN,
 		    .allocation_bytes = VM_STATS_UNKNOWN,
+		    .physical_bytes = VM_STATS_UNKNOWN,
 		    .highest_bytes = number(member(member(item, "parent"), "stats"), "wr_highest_offset"),
 		};
 		/* Without a device it is the machine's own (flash). */
@@ -164,10 +168,67 @@ static int take_blocks(const json_t *reply, struct vm_stats *s, struct vm_err *e
 
 			if (strcmp(b->alias, alias) != 0)
 				continue;
+			free(b->node);
+			b->node = vm_xstrdup(
+			    json_string_value(member(member(item, "inserted"), "node-name")));
 			b->capacity_bytes = number(image, "virtual-size");
 			b->allocation_bytes = number(image, "actual-size");
 		}
 	}
+	return 0;
+}
+
+/* What holds a disk's data is the node with the same number (argv_disk.c), or the only one it has. */
+static bool holds(const char *storage, const char *node)
+{
+	static const char format[] = "-format", suffix[] = "-storage";
+	size_t len = strlen(node), n = sizeof(format) - 1;
+
+	if (strcmp(storage, node) == 0)
+		return true;
+	return len > n && strcmp(node + len - n, format) == 0 &&
+	       strncmp(storage, node, len - n) == 0 && strcmp(storage + len - n, suffix) == 0;
+}
+
+static int take_nodes(const json_t *reply, struct vm_stats *s, struct vm_err *err)
+{
+	size_t n = 0;
+
+	if (take_list(reply, "query-named-block-nodes", &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const json_t *item = json_array_get(reply, i);
+		const char *name = json_string_value(member(item, "node-name"));
+
+		for (size_t k = 0; name != NULL && k < s->n_blocks; k++)
+			if (s->blocks[k].node != NULL && holds(name, s->blocks[k].node))
+				s->blocks[k].physical_bytes =
+				    number(member(item, "image"), "virtual-size");
+	}
+	return 0;
+}
+
+static const char *constant(const json_t *v, const char *const *words, size_t n)
+{
+	const char *text = json_string_value(v);
+
+	for (size_t i = 0; text != NULL && i < n; i++)
+		if (strcmp(text, words[i]) == 0)
+			return words[i];
+	return NULL;
+}
+
+static int take_dirty_rate(const json_t *reply, struct vm_stats *s, struct vm_err *err)
+{
+	static const char *const states[] = {"unstarted", "measuring", "measured"};
+	static const char *const modes[] = {"page-sampling", "dirty-ring", "dirty-bitmap"};
+
+	(void)err;
+	s->dirty_state = constant(member(reply, "status"), states, VM_COUNT(states));
+	s->dirty_mode = constant(member(reply, "mode"), modes, VM_COUNT(modes));
+	s->dirty_started_s = number(reply, "start-time");
+	s->dirty_period_s = number(reply, "calc-time");
+	s->dirty_mib_per_s = number(reply, "dirty-rate");
 	return 0;
 }
 
@@ -184,6 +245,8 @@ static const struct row {
     {VM_STATS_IOTHREAD, "query-iothreads", false, false, take_iothreads},
     {VM_STATS_BLOCK, "query-blockstats", false, false, take_blockstats},
     {VM_STATS_BLOCK, "query-block", false, false, take_blocks},
+    {VM_STATS_BLOCK, "query-named-block-nodes", false, false, take_nodes},
+    {VM_STATS_DIRTY_RATE, "query-dirty-rate", true, false, take_dirty_rate},
 };
 
 struct vm_stats_asked {

@@ -117,6 +117,8 @@ static void send_action(struct watch *w, const char *action, const char *value)
 static void restart(struct watch *w)
 {
 	w->restart_at.at_ms = 0;
+	/* of a restart before: it would come between this one's commands and its reset */
+	w->rearm_at.at_ms = 0;
 	w->restarted_ms[w->restarts++ % RESTARTS_MAX] = vm_now_ms();
 	vm_watch_log_note(&w->log, "restarting the guest (%s)", w->life.status.reason);
 	w->life.restarting = true;
@@ -130,8 +132,11 @@ static void restart(struct watch *w)
  * a reset is not the guest's reboot, which may have to end it. */
 static void rearm_later(struct watch *w)
 {
-	if (w->o->reboot != VM_WATCH_RESTART)
-		w->rearm_at = vm_deadline_in(REARM_MS);
+	if (w->o->reboot == VM_WATCH_RESTART)
+		return;
+	/* Once more: the time of a reset before may have run out since this one was asked for. */
+	send_action(w, "reboot", "reset");
+	w->rearm_at = vm_deadline_in(REARM_MS);
 }
 
 static void go_on(struct watch *w)

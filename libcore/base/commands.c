@@ -108,7 +108,7 @@ const struct vm_command vm_commands[] = {
 	{ "domstats", "vm-stats", "--virsh",
 	  "state|cpu-total|balloon|vcpu|interface|block|perf!perf counters are not read yet"
 	  "|iothread|memory!memory bandwidth is not read yet"
-	  "|dirtyrate!dirty pages are not counted yet|vm!see what else vm-stats --list has"
+	  "|dirtyrate|vm!see what else vm-stats --list has"
 	  "|list-active>|list-inactive!name the guests that vm-list --inactive --name prints"
 	  "|list-persistent!name the guests that vm-list --persistent --name prints"
 	  "|list-transient!name the guests that vm-list --transient --name prints"

@@ -16,7 +16,8 @@
 
 #define ASK_STATE_MS 100 /* state of guests without watcher, all together */
 
-#define FROM_QEMU     (VM_STATS_BALLOON | VM_STATS_VCPU | VM_STATS_IOTHREAD | VM_STATS_BLOCK)
+#define FROM_QEMU                                                                                  \
+	(VM_STATS_BALLOON | VM_STATS_VCPU | VM_STATS_IOTHREAD | VM_STATS_BLOCK | VM_STATS_DIRTY_RATE)
 #define FROM_DOCUMENT (VM_STATS_BALLOON | VM_STATS_VCPU | VM_STATS_INTERFACE | VM_STATS_BLOCK)
 
 void vm_stats_init(struct vm_stats *s)
@@ -26,7 +27,8 @@ void vm_stats_init(struct vm_stats *s)
 	    &s->balloon_max_bytes, &s->rss_bytes,	  &s->swap_in_bytes, &s->swap_out_bytes,
 	    &s->major_faults,	   &s->minor_faults,	  &s->unused_bytes,  &s->available_bytes,
 	    &s->usable_bytes,	   &s->disk_caches_bytes, &s->updated_s,
-	    &s->vcpus_max,
+	    &s->vcpus_max,	   &s->hugetlb_allocations, &s->hugetlb_failures,
+	    &s->dirty_started_s,   &s->dirty_period_s,	  &s->dirty_mib_per_s,
 	};
 
 	*s = (struct vm_stats){.name = NULL};
@@ -53,6 +55,7 @@ void vm_stats_free(struct vm_stats *s)
 		free(s->blocks[i].target);
 		free(s->blocks[i].alias);
 		free(s->blocks[i].path);
+		free(s->blocks[i].node);
 	}
 	free(s->interfaces);
 	free(s->blocks);
@@ -137,6 +140,8 @@ static void read_threads(pid_t pid, struct vm_stats_thread *v, size_t n)
 
 		if (!vm_task_schedstat(pid, v[i].tid, &v[i].time_ns, &v[i].delay_ns))
 			v[i].time_ns = v[i].delay_ns = VM_STATS_UNKNOWN;
+		if (!vm_task_wait_sum(pid, v[i].tid, &v[i].wait_ns))
+			v[i].wait_ns = VM_STATS_UNKNOWN;
 		if (!vm_task_read(pid, v[i].tid, &task))
 			continue;
 		v[i].state = task.state == 'R'	 ? "running"

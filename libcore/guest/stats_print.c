@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One table of what there is; rows, JSON and Prometheus' text are three walks over it. */
+/* Rows, JSON and Prometheus' text. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -10,158 +10,26 @@
 #include <vm/out.h>
 #include <vm/strbuf.h>
 
-#include "guest/stats.h"
-
-enum datum_kind { D_END, D_NUMBER, D_TEXT, D_SECONDS /* nanoseconds, in Prometheus seconds */ };
-
-struct datum {
-	const char *key;
-	size_t off;
-	enum datum_kind kind;
-	const char *metric; /* in Prometheus; NULL for texts: they are labels there */
-	bool gauge;
-	const char *help;
-};
-struct section {
-	enum vm_stats_section bit;
-	const char *name, *json, *help; /* json: its object, or array */
-	const struct datum *data;
-	size_t list, count,
-	    size; /* offsets of pointer and number, size of an element; 0 = no list */
-};
-
-#define N(type, member, word, metric_, help_)                                                      \
-	{                                                                                          \
-		.key = word, .off = offsetof(struct type, member), .kind = D_NUMBER,               \
-		.metric = metric_, .help = help_                                                   \
-	}
-#define G(type, member, word, metric_, help_)                                                      \
-	{                                                                                          \
-		.key = word, .off = offsetof(struct type, member), .kind = D_NUMBER,               \
-		.metric = metric_, .gauge = true, .help = help_                                    \
-	}
-#define S(type, member, word, metric_, help_)                                                      \
-	{                                                                                          \
-		.key = word, .off = offsetof(struct type, member), .kind = D_SECONDS,              \
-		.metric = metric_, .help = help_                                                   \
-	}
-#define T(type, member, word)                                                                      \
-	{                                                                                          \
-		.key = word, .off = offsetof(struct type, member), .kind = D_TEXT                  \
-	}
-
-/* clang-format off */
-static const struct datum cpu_data[] = {
-	S(vm_stats, cpu_time_ns, "time_ns", "vm_cpu_seconds_total", "CPU time of all threads of the guest's process."),
-	S(vm_stats, cpu_user_ns, "user_ns", "vm_cpu_user_seconds_total", "Its part in user mode, guest code included."),
-	S(vm_stats, cpu_system_ns, "system_ns", "vm_cpu_system_seconds_total", "Its part in the kernel."),
-	{ 0 },
-};
-static const struct datum balloon_data[] = {
-	G(vm_stats, balloon_bytes, "current_bytes", "vm_memory_bytes", "Memory the guest has now."),
-	G(vm_stats, balloon_max_bytes, "maximum_bytes", "vm_memory_max_bytes", "Memory the guest may have."),
-	G(vm_stats, rss_bytes, "rss_bytes", "vm_memory_rss_bytes", "Memory of the host that its process holds."),
-	N(vm_stats, swap_in_bytes, "swap_in_bytes", "vm_memory_swap_in_bytes_total", "Swapped in, as the guest tells."),
-	N(vm_stats, swap_out_bytes, "swap_out_bytes", "vm_memory_swap_out_bytes_total", "Swapped out, as the guest tells."),
-	N(vm_stats, major_faults, "major_faults", "vm_memory_major_faults_total", "Page faults with I/O, as the guest tells."),
-	N(vm_stats, minor_faults, "minor_faults", "vm_memory_minor_faults_total", "Page faults without I/O, as the guest tells."),
-	G(vm_stats, unused_bytes, "unused_bytes", "vm_memory_unused_bytes", "Free memory, as the guest tells."),
-	G(vm_stats, available_bytes, "available_bytes", "vm_memory_available_bytes", "All memory the guest sees, as it tells."),
-	G(vm_stats, usable_bytes, "usable_bytes", "vm_memory_usable_bytes", "Memory usable without swapping, as the guest tells."),
-	G(vm_stats, disk_caches_bytes, "disk_caches_bytes", "vm_memory_disk_caches_bytes", "Caches of files, as the guest tells."),
-	G(vm_stats, updated_s, "updated_s", "vm_memory_updated_timestamp_seconds", "When the guest told last."),
-	{ 0 },
-};
-static const struct datum vcpu_data[] = {
-	N(vm_stats_thread, number, "number", NULL, NULL),
-	T(vm_stats_thread, state, "state"),
-	S(vm_stats_thread, time_ns, "time_ns", "vm_vcpu_seconds_total", "Time a virtual CPU was on a CPU."),
-	S(vm_stats_thread, delay_ns, "delay_ns", "vm_vcpu_delay_seconds_total", "Time it could have run, and waited for a CPU."),
-	{ 0 },
-};
-static const struct datum iothread_data[] = {
-	T(vm_stats_thread, name, "name"),
-	T(vm_stats_thread, state, "state"),
-	S(vm_stats_thread, time_ns, "time_ns", "vm_iothread_seconds_total", "Time an I/O thread was on a CPU."),
-	S(vm_stats_thread, delay_ns, "delay_ns", "vm_iothread_delay_seconds_total", "Time it could have run, and waited for a CPU."),
-	G(vm_stats_thread, poll_max_ns, "poll_max_ns", "vm_iothread_poll_max_ns", "How long it polls at most."),
-	G(vm_stats_thread, poll_grow, "poll_grow", "vm_iothread_poll_grow", "Factor by which it polls longer; 0 = QEMU's own."),
-	G(vm_stats_thread, poll_shrink, "poll_shrink", "vm_iothread_poll_shrink", "Divisor by which it polls shorter; 0 = QEMU's own."),
-	{ 0 },
-};
-static const struct datum interface_data[] = {
-	T(vm_stats_interface, name, "name"),
-	T(vm_stats_interface, alias, "alias"),
-	N(vm_stats_interface, rx_bytes, "rx_bytes", "vm_interface_receive_bytes_total", "Bytes the guest received."),
-	N(vm_stats_interface, rx_packets, "rx_packets", "vm_interface_receive_packets_total", "Packets the guest received."),
-	N(vm_stats_interface, rx_errors, "rx_errors", "vm_interface_receive_errors_total", "Errors on the way to the guest."),
-	N(vm_stats_interface, rx_dropped, "rx_dropped", "vm_interface_receive_dropped_total", "Packets dropped on the way to the guest."),
-	N(vm_stats_interface, tx_bytes, "tx_bytes", "vm_interface_transmit_bytes_total", "Bytes the guest sent."),
-	N(vm_stats_interface, tx_packets, "tx_packets", "vm_interface_transmit_packets_total", "Packets the guest sent."),
-	N(vm_stats_interface, tx_errors, "tx_errors", "vm_interface_transmit_errors_total", "Errors of what the guest sent."),
-	N(vm_stats_interface, tx_dropped, "tx_dropped", "vm_interface_transmit_dropped_total", "Packets of the guest that were dropped."),
-	{ 0 },
-};
-static const struct datum block_data[] = {
-	T(vm_stats_block, target, "target"),
-	T(vm_stats_block, alias, "alias"),
-	T(vm_stats_block, path, "path"),
-	N(vm_stats_block, rd_requests, "rd_requests", "vm_block_reads_total", "Read requests."),
-	N(vm_stats_block, rd_bytes, "rd_bytes", "vm_block_read_bytes_total", "Bytes read."),
-	S(vm_stats_block, rd_time_ns, "rd_time_ns", "vm_block_read_seconds_total", "Time spent on reads."),
-	N(vm_stats_block, rd_errors, "rd_errors", "vm_block_read_errors_total", "Reads that failed."),
-	N(vm_stats_block, wr_requests, "wr_requests", "vm_block_writes_total", "Write requests."),
-	N(vm_stats_block, wr_bytes, "wr_bytes", "vm_block_written_bytes_total", "Bytes written."),
-	S(vm_stats_block, wr_time_ns, "wr_time_ns", "vm_block_write_seconds_total", "Time spent on writes."),
-	N(vm_stats_block, wr_errors, "wr_errors", "vm_block_write_errors_total", "Writes that failed."),
-	N(vm_stats_block, fl_requests, "fl_requests", "vm_block_flushes_total", "Flush requests."),
-	S(vm_stats_block, fl_time_ns, "fl_time_ns", "vm_block_flush_seconds_total", "Time spent on flushes."),
-	G(vm_stats_block, capacity_bytes, "capacity_bytes", "vm_block_capacity_bytes", "Size of the disk."),
-	G(vm_stats_block, allocation_bytes, "allocation_bytes", "vm_block_allocation_bytes", "What its image takes on the host."),
-	G(vm_stats_block, highest_bytes, "highest_bytes", "vm_block_highest_bytes", "End of the highest byte written since the start."),
-	{ 0 },
-};
-#define LIST(member, type) offsetof(struct vm_stats, member), offsetof(struct vm_stats, n_##member), sizeof(struct type)
-static const struct section sections[] = {
-	{ VM_STATS_STATE, "state", "state", "state, its reason, and since when", NULL, 0, 0, 0 },
-	{ VM_STATS_CPU, "cpu-total", "cpu", "CPU time of the guest's process", cpu_data, 0, 0, 0 },
-	{ VM_STATS_BALLOON, "balloon", "balloon", "memory, and what the guest says of it", balloon_data, 0, 0, 0 },
-	{ VM_STATS_VCPU, "vcpu", "vcpus", "each virtual CPU", vcpu_data, LIST(vcpus, vm_stats_thread) },
-	{ VM_STATS_IOTHREAD, "iothread", "iothreads", "each I/O thread", iothread_data, LIST(iothreads, vm_stats_thread) },
-	{ VM_STATS_INTERFACE, "interface", "interfaces", "each network interface", interface_data,
-	  LIST(interfaces, vm_stats_interface) },
-	{ VM_STATS_BLOCK, "block", "blocks", "each disk", block_data, LIST(blocks, vm_stats_block) },
-};
-/* clang-format on */
+#include "guest/stats_table.h"
 
 bool vm_stats_section_at(size_t index, const char **ret_name, const char **ret_help)
 {
-	if (index >= VM_COUNT(sections))
+	if (index >= vm_stats_tables_n)
 		return false;
-	*ret_name = sections[index].name;
-	*ret_help = sections[index].help;
+	*ret_name = vm_stats_tables[index].name;
+	*ret_help = vm_stats_tables[index].help;
 	return true;
 }
 
-static uint64_t number_at(const void *obj, const struct datum *d)
-{
-	return *(const uint64_t *)(const void *)((const char *)obj + d->off);
-}
-
-static const char *text_at(const void *obj, const struct datum *d)
-{
-	return *(const char *const *)(const void *)((const char *)obj + d->off);
-}
-
 /* How many objects a section has, and the index-th of them. */
-static size_t count(const struct section *s, const struct vm_stats *g)
+static size_t count(const struct vm_stats_table *s, const struct vm_stats *g)
 {
 	if ((g->asked & s->bit) == 0)
 		return 0;
 	return s->size == 0 ? 1 : *(const size_t *)(const void *)((const char *)g + s->count);
 }
 
-static const void *object(const struct section *s, const struct vm_stats *g, size_t index)
+static const void *object(const struct vm_stats_table *s, const struct vm_stats *g, size_t index)
 {
 	if (s->size == 0)
 		return g;
@@ -208,13 +76,13 @@ static void put_number(const struct put *p, const char *key, uint64_t value)
 		vm_out_row_end(p->out);
 }
 
-static void put_data(const struct put *p, const struct datum *d, const void *obj)
+static void put_data(const struct put *p, const struct vm_datum *d, const void *obj)
 {
-	for (; d->kind != D_END; d++) {
-		if (d->kind == D_TEXT)
-			put_text(p, d->key, text_at(obj, d));
+	for (; d->kind != VM_DATUM_END; d++) {
+		if (d->kind == VM_DATUM_TEXT)
+			put_text(p, d->key, vm_datum_text(obj, d));
 		else
-			put_number(p, d->key, number_at(obj, d));
+			put_number(p, d->key, vm_datum_number(obj, d));
 	}
 }
 
@@ -225,7 +93,7 @@ static void put_state(const struct put *p, const struct vm_stats *g)
 	put_number(p, "since_ms", g->status.since_ms > 0 ? g->status.since_ms : VM_STATS_UNKNOWN);
 }
 
-static void put_section(struct put *p, const struct section *s, const struct vm_stats *g)
+static void put_section(struct put *p, const struct vm_stats_table *s, const struct vm_stats *g)
 {
 	size_t n = count(s, g);
 
@@ -273,8 +141,8 @@ void vm_stats_print(struct vm_out *out, bool json, const struct vm_stats_set *se
 			vm_out_row(out);
 			vm_out_str(out, "name", g->name);
 		}
-		for (size_t k = 0; k < VM_COUNT(sections); k++)
-			put_section(&p, &sections[k], g);
+		for (size_t k = 0; k < vm_stats_tables_n; k++)
+			put_section(&p, &vm_stats_tables[k], g);
 		if (json) {
 			vm_out_str(out, "problem", g->err.kind != VM_OK ? g->err.msg : NULL);
 			vm_out_row_end(out);
@@ -300,25 +168,25 @@ static void add_label(struct vm_strbuf *b, const char *name, const char *value)
 }
 
 /* Names of the object: all its texts but the state, which changes. */
-static void add_labels(struct vm_strbuf *b, const struct section *s, const struct vm_stats *g,
+static void add_labels(struct vm_strbuf *b, const struct vm_stats_table *s, const struct vm_stats *g,
 		       const void *obj)
 {
 	char digits[24];
 
 	vm_strbuf_putc(b, '{');
 	add_label(b, "guest", g->name);
-	for (const struct datum *d = s->data; s->size > 0 && d->kind != D_END; d++) {
-		if (d->kind == D_TEXT && strcmp(d->key, "state") != 0) {
-			add_label(b, d->key, text_at(obj, d));
-		} else if (d->kind == D_NUMBER && d->metric == NULL) {
-			snprintf(digits, sizeof(digits), "%" PRIu64, number_at(obj, d));
+	for (const struct vm_datum *d = s->data; s->size > 0 && d->kind != VM_DATUM_END; d++) {
+		if (d->kind == VM_DATUM_TEXT && strcmp(d->key, "state") != 0) {
+			add_label(b, d->key, vm_datum_text(obj, d));
+		} else if (d->kind == VM_DATUM_NUMBER && d->metric == NULL) {
+			snprintf(digits, sizeof(digits), "%" PRIu64, vm_datum_number(obj, d));
 			add_label(b, d->key, digits);
 		}
 	}
 	vm_strbuf_puts(b, "} ");
 }
 
-static void add_metric(struct vm_strbuf *b, const struct section *s, const struct datum *d,
+static void add_metric(struct vm_strbuf *b, const struct vm_stats_table *s, const struct vm_datum *d,
 		       const struct vm_stats_set *set)
 {
 	bool headed = false;
@@ -328,7 +196,7 @@ static void add_metric(struct vm_strbuf *b, const struct section *s, const struc
 
 		for (size_t k = 0, n = count(s, g); k < n; k++) {
 			const void *obj = object(s, g, k);
-			uint64_t v = number_at(obj, d);
+			uint64_t v = vm_datum_number(obj, d);
 
 			if (v == VM_STATS_UNKNOWN)
 				continue;
@@ -339,7 +207,7 @@ static void add_metric(struct vm_strbuf *b, const struct section *s, const struc
 			headed = true;
 			vm_strbuf_puts(b, d->metric);
 			add_labels(b, s, g, obj);
-			if (d->kind == D_SECONDS)
+			if (d->kind == VM_DATUM_SECONDS)
 				vm_strbuf_printf(b, "%" PRIu64 ".%09" PRIu64 "\n", v / 1000000000,
 						 v % 1000000000);
 			else
@@ -368,11 +236,11 @@ static void add_states(struct vm_strbuf *b, const struct vm_stats_set *set)
 
 void vm_stats_prometheus(struct vm_strbuf *b, const struct vm_stats_set *set)
 {
-	for (size_t k = 0; k < VM_COUNT(sections); k++) {
-		if (sections[k].bit == VM_STATS_STATE)
+	for (size_t k = 0; k < vm_stats_tables_n; k++) {
+		if (vm_stats_tables[k].bit == VM_STATS_STATE)
 			add_states(b, set);
-		for (const struct datum *d = sections[k].data; d != NULL && d->kind != D_END; d++)
+		for (const struct vm_datum *d = vm_stats_tables[k].data; d != NULL && d->kind != VM_DATUM_END; d++)
 			if (d->metric != NULL)
-				add_metric(b, &sections[k], d, set);
+				add_metric(b, &vm_stats_tables[k], d, set);
 	}
 }

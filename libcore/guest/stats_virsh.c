@@ -11,66 +11,7 @@
 #include <vm/cleanup.h>
 #include <vm/strbuf.h>
 
-#include "guest/stats.h"
-
-struct key {
-	const char *word;
-	size_t off;
-	unsigned divide; /* 1024: KiB there */
-};
-#define K(type, member, word_)		 { word_, offsetof(struct type, member), 1 }
-#define KIB(type, member, word_)	 { word_, offsetof(struct type, member), 1024 }
-
-static const struct key cpu_keys[] = {
-	K(vm_stats, cpu_time_ns, "cpu.time"),
-	K(vm_stats, cpu_user_ns, "cpu.user"),
-	K(vm_stats, cpu_system_ns, "cpu.system"),
-};
-static const struct key balloon_keys[] = {
-	KIB(vm_stats, balloon_bytes, "balloon.current"),
-	KIB(vm_stats, balloon_max_bytes, "balloon.maximum"),
-	KIB(vm_stats, swap_in_bytes, "balloon.swap_in"),
-	KIB(vm_stats, swap_out_bytes, "balloon.swap_out"),
-	K(vm_stats, major_faults, "balloon.major_fault"),
-	K(vm_stats, minor_faults, "balloon.minor_fault"),
-	KIB(vm_stats, unused_bytes, "balloon.unused"),
-	KIB(vm_stats, available_bytes, "balloon.available"),
-	KIB(vm_stats, usable_bytes, "balloon.usable"),
-	K(vm_stats, updated_s, "balloon.last-update"),
-	KIB(vm_stats, disk_caches_bytes, "balloon.disk_caches"),
-	KIB(vm_stats, rss_bytes, "balloon.rss"),
-};
-static const struct key vcpu_keys[] = {
-	K(vm_stats_thread, time_ns, "time"),
-	K(vm_stats_thread, delay_ns, "delay"),
-};
-static const struct key interface_keys[] = {
-	K(vm_stats_interface, rx_bytes, "rx.bytes"),
-	K(vm_stats_interface, rx_packets, "rx.pkts"),
-	K(vm_stats_interface, rx_errors, "rx.errs"),
-	K(vm_stats_interface, rx_dropped, "rx.drop"),
-	K(vm_stats_interface, tx_bytes, "tx.bytes"),
-	K(vm_stats_interface, tx_packets, "tx.pkts"),
-	K(vm_stats_interface, tx_errors, "tx.errs"),
-	K(vm_stats_interface, tx_dropped, "tx.drop"),
-};
-static const struct key block_keys[] = {
-	K(vm_stats_block, rd_requests, "rd.reqs"),
-	K(vm_stats_block, rd_bytes, "rd.bytes"),
-	K(vm_stats_block, rd_time_ns, "rd.times"),
-	K(vm_stats_block, wr_requests, "wr.reqs"),
-	K(vm_stats_block, wr_bytes, "wr.bytes"),
-	K(vm_stats_block, wr_time_ns, "wr.times"),
-	K(vm_stats_block, fl_requests, "fl.reqs"),
-	K(vm_stats_block, fl_time_ns, "fl.times"),
-	K(vm_stats_block, highest_bytes, "allocation"),
-	K(vm_stats_block, capacity_bytes, "capacity"),
-};
-static const struct key iothread_keys[] = {
-	K(vm_stats_thread, poll_max_ns, "poll-max-ns"),
-	K(vm_stats_thread, poll_grow, "poll-grow"),
-	K(vm_stats_thread, poll_shrink, "poll-shrink"),
-};
+#include "guest/stats_table.h"
 
 /* The numbers of virDomainState and of the reasons that ours have there; 0 = unknown. */
 static const struct state {
@@ -90,18 +31,26 @@ static const struct state {
 	{ VM_PMSUSPENDED, 7, { NULL } },
 };
 
-static void put_keys(struct vm_strbuf *b, const char *prefix, const struct key *keys, size_t n,
+/* Sizes of memory are in KiB there. */
+static void put_data(struct vm_strbuf *b, const char *prefix, enum vm_stats_section section,
 		     const void *obj)
 {
-	for (size_t i = 0; i < n; i++) {
-		uint64_t v = *(const uint64_t *)(const void *)((const char *)obj + keys[i].off);
+	const struct vm_datum *d = NULL;
 
-		if (v != VM_STATS_UNKNOWN)
-			vm_strbuf_printf(b, "  %s%s=%" PRIu64 "\n", prefix, keys[i].word,
-					 v / keys[i].divide);
+	for (size_t i = 0; i < vm_stats_tables_n; i++)
+		if (vm_stats_tables[i].bit == section)
+			d = vm_stats_tables[i].data;
+	for (; d != NULL && d->kind != VM_DATUM_END; d++) {
+		uint64_t v = d->virsh != NULL ? vm_datum_number(obj, d) : VM_STATS_UNKNOWN;
+		size_t len = strlen(d->key);
+
+		if (v == VM_STATS_UNKNOWN)
+			continue;
+		if (section == VM_STATS_BALLOON && len > 6 && strcmp(d->key + len - 6, "_bytes") == 0)
+			v /= 1024;
+		vm_strbuf_printf(b, "  %s%s=%" PRIu64 "\n", prefix, d->virsh, v);
 	}
 }
-#define PUT(prefix, keys, obj) put_keys(b, prefix, keys, VM_COUNT(keys), obj)
 
 /* A name that somebody outside chose: one line, whatever is in it. */
 static void put_text(struct vm_strbuf *b, const char *prefix, const char *key, const char *value)
@@ -147,7 +96,7 @@ static void put_vcpus(struct vm_strbuf *b, const struct vm_stats *g)
 		snprintf(prefix, sizeof(prefix), "vcpu.%" PRIu64 ".", t->number);
 		/* VIR_VCPU_RUNNING: there is no sign of a vCPU that waits but its thread's. */
 		vm_strbuf_printf(b, "  %sstate=1\n", prefix);
-		PUT(prefix, vcpu_keys, t);
+		put_data(b, prefix, VM_STATS_VCPU, t);
 	}
 }
 
@@ -162,7 +111,7 @@ static void put_interfaces(struct vm_strbuf *b, const struct vm_stats *g)
 			continue;
 		snprintf(prefix, sizeof(prefix), "net.%zu.", i);
 		put_text(b, prefix, "name", g->interfaces[i].name);
-		PUT(prefix, interface_keys, &g->interfaces[i]);
+		put_data(b, prefix, VM_STATS_INTERFACE, &g->interfaces[i]);
 	}
 }
 
@@ -176,7 +125,7 @@ static void put_blocks(struct vm_strbuf *b, const struct vm_stats *g)
 		put_text(b, prefix, "name",
 			 g->blocks[i].target != NULL ? g->blocks[i].target : g->blocks[i].alias);
 		put_text(b, prefix, "path", g->blocks[i].path);
-		PUT(prefix, block_keys, &g->blocks[i]);
+		put_data(b, prefix, VM_STATS_BLOCK, &g->blocks[i]);
 	}
 }
 
@@ -193,8 +142,20 @@ static void put_iothreads(struct vm_strbuf *b, const struct vm_stats *g)
 		if (strlen(name) != strspn(name, "0123456789") || strlen(name) - 1 >= 9)
 			continue;
 		snprintf(prefix, sizeof(prefix), "iothread.%s.", name);
-		PUT(prefix, iothread_keys, &g->iothreads[i]);
+		put_data(b, prefix, VM_STATS_IOTHREAD, &g->iothreads[i]);
 	}
+}
+
+/* Source: virDomainDirtyRateStatus. */
+static void put_dirty_rate(struct vm_strbuf *b, const struct vm_stats *g)
+{
+	static const char *const words[] = { "unstarted", "measuring", "measured" };
+
+	for (unsigned i = 0; g->dirty_state != NULL && i < VM_COUNT(words); i++)
+		if (strcmp(g->dirty_state, words[i]) == 0)
+			vm_strbuf_printf(b, "  dirtyrate.calc_status=%u\n", i);
+	put_data(b, "dirtyrate.", VM_STATS_DIRTY_RATE, g);
+	put_text(b, "dirtyrate.", "calc_mode", g->dirty_mode);
 }
 
 void vm_stats_virsh(struct vm_strbuf *b, const struct vm_stats_set *set)
@@ -207,6 +168,7 @@ void vm_stats_virsh(struct vm_strbuf *b, const struct vm_stats_set *set)
 		{ VM_STATS_INTERFACE, put_interfaces },
 		{ VM_STATS_BLOCK, put_blocks },
 		{ VM_STATS_IOTHREAD, put_iothreads },
+		{ VM_STATS_DIRTY_RATE, put_dirty_rate },
 	};
 
 	for (size_t i = 0; i < set->n; i++) {
@@ -216,9 +178,9 @@ void vm_stats_virsh(struct vm_strbuf *b, const struct vm_stats_set *set)
 		if ((g->asked & VM_STATS_STATE) != 0)
 			put_state(b, g);
 		if ((g->asked & VM_STATS_CPU) != 0)
-			PUT("", cpu_keys, g);
+			put_data(b, "cpu.", VM_STATS_CPU, g);
 		if ((g->asked & VM_STATS_BALLOON) != 0)
-			PUT("", balloon_keys, g);
+			put_data(b, "balloon.", VM_STATS_BALLOON, g);
 		for (size_t k = 0; k < VM_COUNT(sections); k++)
 			if ((g->asked & sections[k].bit) != 0)
 				sections[k].put(b, g);

@@ -119,6 +119,23 @@ bool vm_task_schedstat(pid_t pid, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret
 	       sscanf(buf, "%" SCNu64 " %" SCNu64, ret_run_ns, ret_wait_ns) == 2;
 }
 
+/* Source: proc_sched_show_task() of kernel/sched/debug.c, Linux 6.1: milliseconds with six decimals; the name had a
+ * longer prefix before 5.17. */
+bool vm_task_wait_sum(pid_t pid, pid_t tid, uint64_t *ret_ns)
+{
+	static const char key[] = "wait_sum";
+	unsigned long long ms, ns;
+	char name[40], buf[8192];
+	const char *at;
+
+	snprintf(name, sizeof(name), "task/%d/sched", (int)tid);
+	if (!read_proc(pid, name, buf, sizeof(buf)) || (at = strstr(buf, key)) == NULL ||
+	    sscanf(at + sizeof(key) - 1, " : %llu.%6llu", &ms, &ns) != 2)
+		return false;
+	*ret_ns = ms * 1000000 + ns;
+	return true;
+}
+
 char *vm_task_affinity(pid_t tid)
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;

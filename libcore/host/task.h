@@ -20,6 +20,8 @@ bool vm_process_time(pid_t pid, uint64_t *ret_ms);
 bool vm_process_times(pid_t pid, uint64_t *ret_user_ms, uint64_t *ret_system_ms);
 /* Of one thread: time on a CPU, time it waited for one.  False: gone, or the kernel does not count. */
 bool vm_task_schedstat(pid_t pid, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret_wait_ns);
+/* What its scheduler counted as waiting; false: gone, or not counted (sysctl kernel.sched_schedstats). */
+bool vm_task_wait_sum(pid_t pid, pid_t tid, uint64_t *ret_ns);
 /* CPUs it may run on, "0-3,6"; NULL: gone.  Owned. */
 char *vm_task_affinity(pid_t tid);
 /* Lets a thread run on these CPUs only ("0-3,6"; NULL or "all": on every one that it may). 0, or -1 with errno (EINVAL: no

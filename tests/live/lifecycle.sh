@@ -54,6 +54,17 @@ wait_for 10 "on_crash=restart: it boots again" booted r 3
 same_process r
 wait_for 5 "it runs" state_is r running
 sleep 5.5 # firmware's own resets after a restart are forgiven for 5 s
+# ... also if those of the restart before end while QEMU has not come to this one yet.
+tell r poweroff
+wait_for 10 "it boots again" booted r 4
+tell r panic
+wait_for 5 "it crashes" state_is r crashed
+kill -STOP "$pid"
+sleep 6
+kill -CONT "$pid"
+wait_for 10 "a slow restart is one, too" booted r 5
+same_process r
+sleep 5.5
 tell r reboot
 wait_for 5 "on_reboot=destroy: off" state_is r shutoff
 

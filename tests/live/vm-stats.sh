@@ -65,12 +65,18 @@ for key in state.state=1 state.reason=1 cpu.time cpu.user cpu.system balloon.cur
 	vcpu.current=1 vcpu.maximum=2 vcpu.0.state=1 vcpu.0.time vcpu.0.delay net.count=1 net.0.name net.0.rx.bytes net.0.rx.pkts \
 	net.0.rx.errs net.0.rx.drop net.0.tx.bytes net.0.tx.pkts net.0.tx.errs net.0.tx.drop block.count=1 block.0.name=vda \
 	block.0.path="$T/d3.img" block.0.rd.reqs=0 block.0.rd.bytes=0 block.0.rd.times=0 block.0.wr.reqs=0 block.0.wr.bytes=0 \
-	block.0.wr.times=0 block.0.fl.reqs=0 block.0.fl.times=0 block.0.allocation=0 block.0.capacity=1048576 \
-	iothread.count=1 iothread.1.poll-max-ns=32768 iothread.1.poll-grow=0 iothread.1.poll-shrink=0; do
+	block.0.wr.times=0 block.0.fl.reqs=0 block.0.fl.times=0 block.0.allocation=0 block.0.capacity=1048576 block.0.physical=1048576 \
+	iothread.count=1 iothread.1.poll-max-ns=32768 iothread.1.poll-grow=0 iothread.1.poll-shrink=0 dirtyrate.calc_status=0 dirtyrate.calc_start_time=0 dirtyrate.calc_period=0 \
+	dirtyrate.calc_mode=page-sampling; do
 	printf '%s\n' "$virsh" | grep -qE "^  $key(=[0-9a-z]+)?\$" || missing="$missing $key"
 done
 is "$missing" "" "every key is there"
 is "$(printf '%s\n' "$virsh" | head -n 1)" "Domain: 'g3'" "under the guest's name"
+is "$(printf '%s\n' "$virsh" | grep -c megabytes)" 0 "what was not measured is not made up"
+status_is 0 vm-qmp g3 'calc-dirty-rate {"calc-time":1}'
+wait_for 20 "the rate of dirty memory is told" sh -c 'vm virsh domstats --dirtyrate g3 | grep -qE "^  dirtyrate.megabytes_per_second=[0-9]+$"'
+status_is 0 vm-stats --dirtyrate g3
+out_like '^g3	dirty_rate.state	measured$'
 status_is 0 vm virsh domstats --vcpu g3
 out_like '^  vcpu.current=1$'
 unlike "$out" balloon "only what was asked for"
@@ -85,6 +91,7 @@ vm-destroy -q g3
 # One that is stopped does not cost the others anything; what the kernel knows of it is printed.
 pid=$(vm-list --id g1)
 kill -STOP "$pid"
+await 10 grep -q "^State:.T" "/proc/$pid/status"
 before=$(date +%s%N)
 status_is 12 vm-stats
 took=$((($(date +%s%N) - before) / 1000000))

@@ -141,7 +141,7 @@ static void test_json(void **state)
 
 	(void)state;
 	has(text, "\"vcpus\":[{\"number\":5,\"state\":\"idle\",\"time_ns\":60000000001,\"delay_"
-		  "ns\":null}]");
+		  "ns\":null,\"wait_ns\":0}]");
 	has(text, "\"iothreads\":[]");
 	has(text, "{\"name\":\"b\",\"state\":{\"state\":\"unresponsive\",\"reason\":null,\"since_"
 		  "ms\":null},"

@@ -19,7 +19,8 @@ enum vm_stats_section { /* bits, in the order in which they are shown */
 			VM_STATS_IOTHREAD = 16,
 			VM_STATS_INTERFACE = 32,
 			VM_STATS_BLOCK = 64,
-			VM_STATS_ALL = 127,
+			VM_STATS_DIRTY_RATE = 128,
+			VM_STATS_ALL = 255,
 };
 /* All numbers may be VM_STATS_UNKNOWN, all texts NULL. */
 struct vm_stats_thread { /* vCPU or I/O thread */
@@ -29,6 +30,7 @@ struct vm_stats_thread { /* vCPU or I/O thread */
 	const char *state; /* "running", "blocked" ...: a constant */
 	uint64_t time_ns;  /* on a CPU */
 	uint64_t delay_ns; /* ready to run, and waiting for a CPU */
+	uint64_t wait_ns;  /* the scheduler's own count of it, where the kernel keeps that (vCPU) */
 	uint64_t poll_max_ns, poll_grow, poll_shrink; /* I/O thread: how long it polls */
 };
 struct vm_stats_interface { /* as the guest sees it: rx is what it received */
@@ -41,10 +43,12 @@ struct vm_stats_block {
 	char *target; /* "vda" */
 	char *alias;  /* "virtio-disk0" */
 	char *path;
+	char *node; /* the driver's name of what it reads from */
 	uint64_t rd_requests, rd_bytes, rd_time_ns, rd_errors;
 	uint64_t wr_requests, wr_bytes, wr_time_ns, wr_errors;
 	uint64_t fl_requests, fl_time_ns; /* flushes */
 	uint64_t capacity_bytes, allocation_bytes;
+	uint64_t physical_bytes; /* of the file or device */
 	uint64_t highest_bytes; /* end of the highest byte written since the start */
 };
 struct vm_stats {
@@ -56,7 +60,10 @@ struct vm_stats {
 	 * guest's own driver tells, if it was asked to (guest-stats-polling-interval). */
 	uint64_t balloon_bytes, balloon_max_bytes, rss_bytes;
 	uint64_t swap_in_bytes, swap_out_bytes, major_faults, minor_faults, unused_bytes,
-	    available_bytes, usable_bytes, disk_caches_bytes, updated_s;
+	    available_bytes, usable_bytes, disk_caches_bytes, updated_s, hugetlb_allocations, hugetlb_failures;
+	/* How fast the guest changes its memory, as QEMU measured last: constants, seconds, MiB. */
+	const char *dirty_state, *dirty_mode;
+	uint64_t dirty_started_s, dirty_period_s, dirty_mib_per_s;
 	uint64_t vcpus_max;
 	struct vm_stats_thread *vcpus, *iothreads;
 	size_t n_vcpus, n_iothreads;
