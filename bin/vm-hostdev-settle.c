@@ -35,11 +35,10 @@ static int settle(const char *connect, const char *name, bool locked, struct vm_
 
 	if (vm_host_open(connect, &h, err) < 0 || vm_planner_find(h.state.driver, &planner, err) < 0)
 		return -1;
-	/* Taking the lock settles by itself. */
 	if (vm_guest_open(&h.state, name, locked ? VM_GUEST_NEW : VM_GUEST_NEW | VM_GUEST_LOCKED, deadline, &g,
 			  err) < 0)
 		return -1;
-	if (!locked || !g.active || planner->settle == NULL)
+	if (!g.active || planner->settle == NULL)
 		return 0;
 	return planner->settle(&g, deadline, err);
 }

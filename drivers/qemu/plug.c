@@ -86,6 +86,8 @@ static int step_write(struct vm_plug *p, struct vm_err *err)
 	for (size_t i = 0; i < p->n; i++)
 		if (!vm_hostdev_parked(p->v[i].h))
 			vm_record_add(&mark, VM_KEY_ALIAS, p->v[i].h->dev.alias);
+	if (vm_undo_push(&p->undo, VM_PLUG_VERB, VM_PLUG_FILES) < 0)
+		return vm_err_sys(err, "write the journal");
 	text = vm_xml_text(p->doc, &len);
 	if (vm_file_write_volatile(run, VM_RUN_LIVE_NEW, text, len, 0640, err) < 0 ||
 	    vm_record_write_volatile(&p->record, run, VM_RUN_RECORD_NEW, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION,

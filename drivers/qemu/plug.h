@@ -25,14 +25,13 @@
 #include "driver.h"
 #include "guest/hostdev_view.h"
 #include "qemu.h"
+#include "reap.h"
 
 struct vm_guest;
 struct vm_qemu_caps;
 struct vm_qmp;
 
-/* VM_RUN_PLUG is a record of "alias": what an attach has asked QEMU for, or is about to. */
-#define VM_RUN_LIVE_NEW	  "live.xml.new" /* what live.xml and record become when QEMU has the devices */
-#define VM_RUN_RECORD_NEW "record.new"
+/* VM_RUN_PLUG is a record of VM_KEY_ALIAS: what an attach has asked QEMU for, or is about to. */
 #define VM_RECORD_PLUG	       "vm-plug"
 #define VM_RECORD_PLUG_VERSION 1
 #define VM_KEY_ALIAS "alias"
@@ -42,6 +41,7 @@ struct vm_plug_device {
 	char *name;	      /* vm_hostdev_source_text() */
 	char *key;	      /* of its claim; NULL = none */
 	int group;	      /* PCI: its IOMMU group, else VM_NO_GROUP */
+	bool kept;	      /* the guest has released it before, but not all of its group: it is on VFIO still */
 	struct vm_argv argv;  /* "-blockdev", "-device": what QEMU is told */
 };
 struct vm_plug {

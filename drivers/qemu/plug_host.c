@@ -75,15 +75,16 @@ static int claim(struct vm_plug *p, const char *key, enum vm_claim_mode mode, co
 int vm_plug_claim(struct vm_plug *p, struct vm_err *err)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const struct vm_plug_device *v = &p->v[i];
+		struct vm_plug_device *v = &p->v[i];
 		VM_AUTO_FREE char *text = vm_xasprintf("%s %s", v->h->dev.alias, v->key != NULL ? v->key : "-");
 		VM_AUTO_FREE char *group = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", v->group);
 
 		vm_record_add(&p->record, VM_KEY_HOSTDEV, text);
 		if (v->key == NULL)
 			continue;
-		if (is_own(p, v->key))
-			return vm_err_set(err, VM_IN_USE, "has %s already", v->name);
+		v->kept = is_own(p, v->key);
+		if (v->kept)
+			continue;
 		if (v->group != VM_NO_GROUP && !is_own(p, group) &&
 		    claim(p, group, VM_CLAIM_EXCLUSIVE, v->name, err) < 0)
 			return -1;
@@ -113,7 +114,7 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 		};
 		VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", v->name);
 
-		if (v->h->type != VM_HOSTDEV_TYPE_PCI)
+		if (v->h->type != VM_HOSTDEV_TYPE_PCI || v->kept)
 			continue;
 		if (!p->o->dry_run && push(p, VM_HOSTDEV_VERB, v->name, err) < 0)
 			return -1;

@@ -81,6 +81,15 @@ static int undo_view(const struct vm_guest *g, const char *path, struct vm_err *
 	return vm_record_get_procid(&g->record, VM_KEY_PID, &qemu) ? vm_view_leave(qemu.pid, path, err) : 0;
 }
 
+static int undo_files(const struct vm_guest *g, const char *arg, struct vm_err *err)
+{
+	(void)arg;
+	if ((unlinkat(g->run, VM_RUN_LIVE_NEW, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(g->run, VM_RUN_RECORD_NEW, 0) < 0 && errno != ENOENT))
+		return vm_err_sys(err, "remove what was to be");
+	return 0;
+}
+
 static int undo_acl(const struct vm_guest *g, const char *arg, struct vm_err *err)
 {
 	(void)arg;
@@ -104,6 +113,7 @@ static const struct inverse {
 	{ VM_PLUG_ACL, undo_acl },
 	{ VM_PLUG_AFFINITY, undo_affinity },
 	{ VM_PLUG_CLAIM, vm_claim_drop },
+	{ VM_PLUG_FILES, undo_files },
 	{ VM_PLUG_MEMLOCK, vm_qemu_memlock_restore },
 	{ VM_PLUG_NODE, vm_qemu_node_remove },
 	{ VM_PLUG_THREADS, undo_threads },

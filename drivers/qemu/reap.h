@@ -22,10 +22,14 @@ struct vm_guest;
 /* What is behind the name of NVRAM that is being made anew. */
 #define VM_NVRAM_BEFORE ".before"
 
+/* What live.xml and record become when QEMU has the devices. */
+#define VM_RUN_LIVE_NEW	  "live.xml.new"
+#define VM_RUN_RECORD_NEW "record.new"
 /* Of attaching a host device (plug_host.c): what vm-hostdev-reap undoes, "WHAT:ARGUMENT". */
 #define VM_PLUG_VERB	"plug"
 #define VM_PLUG_ACL	"acl:"	   /* the rules become those of the record */
 #define VM_PLUG_CLAIM	"claim:"   /* its key */
+#define VM_PLUG_FILES	"files:"   /* the new document and record */
 #define VM_PLUG_NODE	"node:"	   /* path below the guest's /dev */
 #define VM_PLUG_VIEW	"view:"	   /* file that was mounted for the guest */
 #define VM_PLUG_MEMLOCK "memlock:" /* "SOFT HARD" bytes */

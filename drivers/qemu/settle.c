@@ -13,7 +13,9 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 #include <vm/log.h>
+#include <vm/model.h>
 #include <vm/state.h>
+#include <vm/xml.h>
 
 #include "monitor.h"
 
@@ -108,21 +110,79 @@ static int settle_attach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 
 /* ---- a detach ---- */
 
-static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *err)
+static bool is_marked(const struct vm_guest *g, const char *alias)
 {
-	VM_AUTO(names_free) struct names asked = { 0 };
-	VM_AUTO(names_free) struct names gone = { 0 };
+	const char *one;
 
-	names_of(&g->record, VM_KEY_UNPLUG, &asked);
-	gone.v = vm_xcalloc(asked.n + 1, sizeof(*gone.v));
-	for (size_t i = 0; i < asked.n; i++) {
-		int has = vm_plug_there(q, asked.v[i], deadline, err);
+	for (size_t i = 0; (one = vm_record_nth(&g->record, VM_KEY_UNPLUG, i)) != NULL; i++)
+		if (strcmp(one, alias) == 0)
+			return true;
+	return false;
+}
 
+/* Who asked may have been killed before it did; QEMU refuses to be asked twice. */
+static void ask_again(struct vm_qmp *q, const char *alias, struct vm_deadline deadline)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_qmp_call(q, deadline, NULL, &why, "device_del", "{s:s}", "id", alias) < 0)
+		vm_log_step("%s: %s", alias, why.msg);
+}
+
+/* A guest may let go by itself, too.  What is parked QEMU never had, what waits for its partner not yet. */
+static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_domain *d, struct vm_deadline deadline,
+		     struct names *gone, struct vm_err *err)
+{
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+		int has;
+
+		if (h->dev.alias == NULL || vm_hostdev_parked(h) || h->teaming != NULL)
+			continue;
+		has = vm_plug_there(q, h->dev.alias, deadline, err);
 		if (has < 0)
 			return -1;
-		if (!has)
-			gone.v[gone.n++] = asked.v[i];
+		if (has == 0)
+			gone->v[gone->n++] = h->dev.alias;
+		else if (is_marked(g, h->dev.alias))
+			ask_again(q, h->dev.alias, deadline);
 	}
+	return 0;
+}
+
+/* Killed between the document and the record, or parked: there is nothing that QEMU could be asked. */
+static void find_marked(const struct vm_guest *g, const struct vm_domain *d, struct names *gone)
+{
+	const char *one;
+
+	for (size_t k = 0; (one = vm_record_nth(&g->record, VM_KEY_UNPLUG, k)) != NULL; k++) {
+		bool asked = false;
+
+		for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+			const struct vm_hostdev *h = d->hostdevs.v[i];
+
+			asked |= h->dev.alias != NULL && strcmp(h->dev.alias, one) == 0 && !vm_hostdev_parked(h);
+		}
+		if (!asked)
+			gone->v[gone->n++] = one;
+	}
+}
+
+static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO(names_free) struct names gone = { 0 };
+	size_t marked = 0;
+
+	while (vm_record_nth(&g->record, VM_KEY_UNPLUG, marked) != NULL)
+		marked++;
+	if (vm_xml_load_at(g->run, VM_RUN_LIVE_XML, &doc, err) < 0 || vm_domain_parse(doc, true, &d, err) < 0)
+		return -1;
+	gone.v = vm_xcalloc(d->hostdevs.n + marked + 1, sizeof(*gone.v));
+	if (find_gone(g, q, d, deadline, &gone, err) < 0)
+		return -1;
+	find_marked(g, d, &gone);
 	if (gone.n == 0)
 		return 0;
 	return vm_unplug_finish(g, gone.v, gone.n, deadline, err) < 0 ? -1 : 1;

@@ -81,6 +81,8 @@ struct end {
 	struct vm_domain *before, *d; /* d: what stays, of doc or was */
 	const struct vm_hostdev **v;  /* of before; array owned */
 	size_t found;
+	bool failed;	   /* something is to be done again */
+	struct vm_err why; /* the first of it */
 };
 
 static void end_close(struct end *e)
@@ -115,13 +117,20 @@ static int read_documents(struct end *e, struct vm_err *err)
 	return vm_domain_parse(e->doc, true, &e->d, err);
 }
 
-static void warn(const struct end *e, const char *what, const struct vm_err *why)
+/* The rest is done all the same; the mark stays in the record, and whoever comes next tries again. */
+static void again(struct end *e, const char *what, const struct vm_err *why)
 {
-	vm_log_warning("%s: %s: %s", e->g->name, what, why->msg);
+	if (e->failed) {
+		vm_log_warning("%s: %s: %s", e->g->name, what, why->msg);
+		return;
+	}
+	e->failed = true;
+	e->why = *why;
+	vm_err_wrap(&e->why, "%s", what);
 }
 
 /* Rules that only these had asked for, and the nodes behind them. */
-static int close_nodes(const struct end *e, struct vm_acl *ret, struct vm_err *err)
+static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_acl_free) struct vm_acl old = VM_ACL_INIT;
 	VM_AUTO(vm_acl_free) struct vm_acl rest = VM_ACL_INIT;
@@ -136,8 +145,13 @@ static int close_nodes(const struct end *e, struct vm_acl *ret, struct vm_err *e
 		vm_log_step("%s", why.msg);
 	for (size_t i = 0; i < e->n; i++)
 		vm_acl_forget(ret, e->aliases[i], &rest);
-	if (vm_guest_acl_apply(e->g, ret, NULL, &why) < 0)
-		warn(e, "device rules", &why);
+	if (vm_guest_acl_apply(e->g, ret, NULL, &why) < 0) {
+		/* A group that somebody removed has no rules to be closed. */
+		if (why.kind == VM_IN_USE)
+			vm_log_warning("%s: device rules: %s", e->g->name, why.msg);
+		else
+			again(e, "device rules", &why);
+	}
 	for (size_t i = 0; i < old.n; i++) {
 		const struct vm_acl_rule *r = &old.v[i];
 
@@ -145,12 +159,12 @@ static int close_nodes(const struct end *e, struct vm_acl *ret, struct vm_err *e
 			continue;
 		vm_log_step("take %s from it", r->path);
 		if (vm_qemu_node_remove(e->g, r->path + 5, &why) < 0)
-			warn(e, "its /dev", &why);
+			again(e, "its /dev", &why);
 	}
 	return 0;
 }
 
-static void close_roms(const struct end *e)
+static void close_roms(struct end *e)
 {
 	struct vm_err why = VM_ERR_INIT;
 	struct vm_procid qemu;
@@ -161,11 +175,11 @@ static void close_roms(const struct end *e)
 	for (size_t i = 0; i < e->found; i++)
 		if (e->v[i]->dev.rom != NULL && e->v[i]->dev.rom->file != NULL &&
 		    vm_view_leave(qemu.pid, e->v[i]->dev.rom->file, &why) < 0)
-			warn(e, "its view", &why);
+			again(e, "its view", &why);
 }
 
 /* Never lowered as long as one of them is there. */
-static void lower_memlock(const struct end *e)
+static void lower_memlock(struct end *e)
 {
 	struct vm_err why = VM_ERR_INIT;
 	const char *was = vm_record_get(&e->g->record, VM_KEY_MEMLOCK);
@@ -173,7 +187,7 @@ static void lower_memlock(const struct end *e)
 	if (was == NULL || vm_domain_memlock(e->d) != 0)
 		return;
 	if (vm_qemu_memlock_restore(e->g, was, &why) < 0)
-		warn(e, "limit of locked memory", &why);
+		again(e, "limit of locked memory", &why);
 	else
 		vm_record_set(&e->g->record, VM_KEY_MEMLOCK, NULL);
 }
@@ -189,7 +203,7 @@ static int group_of(const struct vm_guest *g, const struct vm_sys *sys, const ch
 	return vm_pci_read(sys, key + strlen(PCI_KEY), &p, &ignored) == 0 ? p.group : VM_NO_GROUP;
 }
 
-static bool group_stays(const struct end *e, const struct vm_sys *sys, int group)
+static bool group_stays(struct end *e, const struct vm_sys *sys, int group)
 {
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
@@ -208,16 +222,16 @@ static bool group_stays(const struct end *e, const struct vm_sys *sys, int group
 	return false;
 }
 
-static void drop_claim(const struct end *e, const char *key)
+static void drop_claim(struct end *e, const char *key)
 {
 	struct vm_err why = VM_ERR_INIT;
 
 	if (vm_claim_drop(e->g, key, &why) < 0)
-		warn(e, key, &why);
+		again(e, key, &why);
 }
 
 /* What the host's driver does not take, or does not let go of, is left to the admin: the guest has let go. */
-static void give_back_pci(const struct end *e, const struct vm_sys *sys, const char *key)
+static void give_back_pci(struct end *e, const struct vm_sys *sys, const char *key)
 {
 	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", e->g->state->driver, e->g->name);
 	VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", key + strlen(PCI_KEY));
@@ -226,11 +240,56 @@ static void give_back_pci(const struct end *e, const struct vm_sys *sys, const c
 	vm_log_step("give %s back", key + strlen(PCI_KEY));
 	if (vm_hostdev_give_back(e->g->state, sys, key + strlen(PCI_KEY), user,
 				 vm_deadline_in(VM_HOSTDEV_UNBIND_MS), &why) < 0)
-		warn(e, key, &why);
+		again(e, key, &why);
 	vm_record_del(&e->g->record, VM_KEY_HELD, held);
 }
 
-static int give_back(const struct end *e, struct vm_err *err)
+/* The group with all of it that the guest had: members that it released before were kept, since no driver of the host may have
+ * them as long as VFIO has another one. */
+static void give_back_group(struct end *e, const struct vm_sys *sys, int group)
+{
+	static const char verb[] = VM_HOSTDEV_VERB " ";
+	VM_AUTO_FREE char *claim = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", group);
+	const char *held;
+
+	for (size_t i = 0; (held = vm_record_nth(&e->g->record, VM_KEY_HELD, i)) != NULL;) {
+		VM_AUTO_FREE char *key = NULL;
+
+		i++;
+		if (strncmp(held, verb, sizeof(verb) - 1) != 0)
+			continue;
+		key = vm_xasprintf(PCI_KEY "%s", held + sizeof(verb) - 1);
+		if (group_of(e->g, sys, key) != group)
+			continue;
+		give_back_pci(e, sys, key);
+		drop_claim(e, key);
+		i--; /* it is not in the list any more */
+	}
+	drop_claim(e, claim);
+}
+
+static void give_back_one(struct end *e, const struct vm_sys *sys, const char *key)
+{
+	int group;
+
+	if (strncmp(key, PCI_KEY, strlen(PCI_KEY)) != 0) {
+		drop_claim(e, key);
+		return;
+	}
+	group = group_of(e->g, sys, key);
+	if (group == VM_NO_GROUP) {
+		give_back_pci(e, sys, key);
+		drop_claim(e, key);
+	} else if (group_stays(e, sys, group)) {
+		vm_log_step("%s stays on VFIO until the guest has released all of IOMMU group %d",
+			    key + strlen(PCI_KEY), group);
+		mark_device(e->g, key, false);
+	} else {
+		give_back_group(e, sys, group);
+	}
+}
+
+static int give_back(struct end *e, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 
@@ -239,19 +298,9 @@ static int give_back(const struct end *e, struct vm_err *err)
 	for (size_t i = 0; i < e->n; i++) {
 		VM_AUTO_FREE char *key = vm_xstrdup(key_of(&e->g->record, e->aliases[i]));
 		VM_AUTO_FREE char *text = vm_xasprintf("%s %s", e->aliases[i], key != NULL ? key : "-");
-		int group = VM_NO_GROUP;
 
-		if (key != NULL && strncmp(key, PCI_KEY, strlen(PCI_KEY)) == 0) {
-			group = group_of(e->g, &sys, key);
-			give_back_pci(e, &sys, key);
-		}
 		if (key != NULL)
-			drop_claim(e, key);
-		if (group != VM_NO_GROUP && !group_stays(e, &sys, group)) {
-			VM_AUTO_FREE char *claim = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", group);
-
-			drop_claim(e, claim);
-		}
+			give_back_one(e, &sys, key);
 		vm_record_del(&e->g->record, VM_KEY_HOSTDEV, text);
 		vm_record_del(&e->g->record, VM_KEY_UNPLUG, e->aliases[i]);
 	}
@@ -259,7 +308,7 @@ static int give_back(const struct end *e, struct vm_err *err)
 }
 
 /* SCSI devices have a block node, which stays when the device goes. */
-static void drop_blocks(const struct end *e)
+static void drop_blocks(struct end *e)
 {
 	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
 	struct vm_err why = VM_ERR_INIT;
@@ -311,5 +360,10 @@ int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, s
 	/* The record is written after all of it: until then whoever comes next does it again. */
 	if (give_back(&e, err) < 0)
 		return -1;
+	if (e.failed) {
+		*err = e.why;
+		(void)vm_guest_refresh(g, &e.why);
+		return -1;
+	}
 	return write_down(&e, &acl, err);
 }

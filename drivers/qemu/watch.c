@@ -20,6 +20,7 @@
 #include <vm/events.h>
 #include <vm/json.h>
 #include <vm/lock.h>
+#include <vm/process.h>
 
 #include "host/notify.h"
 #include "host/self.h"
@@ -30,6 +31,7 @@
 #define REARM_MS       5000u /* firmware's own resets after one of ours come before */
 #define DUMP_MS	       600000u /* for a dump of the guest's memory */
 #define HELPER_MS      100
+#define SETTLE_AFTER_MS 1500u /* a command that waits for the device does it sooner */
 #define OOM_SCORE_ADJ  (-900)
 #define REAP_MS	       90000u /* hooks may take a minute */
 
@@ -53,7 +55,9 @@ struct watch {
 	struct vm_watch_helpers helpers;
 	uint64_t restarted_ms[RESTARTS_MAX];
 	unsigned restarts;
-	struct vm_deadline restart_at, rearm_at, dump_until, stop_at; /* at_ms 0 = not set */
+	struct vm_deadline restart_at, rearm_at, dump_until, stop_at, settle_at; /* at_ms 0 = not set */
+	int settling; /* pidfd of the helper */
+	pid_t settler;
 };
 
 static void send_qmp(struct watch *w, const char *command)
@@ -195,7 +199,34 @@ static void act(struct watch *w, enum vm_watch_deed deed)
 	case VM_WATCH_DO_DUMP:
 		dump(w);
 		break;
+	case VM_WATCH_DO_SETTLE:
+		w->settle_at = vm_deadline_in(SETTLE_AFTER_MS);
+		break;
 	}
+}
+
+/* The helper takes the guest's lock by itself.  One at a time: while it runs, the next is put off. */
+static void settle(struct watch *w)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	VM_AUTO_FREE char *path = NULL;
+	const char *argv[] = { NULL, w->o->connect, w->o->name, NULL };
+	struct vm_err err = VM_ERR_INIT;
+
+	w->settle_at.at_ms = 0;
+	if (w->settling >= 0) {
+		w->settle_at = vm_deadline_in(SETTLE_AFTER_MS);
+		return;
+	}
+	if (vm_record_read(&r, w->run, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION, &err) < 0 ||
+	    vm_record_get(&r, VM_KEY_HOSTDEV) == NULL)
+		return;
+	if (vm_self_helper("vm-hostdev-settle", &path, &err) < 0)
+		return vm_watch_log_note(&w->log, "%s", err.msg);
+	argv[0] = path;
+	if (vm_spawn(&(struct vm_spawn){ .argv = argv, .in = -1, .out = -1, .err = -1, .new_session = true }, &w->settler,
+		     &w->settling, &err) < 0)
+		vm_watch_log_note(&w->log, "%s", err.msg);
 }
 
 static void take_line(struct watch *w, const char *line, size_t len)
@@ -398,12 +429,13 @@ static struct vm_deadline next_deadline(const struct watch *w)
 	/* "Not set" is "never", which min() knows. */
 	d = vm_deadline_min(w->restart_at, w->rearm_at);
 	d = vm_deadline_min(d, w->dump_until);
+	d = vm_deadline_min(d, w->settle_at);
 	return vm_deadline_min(d, w->stop_at);
 }
 
 static void loop(struct watch *w)
 {
-	enum { QMP, MESSAGES, CONTROL, END, SIGNALS, OUTPUTS, N = OUTPUTS + VM_WATCH_FILES + VM_HELPERS_MAX };
+	enum { QMP, MESSAGES, CONTROL, END, SIGNALS, SETTLING, OUTPUTS, N = OUTPUTS + VM_WATCH_FILES + VM_HELPERS_MAX };
 	const nfds_t files = OUTPUTS + w->o->nfiles;
 
 	while (!w->ended) {
@@ -413,6 +445,7 @@ static void loop(struct watch *w)
 			[CONTROL] = { .fd = w->control, .events = POLLIN },
 			[END] = { .fd = w->pidfd, .events = POLLIN },
 			[SIGNALS] = { .fd = w->signals, .events = POLLIN },
+			[SETTLING] = { .fd = w->settling, .events = POLLIN },
 		};
 
 		for (unsigned i = 0; i < w->o->nfiles; i++)
@@ -436,6 +469,10 @@ static void loop(struct watch *w)
 			read_control(w);
 		if (p[SIGNALS].revents != 0)
 			read_signal(w);
+		if (p[SETTLING].revents != 0) {
+			vm_cleanup_fd(&w->settling);
+			waitpid(w->settler, NULL, WNOHANG);
+		}
 		if (p[END].revents != 0)
 			read_end(w);
 		/* Those that end with QEMU are no news. */
@@ -445,6 +482,8 @@ static void loop(struct watch *w)
 				helper_ended(w, &w->helpers.v[i]);
 		if (w->restart_at.at_ms != 0 && vm_deadline_passed(w->restart_at))
 			restart(w);
+		if (w->settle_at.at_ms != 0 && vm_deadline_passed(w->settle_at))
+			settle(w);
 		if (w->dump_until.at_ms != 0 && vm_deadline_passed(w->dump_until))
 			end_dump(w);
 		if (w->rearm_at.at_ms != 0 && vm_deadline_passed(w->rearm_at)) {
@@ -579,6 +618,7 @@ int vm_watch_run(const struct vm_watch_options *o, struct vm_err *err)
 		.qmp = VM_WATCH_FD_EVENTS,
 		.messages = VM_WATCH_FD_STDERR,
 		.lock = VM_WATCH_FD_LOCK,
+		.settling = -1,
 		.control = o->committed ? -1 : VM_WATCH_FD_CONTROL,
 		.committed = o->committed,
 	};

@@ -102,6 +102,7 @@ enum vm_watch_deed {
 	VM_WATCH_DO_QUIT,    /* end QEMU */
 	VM_WATCH_DO_GO_ON,   /* the reset of a restart is done */
 	VM_WATCH_DO_REARM,   /* vm-reset has reset it */
+	VM_WATCH_DO_SETTLE, /* a device is gone: what it had of the host's is to be given back */
 	VM_WATCH_DO_DUMP,    /* write its memory to a file; DUMP_COMPLETED goes on with the policy */
 };
 struct vm_watch_life {

@@ -195,6 +195,8 @@ enum vm_watch_deed vm_watch_event(struct vm_watch_life *l, const struct vm_watch
 		return on_panic(l, o, line, len, at);
 	if (strcmp(event, "DUMP_COMPLETED") == 0)
 		return on_dumped(l, o);
+	if (strcmp(event, "DEVICE_DELETED") == 0)
+		return vm_json_find(line, len, "data.device").at != NULL ? VM_WATCH_DO_SETTLE : VM_WATCH_NOTHING;
 	if (strcmp(event, "BLOCK_IO_ERROR") == 0) {
 		if (vm_json_is(vm_json_find(line, len, "data.action"), "\"stop\""))
 			set_word(l->why, "io-error");

@@ -23,8 +23,10 @@ static int place_open(const struct vm_state *s, bool make, int *ret, struct vm_e
 	VM_AUTO_FD int top = s->claims < 0 ? -1 : openat(s->claims, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int dir;
 
-	if (top < 0)
+	if (s->claims < 0)
 		return vm_err_set(err, VM_NOT_FOUND, "there are no records of host devices");
+	if (top < 0)
+		return vm_err_sys_kind(err, VM_SYSTEM, "open the directory above the claims");
 	if (make && mkdirat(top, PLACE, 0750) < 0 && errno != EEXIST)
 		return vm_err_sys(err, "make the directory of host devices");
 	dir = openat(top, PLACE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
