@@ -241,22 +241,54 @@ static int conflict(const struct claim_use *u, const char *what, struct vm_err *
 	return vm_err_hint(err, "vm-info %s shows what it uses", name ? name + 1 : u->user);
 }
 
+/* Has this run of the guest noted the key?  Otherwise the claim is of an earlier one, whose end could not drop it. */
+static int is_noted(const struct vm_guest *g, const char *key, struct vm_err *err)
+{
+	VM_AUTO_FREE char *text = NULL;
+	size_t len = strlen(key);
+
+	if (vm_file_read(g->run, OWN_LIST, VM_RECORD_MAX, &text, NULL, NULL, err) < 0) {
+		if (err->kind != VM_NOT_FOUND)
+			return -1;
+		*err = VM_ERR_INIT;
+		return 0;
+	}
+	for (const char *line = text; *line != 0; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strncmp(line, key, len) == 0 && (line[len] == '\n' || line[len] == 0))
+			return 1;
+	return 0;
+}
+
+/* Of the guest's own claim.  0 = it may be taken again; 2 = has it already. */
+static int check_own(const struct vm_guest *g, const char *key, const struct claim_use *own,
+		     enum vm_claim_mode mode, const char *what, struct vm_err *err)
+{
+	int noted = is_noted(g, key, err);
+
+	if (noted <= 0)
+		return noted;
+	if (!compatible(own->mode, mode))
+		return vm_err_set(err, VM_IN_USE, "%s: the guest itself uses it twice", what ? what : own->what);
+	return 2;
+}
+
 /*
  * Under the claims' lock.  0 = no conflict; 1 = *ret_dead (owned) must be reconciled first, which
  * must not be done under this lock; 2 = has it already.
  */
-static int check(const struct vm_guest *g, struct claim *c, const char *self,
+static int check(const struct vm_guest *g, const char *key, struct claim *c, const char *self,
 		 enum vm_claim_mode mode, const char *what, char **ret_dead, struct vm_err *err)
 {
 	size_t i;
+	int r;
 
 	for (i = 0; i < c->n;) {
 		if (strcmp(c->v[i].user, self) == 0) {
-			if (!compatible(c->v[i].mode, mode))
-				return vm_err_set(err, VM_IN_USE,
-						  "%s: the guest itself uses it twice",
-						  what ? what : c->v[i].what);
-			return 2;
+			r = check_own(g, key, &c->v[i], mode, what, err);
+			if (r != 0)
+				return r;
+			claim_del(c, i);
+			continue;
 		}
 		if (compatible(c->v[i].mode, mode)) {
 			i++;
@@ -310,7 +342,7 @@ static int take_once(struct vm_guest *g, const char *key, enum vm_claim_mode mod
 
 	if (claims_lock(g->state, &lock, err) < 0 || claim_load(g->state->claims, key, &c, err) < 0)
 		return -1;
-	r = check(g, &c, self, mode, what, ret_dead, err);
+	r = check(g, key, &c, self, mode, what, ret_dead, err);
 	if (r)
 		return r == 2 ? 0 : r;
 	claim_add(&c, self, mode, what);

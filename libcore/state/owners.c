@@ -181,17 +181,23 @@ int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t
 	return 0;
 }
 
-/* The file that a record is of, or -1: it is gone, or another one is there. */
-static int open_same(const struct vm_record *r, const char *key)
+/* Opens the file that a record is of.  1 = it is gone, or another one is there; an error is no proof of that. */
+static int open_same(const struct vm_record *r, const char *key, int *ret_fd, struct vm_err *err)
 {
-	VM_AUTO_FD int fd = open(vm_record_get(r, "path"), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	const char *path = vm_record_get(r, "path");
+	VM_AUTO_FD int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char now[VM_OWNER_KEY_MAX];
 	struct stat st;
 
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 1;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return -1;
+		return vm_err_sys(err, "give %s back to its owner", path);
 	vm_owner_key(&st, now);
-	return strcmp(now, key) == 0 || was_given(r, key, &st) ? vm_take_fd(&fd) : -1;
+	if (strcmp(now, key) != 0 && !was_given(r, key, &st))
+		return 1;
+	*ret_fd = vm_take_fd(&fd);
+	return 0;
 }
 
 /* 1 = not now: the file cannot be seen. */
@@ -203,8 +209,9 @@ static int restore(const struct owners *o, const char *key, const struct vm_reco
 	VM_AUTO_FD int fd = -1;
 	char self[64];
 
-	if (path != NULL && was != NULL && sscanf(was, "%u:%u:%o", &uid, &gid, &mode) == 3)
-		fd = open_same(r, key);
+	if (path != NULL && was != NULL && sscanf(was, "%u:%u:%o", &uid, &gid, &mode) == 3 &&
+	    open_same(r, key, &fd, err) < 0)
+		return -1;
 	/* After a boot its filesystem may not be mounted yet. */
 	if (fd < 0 && path != NULL && access(path, F_OK) < 0 && is_of_another_boot(r))
 		return 1;

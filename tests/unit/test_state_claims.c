@@ -65,6 +65,18 @@ static void refused(const char *name, const char *key, enum vm_claim_mode mode, 
 	assert_int_equal(err.kind, VM_IN_USE);
 }
 
+/* What the end of an earlier run could not drop does not stand in the way of the next. */
+static void own_of_earlier_run(void **state)
+{
+	(void)state;
+	place_run("a", FAKE_PLAIN);
+	must(claim("a", KEY, VM_CLAIM_EXCLUSIVE, must_err));
+	place_file("run/vm/qemu/a/claims", "");
+	must(claim("a", KEY, VM_CLAIM_EXCLUSIVE, must_err));
+	assert_int_equal(users(KEY), 1);
+	refused("a", KEY, VM_CLAIM_EXCLUSIVE, "/img/a.qcow2: the guest itself uses it twice");
+}
+
 static void modes(void **state)
 {
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
@@ -610,6 +622,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(modes),	   TEST(keys),		 TEST(dead_users),
+	    TEST(own_of_earlier_run),
 	    TEST(hostile_user),	   TEST(starting_user),	 TEST(damaged_claims),
 	    TEST(crowd),	   TEST(libvirt_images), TEST(libvirt_uuids),
 	    TEST(libvirt_hostdevs),

@@ -31,7 +31,12 @@ f_disks() {
 }
 f_owners() {
 	f_is=$(stat -c '%u:%g %a' "$T/closed/a.img")
-	[ "$f_is" = "56:78 600" ] || echo "a.img is $f_is on disk"
+	# its owner is changed, too, when the kernel refuses to map it, which is one of the faults
+	case $f_is:${f_true:-shutoff}:$(f_report_field at) in
+	"56:78 600":*) ;;
+	21*" 600:running:"*:mount_setattr:*) ;;
+	*) echo "a.img is $f_is on disk" ;;
+	esac
 	[ -n "$f_changed" ] || return 0
 	f_is=$(stat -c '%u:%g %a' "$f_changed")
 	case ${f_true:-shutoff}:$f_is in
