@@ -33,7 +33,9 @@ static int begin(const struct vm_hostdefs *h, const char *key, struct vm_record 
 	return vm_hostdev_store(&h->state, key, r, VM_HOSTDEV_MAKING, err);
 }
 
-/* After a failure, or for somebody who was killed; the first error is what counts. */
+static int recover(const struct vm_hostdefs *h, const char *key, bool failed, struct vm_err *err);
+
+/* After a failure; the first error is what counts. */
 static void put_back(const struct vm_hostdefs *h, const char *key)
 {
 	struct vm_hostdefs undo = *h;
@@ -41,7 +43,7 @@ static void put_back(const struct vm_hostdefs *h, const char *key)
 
 	undo.deadline = vm_deadline_in(UNDO_MS);
 	vm_wait_shield();
-	if (vm_hostdef_recover(&undo, key, &why) < 0)
+	if (recover(&undo, key, true, &why) < 0)
 		vm_log_warning("%s", why.msg);
 	vm_wait_unshield();
 }
@@ -86,7 +88,11 @@ static int make_mdev(const struct vm_hostdefs *h, const struct vm_hostdef *d, co
 			return -1;
 		}
 	}
-	return vm_hostdev_record_remove(&h->state, key, err);
+	if (vm_hostdev_record_remove(&h->state, key, err) == 0)
+		return 0;
+	/* with that record the next one would unmake it */
+	put_back(h, key);
+	return -1;
 }
 
 static int used_by(const char *name, const char *user, struct vm_err *err)
@@ -139,6 +145,7 @@ static int make_vfs(const struct vm_hostdefs *h, const struct vm_hostdef *d, con
 	const char *name = address_of(key);
 	unsigned count = (unsigned)d->cap->count;
 	int probe = vm_sriov_autoprobe(&h->sys, name);
+	struct vm_err why = VM_ERR_INIT;
 	bool change = probe >= 0 && d->cap->autoprobe != VM_SWITCH_ABSENT && probe != (d->cap->autoprobe == VM_SWITCH_ON);
 	struct vm_pci pf;
 
@@ -163,7 +170,10 @@ static int make_vfs(const struct vm_hostdefs *h, const struct vm_hostdef *d, con
 		put_back(h, key);
 		return -1;
 	}
-	return vm_hostdev_store(&h->state, key, &r, VM_HOSTDEV_MADE, err);
+	/* without that its record says so all the same: all of them are there */
+	if (vm_hostdev_store(&h->state, key, &r, VM_HOSTDEV_MADE, &why) < 0)
+		vm_log_warning("%s", why.msg);
+	return 0;
 }
 
 /* All virtual functions of one card with the locks of their groups, so that none is taken or given back meanwhile. */
@@ -334,8 +344,8 @@ static int unmake_vgpu(const struct vm_hostdefs *h, const char *key, struct vm_e
 
 /* ---- all kinds ---- */
 
-/* With the lock. */
-static int recover(const struct vm_hostdefs *h, const char *key, struct vm_err *err)
+/* With the lock.  failed: it is told to have failed, and so nothing of it may be there. */
+static int recover(const struct vm_hostdefs *h, const char *key, bool failed, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	int none = vm_hostdev_load(&h->state, key, &r, err);
@@ -359,7 +369,7 @@ static int recover(const struct vm_hostdefs *h, const char *key, struct vm_err *
 		*err = VM_ERR_INIT;
 		return vm_hostdev_record_remove(&h->state, key, err) < 0 ? -1 : 1;
 	}
-	if (pf.vfs > 0 && pf.vfs == vm_record_u64(&r, VM_HOSTDEV_COUNT, 0)) /* that was the last step */
+	if (!failed && pf.vfs > 0 && pf.vfs == vm_record_u64(&r, VM_HOSTDEV_COUNT, 0)) /* that was the last step */
 		return vm_hostdev_store(&h->state, key, &r, VM_HOSTDEV_MADE, err) < 0 ? -1 : 1;
 	if (vm_sriov_set(&h->sys, pf.name, 0, h->deadline, err) < 0 || end_vfs(h, key, err) < 0)
 		return -1;
@@ -368,7 +378,7 @@ static int recover(const struct vm_hostdefs *h, const char *key, struct vm_err *
 
 int vm_hostdef_recover(const struct vm_hostdefs *h, const char *key, struct vm_err *err)
 {
-	return recover(h, key, err);
+	return recover(h, key, false, err);
 }
 
 int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm_err *err)
@@ -380,7 +390,7 @@ int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm
 		vm_hostdef_identify(d, NULL);
 	key = vm_hostdef_key(d);
 	if (!h->dry_run && (vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0 ||
-			    recover(h, key, err) < 0))
+			    recover(h, key, false, err) < 0))
 		return -1;
 	switch ((enum vm_hostdef_kind)d->kind) {
 	case VM_HOSTDEF_MDEV:
@@ -402,7 +412,7 @@ int vm_hostdef_unmake(const struct vm_hostdefs *h, const char *key, bool force, 
 	int did = 0, r;
 
 	if (!h->dry_run && (vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0 ||
-			    (did = recover(h, key, err)) < 0))
+			    (did = recover(h, key, false, err)) < 0))
 		return -1;
 	if (strncmp(key, "mdev:", 5) == 0)
 		r = unmake_mdev(h, key, err);
