@@ -12,6 +12,7 @@ struct options {
 };
 #define OFF(member) offsetof(struct options, cli.member)
 
+static const struct options defaults = { .cli = { .managed = -1 } };
 static const struct vm_opt options[] = {
 	{ .name = "live", .kind = VM_OPT_FLAG, .off = OFF(live), .help = "" },
 	{ .name = "config", .kind = VM_OPT_FLAG, .off = OFF(config), .same_line = 1, .help = "" },
@@ -58,6 +59,7 @@ static const struct vm_program program = {
 	.options = options,
 	.operands = vm_attach_operands,
 	.size = sizeof(struct options),
+	.defaults = &defaults,
 	.changes = true,
 	.run = run,
 	.schema = "vm-attach-hostdev/1",

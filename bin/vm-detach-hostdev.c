@@ -13,7 +13,7 @@ struct options {
 #define OFF(member) offsetof(struct options, cli.member)
 #define WAIT_MS	    20000u /* a slot of PCI Express takes at least five seconds */
 
-static const struct options defaults = { .cli = { .wait_ms = WAIT_MS } };
+static const struct options defaults = { .cli = { .wait_ms = WAIT_MS, .managed = -1 } };
 static const struct vm_opt options[] = {
 	{ .name = "live", .kind = VM_OPT_FLAG, .off = OFF(live), .help = "" },
 	{ .name = "config", .kind = VM_OPT_FLAG, .off = OFF(config), .same_line = 1, .help = "" },

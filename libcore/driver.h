@@ -163,6 +163,9 @@ struct vm_planner {
 	 */
 	int (*attach)(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
 		      struct vm_err *err);
+	/* Waits until the guest has given PCI devices their places; the lock need not be held.  VM_PENDING. */
+	int (*wait_taken)(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline dl,
+			  struct vm_err *err);
 	int (*detach)(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
 		      struct vm_err *err);
 	/* Finishes or takes back what was begun with the host devices of a running guest, by what its hypervisor says it

@@ -13,6 +13,7 @@ const struct vm_planner vm_qemu_planner = {
 	.update_cpu = vm_qemu_update_cpu,
 	.start = vm_qemu_start,
 	.attach = vm_qemu_attach,
+	.wait_taken = vm_qemu_wait_taken,
 	.detach = vm_qemu_detach,
 	.settle = vm_qemu_settle,
 };

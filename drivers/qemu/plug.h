@@ -93,9 +93,11 @@ int vm_plug_commit(struct vm_guest *g, struct vm_err *err);
 /* It has nothing of it: the new files go; the journal is the caller's to undo. */
 int vm_plug_forget(const struct vm_guest *g, struct vm_err *err);
 
-/* vm_planner.attach, .detach, .settle */
+/* vm_planner.attach, .wait_taken, .detach, .settle */
 int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
 		   struct vm_err *err);
 int vm_qemu_detach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
 		   struct vm_err *err);
 int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
+int vm_qemu_wait_taken(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
+		       struct vm_err *err);

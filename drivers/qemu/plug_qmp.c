@@ -2,7 +2,9 @@
 /* QEMU's side of host devices that come and go. */
 #include "plug.h"
 
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -10,8 +12,10 @@
 #include <vm/cleanup.h>
 #include <vm/log.h>
 
+#include "monitor.h"
 #include "qmp.h"
 
+#define ASK_MS	   10000u
 #define PERIPHERAL "/machine/peripheral"
 
 int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadline, struct vm_err *err)
@@ -31,6 +35,87 @@ int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadli
 	json_decref(reply);
 	return there;
 }
+
+/* ---- has the guest taken it? ---- */
+
+#define LOOK_MS 200u
+
+/* A device whose registers have places on the guest's bus; one without any needs none. */
+static bool is_placed(const json_t *dev)
+{
+	const json_t *regions = json_object_get(dev, "regions"), *one;
+	size_t i;
+
+	json_array_foreach(regions, i, one)
+		if (json_integer_value(json_object_get(one, "address")) >= 0)
+			return true;
+	return json_array_size(regions) == 0;
+}
+
+/* Buses within buses; as deep as the JSON that was taken. */
+static bool find_placed(const json_t *devices, const char *alias)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(devices, i, one)
+	{
+		const char *id = json_string_value(json_object_get(one, "qdev_id"));
+		const json_t *below = json_object_get(json_object_get(one, "pci_bridge"), "devices");
+
+		if (id != NULL && strcmp(id, alias) == 0)
+			return is_placed(one);
+		if (below != NULL && find_placed(below, alias))
+			return true;
+	}
+	return false;
+}
+
+/* 1 = not yet. */
+static int look_placed(struct vm_qmp *q, const char *const *aliases, size_t n, struct vm_deadline deadline,
+		       struct vm_err *err)
+{
+	json_t *reply = NULL;
+	const json_t *bus;
+	size_t placed = 0, k;
+
+	if (vm_qmp_call(q, deadline, &reply, err, "query-pci", NULL) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		json_array_foreach(reply, k, bus)
+			placed += find_placed(json_object_get(bus, "devices"), aliases[i]);
+	json_decref(reply);
+	return placed < n;
+}
+
+/* Nothing tells of it: QEMU is asked now and then, by a connection of its own each time. */
+int vm_qemu_wait_taken(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
+		       struct vm_err *err)
+{
+	for (;;) {
+		VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
+		struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
+		struct vm_deadline ask = vm_deadline_in(ASK_MS);
+		int r;
+
+		if (vm_qemu_monitor_open(g, ask, &q, err) < 0)
+			return -1;
+		r = look_placed(q, aliases, n, ask, err);
+		if (r <= 0)
+			return r;
+		if (vm_deadline_passed(deadline)) {
+			vm_err_set(err, VM_PENDING, "the guest has not taken the devices yet");
+			return vm_err_hint(err, "they are attached; vm-detach-hostdev takes them back");
+		}
+		nanosleep(&pause, NULL);
+		if (vm_wait_interrupted()) {
+			errno = EINTR;
+			return vm_err_sys(err, "wait for the guest");
+		}
+	}
+}
+
+/* ---- giving ---- */
 
 static const char *command_of(const char *option)
 {

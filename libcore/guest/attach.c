@@ -172,6 +172,21 @@ static int attach_config(struct attach *a, struct vm_err *err)
 	return r == 0 && !a->job.live && tell_elements(a, err) < 0 ? -1 : r;
 }
 
+/* Of others than PCI devices nothing is known of that. */
+static int wait_taken(const struct attach *a, struct vm_err *err)
+{
+	VM_AUTO_FREE const char **aliases = vm_xcalloc(a->ret->n + 1, sizeof(*aliases));
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->ret->n; i++)
+		if (a->ret->v[i].address != NULL)
+			aliases[n++] = a->ret->v[i].alias;
+	vm_guest_unlock(a->job.g);
+	if (n == 0 || a->job.planner->wait_taken == NULL)
+		return 0;
+	return a->job.planner->wait_taken(a->job.g, aliases, n, vm_deadline_in(a->job.r->wait_ms), err);
+}
+
 static int make_elements(struct attach *a, struct vm_err *err)
 {
 	const struct vm_hostdev_request *r = a->job.r;
@@ -197,6 +212,8 @@ int vm_guest_attach(struct vm_host *h, const char *ref, const struct vm_hostdev_
 		return -1;
 	/* Its definition says so already, or is not what is changed, or (dry run) is not. */
 	if (a.job.live && a.live == -2 && attach_live(&a, err) < 0)
+		return -1;
+	if (a.live == 0 && r->wait_ms > 0 && !r->dry_run && wait_taken(&a, err) < 0)
 		return -1;
 	return config == 0 || a.live == 0 ? 0 : 1;
 }

@@ -13,7 +13,7 @@
 #include "driver.h"
 #include "hostdev_view.h"
 
-const char *const vm_attach_managed_words[] = { "", "yes", "no", NULL };
+const char *const vm_attach_managed_words[] = { "yes", "no", NULL };
 const struct vm_operand_spec vm_attach_operands[] = {
 	{ .name = "GUEST", .kind = VM_OPERAND_GUEST },
 	{ .name = "DEVICE", .kind = VM_OPERAND_FILE, .many = true, .complete = "hostdev" },
@@ -32,7 +32,7 @@ static struct vm_hostdev_request request(const struct vm_common *c, const struct
 	return (struct vm_hostdev_request){
 		.devices = c->operands.v + 1,
 		.n = c->operands.n - 1,
-		.how = { .managed = o->managed,
+		.how = { .managed = o->managed + 1,
 			 .address = o->address,
 			 .alias = o->alias,
 			 .rom = o->rom,

@@ -6,7 +6,7 @@
 
 struct vm_attach_cli {
 	bool live, config, current, persistent, siblings, force, if_needed, print_xml;
-	int managed; /* 0, or 1 + index of "yes", "no" */
+	int managed; /* index of "yes", "no"; -1 = not said */
 	const char *address, *alias, *rom;
 	uint64_t boot_order;
 	uint64_t wait_ms;

@@ -70,4 +70,77 @@ diag "$out $err"
 wait_for 60 "the guest sees it go" guest_says hot 'hotplug pci .* removed'
 is "$(driver "$alone")" e1000e "the host's driver has it back"
 same_as_before hot "nothing of it is left"
+
+# ---- it is the rule that lets QEMU open the node ----
+vm-hostdev-bind -q "$alone"
+node=$(group "$alone")
+dev=$VM_ROOT/run/vm/qemu/hot/dev
+uid=$(sed -n 's/^uid=//p' "$VM_ROOT/run/vm/qemu/hot/record")
+mkdir -p "$dev/vfio"
+for n in vfio "$node"; do
+	[ -e "$dev/vfio/$n" ] || { mknod -m 600 "$dev/vfio/$n" c $(stat -c '0x%t 0x%T' "/dev/vfio/$n") && chown "$uid:$uid" "$dev/vfio/$n"; }
+done
+status_is 13 vm-qmp hot "device_add {\"driver\":\"vfio-pci\",\"host\":\"$alone\",\"id\":\"by-hand\",\"bus\":\"pci.1\"}"
+err_like "/dev/vfio/.*: Operation not permitted"
+diag "$err"
+rm -r "$dev/vfio"
+vm-hostdev-unbind -q "$alone"
+same_as_before hot "and the test leaves nothing, too"
+
+# ---- groups ----
+status_is 10 vm-attach-hostdev hot "$one"
+err_like "cannot assign $one: IOMMU group $(group "$one") also holds $two .e1000e.; park it with --siblings"
+is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "QEMU was not asked and nothing was bound"
+same_as_before hot "as it was"
+: >"$T/hot.console"
+status_is 0 vm-attach-hostdev hot "$one" "$two"
+both_seen() { [ "$(grep -c 'hotplug pci .* added' "$T/hot.console")" -ge 2 ]; }
+wait_for 60 "the guest sees both functions" both_seen
+is "$(vm-cgroup hot devices | grep -c "/dev/vfio/$(group "$one")")" 1 "one rule for the two of them"
+status_is 0 vm-detach-hostdev --wait=200 hot "$one"
+is "$(vm-cgroup hot devices | grep -c "/dev/vfio/$(group "$one")")" 1 "it stays for the other"
+is "$(driver "$one")" vfio-pci "the one that is free waits for its group"
+status_is 0 vm-detach-hostdev --wait=200 hot "$two"
+is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "both are back with the last"
+same_as_before hot "nothing of them is left"
+status_is 0 vm-attach-hostdev --siblings hot "$one"
+like "$(vm-info hot hostdevs)" "parked$tab-$tab$two" "a sibling is parked"
+status_is 0 vm-detach-hostdev --siblings --wait=200 hot "$one"
+is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "and goes back too"
+same_as_before hot "nothing of them is left"
+
+# ---- however it ends ----
+given() { [ "$(driver "$alone")" = e1000e ]; }
+status_is 0 vm-attach-hostdev hot "$alone" "$edu"
+kill -9 "$(vm-info --get=pid hot)"
+wait_for 60 "after kill -9 of QEMU the watcher gives them back" given
+wait_for 60 "the guest is off" vm-info --is=shutoff hot
+is "$(driver "$edu")" "" "what had no driver has none"
+: >"$T/hot.console"
+status_is 0 vm-start hot
+wait_for 60 "it is up again" guest_says hot '^pci end'
+status_is 0 vm-attach-hostdev hot "$alone"
+watcher=$(vm-info hot processes --json | grep -o '"role":"watcher","pid":[0-9]*' | grep -o '[0-9]*$')
+kill -9 "$watcher"
+status_is 0 vm-detach-hostdev --wait=200 hot "$alone"
+ok "without its watcher it is given back, too" given
+status_is 0 vm-attach-hostdev hot "$alone"
+kill -9 "$(vm-info --get=pid hot)"
+wait_for 60 "QEMU is dead" sh -c 'vm-list --all | grep -q "stale.hot"'
+status_is 0 vm-repair hot
+ok "and by vm-repair when both are dead" given
+is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+
+# ---- a guest that has it from the start, and gives it away ----
+define pci "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x${alone%%:*}' bus='0x$(echo "$alone" | cut -d: -f2)' slot='0x$(echo "$alone" | cut -d: -f3 | cut -d. -f1)' function='0x${alone##*.}'/></source></hostdev>"
+: >"$T/pci.console"
+status_is 0 vm-start pci
+wait_for 60 "the guest sees it" guest_says pci '8086:10d3'
+wait_for 60 "and is up" guest_says pci '^pci end'
+status_is 0 vm-detach-hostdev --wait=200 pci "$alone"
+ok "a device of the document can be taken out" given
+status_is 0 vm-attach-hostdev pci "$alone"
+: >"$T/pci.console"
+vm-shutdown -q pci
+wait_for 60 "after the guest's own power-off" given
 done_testing

@@ -144,6 +144,11 @@ wait_for 20 "what went without a command is given back by the watcher" given
 wait_for 5 "its record is right" sh -c "! grep -q hostdev0 '$run/slow/record'"
 unchanged slow "and nothing of it is left"
 
+# ---- what the guest does with it ----
+status_is 11 vm-attach-hostdev --wait=1 slow "$card"
+err_like 'the guest has not taken the devices yet; they are attached'
+status_is 0 vm-detach-hostdev --wait=60 slow "$card"
+
 # ---- who is killed in between, and who is hung ----
 status_is 0 vm-attach-hostdev slow "$card"
 kill -9 "$(vm-info --get=pid slow)"
