@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# USB and SCSI devices plugged into a guest that runs, and out again, for real.
+# timeout: 600
+. "$(dirname "$0")/../tap.sh"
+. "$VM_SOURCE/tests/host/lib/host.sh"
+HOST_TIMEOUT=570
+host_machine -device qemu-xhci,id=usb -device usb-kbd,bus=usb.0,port=1
+
+VM_TIMEOUT=200
+export VM_TIMEOUT
+modprobe kvm-amd
+ok "USB" host_modules xhci_pci usbhid
+ok "SCSI" host_modules sg scsi_debug
+plugged() { vm-hostdev-list --kind=usb | grep -q 'QEMU USB Keyboard'; }
+wait_for 60 "the host has a USB keyboard" plugged
+usb=$(vm-hostdev-list --kind=usb | grep 'QEMU USB Keyboard' | cut -f1)
+disk() { grep -l scsi_debug /sys/bus/scsi/devices/*/model | head -n 1; }
+wait_for 60 "the host has a SCSI disk" sh -c 'grep -q scsi_debug /sys/bus/scsi/devices/*/model'
+scsi=scsi:$(basename "$(dirname "$(disk)")")
+wait_for 30 "with a node" sh -c "ls /sys/bus/scsi/devices/${scsi#scsi:}/scsi_generic/"
+sg=/dev/$(ls "/sys/bus/scsi/devices/${scsi#scsi:}/scsi_generic/")
+diag "$usb $scsi $sg"
+tab=$(printf '\t')
+state() {
+	(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')
+	vm-cgroup "$1" devices
+	find "$VM_ROOT/run/vm/qemu/$1/dev" | sort
+	cat "$VM_ROOT/run/vm/qemu/$1/live.xml"
+	sort "$VM_ROOT/run/vm/qemu/$1/record"
+	vm-qmp "$1" query-named-block-nodes
+}
+same_as_before() { # NAME DESC
+	state "$1" >"$T/after"
+	is "$(diff "$T/before" "$T/after" | head -n 8)" "" "$2"
+}
+guest_xml hot "<controller type='usb' index='0' model='qemu-xhci'/><controller type='scsi' index='0' model='virtio-scsi'/>" |
+	sed -e "/type='usb' model='none'/d" -e "s|type='qemu'|type='kvm'|" -e "s|<features>|<cpu mode='host-passthrough'/><features>|" >"$T/hot.xml"
+status_is 0 vm-define "$T/hot.xml"
+status_is 0 vm-start hot
+wait_for 60 "the guest is up" guest_says hot '^pci end'
+state hot >"$T/before"
+
+# ---- USB ----
+status_is 0 vm-attach-hostdev hot "$usb"
+diag "$out $err"
+like "$(vm-info hot hostdevs)" "^hostdev0${tab}assigned${tab}usb:0:1${tab}usb:00" "vm-info lists it"
+like "$(vm-cgroup hot devices)" "c${tab}189:[0-9]*${tab}rw${tab}ok${tab}hostdev0${tab}/dev/bus/usb/" "a rule for its node"
+is "$(vm-hostdev-list --kind=usb --guest=hot | cut -f1)" "$usb" "it is the guest's"
+like "$(vm-qmp --hmp hot 'info usb')" 'Product QEMU USB Keyboard|hostdev0|Device 0\.[0-9]' "QEMU has it"
+status_is 10 vm-attach-hostdev hot "$usb"
+status_is 0 vm-detach-hostdev hot "$usb"
+same_as_before hot "nothing of it is left"
+
+# ---- SCSI ----
+status_is 0 vm-attach-hostdev hot "$scsi"
+diag "$out $err"
+like "$(vm-info hot hostdevs)" "^hostdev0${tab}assigned${tab}0:0:0:0${tab}$scsi" "vm-info lists it"
+like "$(vm-cgroup hot devices)" "c${tab}21:[0-9]*${tab}rw${tab}ok${tab}hostdev0${tab}$sg" "a rule for its node"
+ok "its node is in the guest's own /dev" test -c "$VM_ROOT/run/vm/qemu/hot/dev/${sg#/dev/}"
+like "$(vm-qmp hot query-named-block-nodes)" 'libvirt-hostdev0-backend' "QEMU has a block node for it"
+status_is 0 vm-attach-hostdev hot "$usb"
+status_is 0 vm-detach-hostdev hot "$scsi" "$usb"
+same_as_before hot "nothing of both is left"
+status_is 0 vm-destroy hot
+is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+done_testing
