@@ -135,6 +135,13 @@ static int own(void *arg, const char *path, int fd, struct vm_err *err)
 	return vm_owner_change(s->g, path, fd, s->rights.uid, s->rights.gid, err);
 }
 
+static bool given(void *arg, const struct stat *st)
+{
+	const struct vm_start *s = arg;
+
+	return vm_owner_is_changed(s->g->state, st);
+}
+
 static int see(struct vm_start *s, const char *path, unsigned perms, const char *what,
 	       struct vm_err *err)
 {
@@ -277,6 +284,7 @@ int vm_start_view(struct vm_start *s, struct vm_err *err)
 	s->view.dev = s->dev;
 	s->view.whole_dev = s->g->state->conf.private_dev;
 	s->view.own = own;
+	s->view.given = given;
 	s->view.arg = s;
 	if (vm_owner_restore_all(s->g, err) < 0 || see_os(s, err) < 0 || see_disks(s, err) < 0 || see_chars(s, err) < 0 || see_helped(s, err) < 0 ||
 	    see_nodes(s, err) < 0)

@@ -32,6 +32,9 @@ static int open_of(pid_t pid, uint32_t uid, uint32_t to_uid, uint32_t gid, uint3
 	proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
 		return vm_err_sys(err, "map ids");
+	/* Without it an ordinary user may map no group.  Source: user_namespaces(7). */
+	if (geteuid() != 0 && vm_kfile_write(proc, "setgroups", "deny", err) < 0)
+		return vm_err_wrap(err, "map ids");
 	if (write_map(proc, "uid_map", uid, to_uid, err) < 0 ||
 	    write_map(proc, "gid_map", gid, to_gid, err) < 0)
 		return vm_err_wrap(err, "map ids");

@@ -295,13 +295,34 @@ static int map_owner(const struct walk *w, int tree, unsigned want, struct vm_er
 	return set_mount(tree, set, 0, ns) < 0;
 }
 
-static int add_file(const struct walk *w, unsigned want, struct vm_err *err)
+/*
+ * May the user open it as it is?  Not if that holds only as long as another guest runs: then it is to be noted as this one's
+ * too.  Given back in between, it is looked at anew.
+ */
+static int look(struct walk *w, unsigned want, bool *ret_mine, bool *ret_given, struct vm_err *err)
+{
+	const struct vm_view *v = w->v;
+
+	*ret_given = false;
+	*ret_mine = may(v, &w->st, want);
+	if (!*ret_mine || w->st.st_uid != v->uid || v->given == NULL)
+		return 0;
+	*ret_given = v->given(v->arg, &w->st);
+	if (!*ret_given && fstat(w->fd, &w->st) < 0)
+		return fail(w, errno, err);
+	*ret_mine = !*ret_given && may(v, &w->st, want);
+	return 0;
+}
+
+static int add_file(struct walk *w, unsigned want, struct vm_err *err)
 {
 	struct vm_view *v = w->v;
-	bool covered = is_covered(v, w->at), dir = S_ISDIR(w->st.st_mode), mine = may(v, &w->st, want);
+	bool covered = is_covered(v, w->at), dir = S_ISDIR(w->st.st_mode), mine, given;
 	VM_AUTO_FD int tree = -1;
 	int r = 0;
 
+	if (look(w, want, &mine, &given, err) < 0)
+		return -1;
 	if (mine && !covered)
 		return 0;
 	for (size_t i = 0; i < v->nbinds; i++)
@@ -311,7 +332,7 @@ static int add_file(const struct walk *w, unsigned want, struct vm_err *err)
 	if (tree < 0 && (errno != EPERM || covered))
 		return vm_err_sys(err, "mount %s", w->whole);
 	if (!mine)
-		r = tree < 0 ? 1 : map_owner(w, tree, want, err);
+		r = tree < 0 || given ? 1 : map_owner(w, tree, want, err);
 	if (r < 0)
 		return -1;
 	if (r > 0) {

@@ -20,6 +20,8 @@
 
 #include <vm/err.h>
 
+struct stat;
+
 enum vm_view_perms { VM_VIEW_EXEC = 1, VM_VIEW_WRITE = 2, VM_VIEW_READ = 4 }; /* as mode bits */
 
 struct vm_view {
@@ -30,6 +32,8 @@ struct vm_view {
 	bool whole_dev;
 	/* Gives a file to the user where its filesystem cannot map; NULL = that is an error.  fd: O_PATH. */
 	int (*own)(void *arg, const char *path, int fd, struct vm_err *err);
+	/* Is a file the user's only because it was given to it so, for another guest?  NULL = none was. */
+	bool (*given)(void *arg, const struct stat *st);
 	void *arg;
 	/* What enters: all owned. */
 	char **shadows; /* directories to be covered */

@@ -252,6 +252,15 @@ int vm_owner_restore(const struct vm_state *s, const char *user, const char *key
 	return r < 0 || (r == 0 && drop_user(&o, key, user, err) < 0) ? -1 : 0;
 }
 
+bool vm_owner_is_changed(const struct vm_state *s, const struct stat *st)
+{
+	char key[VM_OWNER_KEY_MAX], path[VM_OWNER_KEY_MAX + sizeof(OWNERS) + 1];
+
+	vm_owner_key(st, key);
+	snprintf(path, sizeof(path), OWNERS "/%s", key);
+	return faccessat(s->lib, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 struct leftover {
 	const struct owners *o;
 	const char *user;

@@ -140,6 +140,7 @@ static void become(const char *pid)
 		die("become the guest");
 	if (filter.len > 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
 		die("install its filter");
+	free(filter.filter);
 }
 
 static int connects(const char *path)
@@ -152,6 +153,7 @@ static int connects(const char *path)
 	*slash = 0;
 	dir = open(copy, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/%.60s", dir, slash + 1);
+	free(copy);
 	return dir >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
 }
 

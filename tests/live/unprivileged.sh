@@ -31,6 +31,27 @@ wait_for 60 "it is up" guest_says usr '^vm-test-guest ready'
 ok "shut down" user vm-shutdown --wait=60 usr
 is "$(user vm-info --get=state usr)" shutoff "off"
 ok "nothing is left in the runtime directory" sh -c "! ls '$home'/run/vm/qemu/usr/* 2>/dev/null"
+# programs beside QEMU: they need no rights that a user does not have
+if command -v swtpm >/dev/null && command -v passt >/dev/null && ip route get 198.51.100.9 >/dev/null 2>&1 &&
+	{ [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ]; }; then
+	mkdir "$home/share"
+	chown 65534:65534 "$home/share"
+	guest_xml ush "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>
+<filesystem type='mount'><driver type='virtiofs'/><source dir='$home/share'/><target dir='host'/></filesystem>
+<interface type='user'><backend type='passt'/><model type='virtio'/></interface>" |
+		sed "s|<vcpu>|<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu>|" >"$T/ush.xml"
+	ok "define one with a TPM, a directory and passt" user vm-define "$T/ush.xml"
+	ok "start it" user vm-start ush
+	is "$(user vm-info ush processes | cut -f1,3 | grep -v '^qemu\|^watcher' | sort | tr '\t\n' '= ' | sed 's/passt[^ ]*/passt/')" \
+		"fs0=virtiofsd net0=passt tpm0=swtpm " "all of them run"
+	qemu=$(user vm-info --get=pid ush)
+	is "$(ps -o uid= --ppid "$qemu" | sort -u | tr -d ' ')" 65534 "as the user"
+	ok "destroy it" user vm-destroy ush
+	is "$(ps -o stat=,args= -U 65534 | grep -v '^Z' | grep -c 'swtpm\|virtiofsd\|passt')" 0 "they end with it"
+	ok "undefine it" user vm-undefine ush
+else
+	skip 7 "no swtpm, passt or virtiofsd"
+fi
 run user vm-doctor --quiet
 like "$status" '^[01]$' "vm-doctor has an opinion"
 

@@ -367,6 +367,8 @@ int vm_owner_change(const struct vm_guest *g, const char *path, int fd, uint32_t
 /* The guest (user: "DRIVER/NAME") does not need the file any more: its last user's end gives it back.  Absent is
  * success. */
 int vm_owner_restore(const struct vm_state *s, const char *user, const char *key, struct vm_err *err);
+/* Is there a record of the file? */
+bool vm_owner_is_changed(const struct vm_state *s, const struct stat *st);
 /* What a run of it that ended with the host has left; for its next start. */
 int vm_owner_restore_all(const struct vm_guest *g, struct vm_err *err);
 
