@@ -9,6 +9,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/file.h>
 #include <vm/state.h>
 
 #define PLACE "hostdev"
@@ -39,6 +40,15 @@ static int place_open(const struct vm_state *s, bool make, int *ret, struct vm_e
 int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err)
 {
 	return place_open(s, true, ret, err);
+}
+
+void vm_hostdev_sweep(const struct vm_state *s)
+{
+	VM_AUTO_FD int dir = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (place_open(s, false, &dir, &ignored) == 0)
+		vm_file_sweep(dir);
 }
 
 int vm_hostdev_record_read(const struct vm_state *s, const char *key, struct vm_record *ret,

@@ -49,6 +49,8 @@ extern const char *const vm_hostdev_phase_words[];
 
 /* Opens the directory of the records, making it: locks of IOMMU groups are in it too ("group-7.lock"). */
 int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err);
+/* Removes temporaries of writers that are gone. */
+void vm_hostdev_sweep(const struct vm_state *s);
 /* VM_NOT_FOUND: there is none. */
 int vm_hostdev_record_read(const struct vm_state *s, const char *key, struct vm_record *ret,
 			   struct vm_err *err);

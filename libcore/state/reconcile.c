@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "state/hostdev.h"
 #include "state/internal.h"
 
 #include <assert.h>
@@ -197,6 +198,9 @@ static int reconcile_running(struct vm_guest *g, struct vm_deadline deadline, st
 	vm_file_sweep(g->run);
 	if (g->state->etc >= 0)
 		vm_file_sweep(g->state->etc);
+	if (g->state->claims >= 0)
+		vm_file_sweep(g->state->claims);
+	vm_hostdev_sweep(g->state);
 	return reap(g, false, deadline, err) < 0 ? -1 : 1;
 }
 

@@ -46,6 +46,16 @@ static int other_than_lock(int dirfd, const char *name, void *arg)
 	return strcmp(name, VM_RUN_LOCK) != 0;
 }
 
+/* A guest was asked to let go of a host device: whoever asked may not have come so far. */
+static bool is_unplugging(int run)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	return vm_record_read(&r, run, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION, &ignored) == 0 &&
+	       vm_record_get(&r, VM_KEY_UNPLUG) != NULL;
+}
+
 /* What reconciling will do; NULL = nothing, "" = nothing worth telling, or not known: *ret_busy, somebody is at
  * work on it.  own_lock: the caller holds `lock`. */
 static const char *run_fault(int run, bool own_lock, bool *ret_busy)
@@ -60,10 +70,13 @@ static const char *run_fault(int run, bool own_lock, bool *ret_busy)
 	if (f.abandoned)
 		return "undid a start that was interrupted";
 	if (f.alive == VM_ALIVE_HELD) {
+		if (exists(run, VM_RUN_PLUG))
+			return "settled an attach that was interrupted";
 		if (exists(run, VM_RUN_UNDO_CHANGE))
 			return "undid a change that was interrupted";
-		return exists(run, VM_RUN_UNDO_START) ? "finished a start that was interrupted"
-						      : NULL;
+		if (exists(run, VM_RUN_UNDO_START))
+			return "finished a start that was interrupted";
+		return is_unplugging(run) ? "" : NULL;
 	}
 	if (f.alive == VM_ALIVE_STALE)
 		return "cleared away what a dead run left";
