@@ -500,6 +500,8 @@ int vm_claim_drop_all(const struct vm_guest *g, struct vm_err *err)
 		r = vm_dir_each(g->state->claims, drop_each, &d, err);
 	if (r < 0)
 		return -1;
+	/* A start that was killed may have left one half-written. */
+	vm_file_sweep(g->state->claims);
 	if (unlinkat(g->run, OWN_LIST, 0) < 0 && errno != ENOENT)
 		return vm_err_sys(err, "remove %s", OWN_LIST);
 	return 0;

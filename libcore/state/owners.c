@@ -249,7 +249,11 @@ int vm_owner_restore(const struct vm_state *s, const char *user, const char *key
 	VM_AUTO(owners_close) struct owners o = OWNERS_INIT;
 	int r = owners_open(s, &o, err);
 
-	return r < 0 || (r == 0 && drop_user(&o, key, user, err) < 0) ? -1 : 0;
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	/* Who was killed may have left it half-written. */
+	vm_file_sweep(o.dir);
+	return drop_user(&o, key, user, err) < 0 ? -1 : 0;
 }
 
 bool vm_owner_is_changed(const struct vm_state *s, const struct stat *st)
@@ -330,5 +334,7 @@ int vm_owners_repair(const struct vm_repair *r, struct vm_err *err)
 	n = owners_open(r->state, &o, err);
 	if (n != 0)
 		return n < 0 ? -1 : 0;
+	if (!r->dry_run)
+		vm_file_sweep(o.dir);
 	return vm_dir_each(o.dir, repair_one, &l, err) < 0 ? -1 : 0;
 }
