@@ -125,7 +125,7 @@ static int read_reply(struct vm_agent *a, struct vm_deadline deadline, json_t **
 	struct vm_qmp_line scanned;
 	json_error_t why;
 	json_t *reply;
-	size_t len;
+	size_t len = 0;
 
 	do {
 		free(vm_take_ptr(&line));
@@ -266,7 +266,7 @@ int vm_qemu_agent_tell(struct vm_guest *g, struct vm_out *out, struct vm_deadlin
 	const char *asked = "";
 	json_t *reply = NULL;
 
-	if (vm_agent_open(g, deadline, &a, err) < 0)
+	if (vm_agent_open(g, deadline, &a, err) < 0 || a == NULL)
 		return -1;
 	for (size_t i = 0; i < VM_COUNT(tell_rows); i++) {
 		const struct tell_row *row = &tell_rows[i];

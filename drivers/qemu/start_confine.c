@@ -55,6 +55,8 @@ static int explicit_user(struct vm_start *s, const struct vm_seclabel *label, st
 	VM_AUTO_FREE char *user = vm_xstrdup(label->label);
 	char *group = strchr(user, ':');
 
+	if (group == NULL)
+		return vm_err_set(err, VM_BAD_INPUT, "the label '%s' is not USER:GROUP", label->label);
 	*group++ = 0;
 	s->rights.change_user = true;
 	return find_id(user, false, &s->rights.uid, err) < 0

@@ -142,23 +142,29 @@ static int remove_dir(int parent, int dir, const char *name, void *arg, struct v
 	return 0;
 }
 
+static int remove_part(int main, int p, struct removal *r, struct vm_err *err)
+{
+	VM_AUTO_FD int part = vm_cgroup_open_dir(main, vm_cgroup_parts[p]);
+	int populated = 0;
+
+	if (part < 0 && vm_cgroup_absent(errno))
+		return 0;
+	if (part < 0)
+		return vm_err_sys(err, "open the group %s", vm_cgroup_parts[p]);
+	if (p == VM_CGROUP_WATCH)
+		populated = vm_cgroup_ops(r->hier)->populated(part, err);
+	if (populated < 0 ||
+	    (populated == 0 && remove_dir(main, part, vm_cgroup_parts[p], r, err) < 0))
+		return -1;
+	return 0;
+}
+
 /* In a group that was given to us: qemu/ and helpers/ go, and watch/ if nobody is in it. */
 static int remove_parts(int main, struct removal *r, struct vm_err *err)
 {
-	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++) {
-		VM_AUTO_FD int part = vm_cgroup_open_dir(main, vm_cgroup_parts[p]);
-		int populated = 0;
-
-		if (part < 0 && vm_cgroup_absent(errno))
-			continue;
-		if (part < 0)
-			return vm_err_sys(err, "open the group %s", vm_cgroup_parts[p]);
-		if (p == VM_CGROUP_WATCH)
-			populated = vm_cgroup_ops(r->hier)->populated(part, err);
-		if (populated < 0 ||
-		    (populated == 0 && remove_dir(main, part, vm_cgroup_parts[p], r, err) < 0))
+	for (int p = VM_CGROUP_QEMU; p < VM_CGROUP_PARTS; p++)
+		if (remove_part(main, p, r, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -125,25 +125,30 @@ static void add_note(struct vm_acl_check *c, const char *text)
 	free(old);
 }
 
+static int read_side(const struct vm_cgroup *group, unsigned side, struct vm_acl_check *c,
+		     struct vm_err *err)
+{
+	VM_AUTO(vm_acl_free) struct vm_acl one = VM_ACL_INIT;
+
+	if (vm_acl_read(group, side, &one, err) < 0) {
+		if (err->kind != VM_NOT_FOUND)
+			return -1;
+		add_note(c, err->msg);
+		*err = VM_ERR_INIT;
+		one.all = true;
+	}
+	vm_acl_keep_common(&c->actual, &one);
+	return 0;
+}
+
 /* Both sides must allow: what both have.  A side whose rules are gone has let everything free. */
 static int read_actual(const struct vm_cgroup *group, unsigned sides, struct vm_acl_check *c,
 		       struct vm_err *err)
 {
 	c->actual.all = true;
-	for (unsigned side = VM_ACL_V1; side <= VM_ACL_V2; side <<= 1) {
-		VM_AUTO(vm_acl_free) struct vm_acl one = VM_ACL_INIT;
-
-		if ((sides & side) == 0)
-			continue;
-		if (vm_acl_read(group, side, &one, err) < 0) {
-			if (err->kind != VM_NOT_FOUND)
-				return -1;
-			add_note(c, err->msg);
-			*err = VM_ERR_INIT;
-			one.all = true;
-		}
-		vm_acl_keep_common(&c->actual, &one);
-	}
+	for (unsigned side = VM_ACL_V1; side <= VM_ACL_V2; side <<= 1)
+		if ((sides & side) != 0 && read_side(group, side, c, err) < 0)
+			return -1;
 	return 0;
 }
 

@@ -124,7 +124,7 @@ int vm_tune_keep_affinity(const struct vm_tune_change *c, const struct vm_tune_t
 	VM_AUTO_FREE pid_t *tids = NULL;
 	int n = c->undo != NULL ? vm_tune_tids(c->threads, t, &tids, err) : 0;
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; tids != NULL && i < n; i++) {
 		VM_AUTO_FREE char *cpus = vm_task_affinity(tids[i]);
 
 		/* it may have ended */
@@ -195,7 +195,7 @@ static int pin_one(const struct vm_tune_change *c, const struct vm_tune_thread *
 			return -1;
 	}
 	n = vm_tune_tids(c->threads, t, &tids, err);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; tids != NULL && i < n; i++)
 		if (set_affinity(c, tids[i], cpus, err) < 0)
 			return -1;
 	return n < 0 ? -1 : 0;
@@ -286,7 +286,7 @@ static int schedule(const struct vm_tune_change *c, const struct vm_tune_thread 
 	VM_AUTO_FREE pid_t *tids = NULL;
 	int n = vm_tune_tids(c->threads, t, &tids, err);
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; tids != NULL && i < n; i++) {
 		if (sched_setscheduler(tids[i], policies[s->scheduler], &param) == 0 || errno == ESRCH)
 			continue;
 		vm_err_sys(err, "%s: set the scheduler %s", t->name, vm_sched_words[s->scheduler]);

@@ -88,8 +88,11 @@ static _Noreturn void child(const struct job *j)
 		word.sys = -1;
 		if (write(1, &word, sizeof(word)) != (ssize_t)sizeof(word))
 			_exit(1);
-		word.sys = j->w != NULL ? write_one(0, &j->w[word.step])
-					: read_one(0, j->path, word.text, sizeof(word.text));
+		word.sys = EINVAL;
+		if (j->w != NULL)
+			word.sys = write_one(0, &j->w[word.step]);
+		else if (j->path != NULL)
+			word.sys = read_one(0, j->path, word.text, sizeof(word.text));
 		if (word.sys != 0)
 			break;
 	}

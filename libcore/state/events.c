@@ -411,7 +411,7 @@ static int on_head(struct vm_events_reader *r, char *line, size_t len, struct vm
 
 int vm_events_next(struct vm_events_reader *r, const struct vm_event_line **ret, struct vm_err *err)
 {
-	char *line = NULL;
+	char *line = r->buf;
 	size_t len = 0;
 	int rc;
 

@@ -75,7 +75,7 @@ static bool is_same_inode(const char *key, const struct stat *st)
 	vm_owner_key(st, now);
 	a = strchr(key, '-');
 	b = strchr(now, '-');
-	return a != NULL && strcmp(a, b) == 0;
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
 static bool was_given(const struct vm_record *r, const char *key, const struct stat *st)

@@ -110,7 +110,8 @@ int xml_to_utf8(struct vm_xml *x, struct vm_err *err)
 	} else {
 		return 0;
 	}
-	if (convert(x->file, name, x->text + skip, x->len - skip, &text, &len, err) < 0)
+	if (convert(x->file, name, x->text + skip, x->len - skip, &text, &len, err) < 0 ||
+	    text == NULL)
 		return -1;
 	if (declared(text, len, &r)) {
 		char *now = vm_xmalloc(len - r.len + 6);
