@@ -20,7 +20,8 @@ void vm_hostdef_cli_name(struct vm_hostdef_cli *c, const char *operand, char *ke
 {
 	for (size_t i = 0; i < c->common.operands.n; i++)
 		if (c->common.operands.v[i] == operand) {
-			c->common.operands.v[i] = key; /* until the program ends */
+			c->common.operands.v[i] = key;
+			vm_words_add(&c->keys, key);
 			return;
 		}
 	free(key);
@@ -34,7 +35,7 @@ static int each(void *options, const char *operand, struct vm_err *err)
 	return c->each(options, operand, err);
 }
 
-static int add_operand(const char *key, void *arg)
+static int add_marked(const char *key, void *arg)
 {
 	vm_words_add(arg, vm_xstrdup(key));
 	return 0;
@@ -43,16 +44,30 @@ static int add_operand(const char *key, void *arg)
 int vm_hostdef_cli_run(const struct vm_program *p, void *options, const char *word, struct vm_err *err)
 {
 	struct vm_hostdef_cli *c = options;
-	bool all = c->common.operands.n == 0;
+	struct vm_words *operands = &c->common.operands;
+	VM_AUTO_FREE const char **given = vm_xcalloc(operands->n + 1, sizeof(*given));
+	bool all = operands->n == 0;
 	int r;
+
+	if (!all)
+		memcpy(given, operands->v, operands->n * sizeof(*given));
 
 	c->h = VM_HOSTDEFS_INIT;
 	if (vm_hostdefs_open(c->common.connect, c->common.dry_run ? VM_STATE_READ : VM_STATE_CHANGE, &c->h, err) < 0)
 		return -1;
 	c->h.dry_run = c->common.dry_run;
-	r = all ? vm_hostdef_marked(&c->h, add_operand, &c->common.operands, err) : 0;
+	r = all ? vm_hostdef_marked(&c->h, add_marked, &c->marked, err) : 0;
+	if (all)
+		c->common.operands = c->marked;
 	if (r == 0)
 		r = vm_cli_each(p, &c->common, word, each, options);
+	/* what was typed is told to syslog */
+	if (all)
+		*operands = (struct vm_words){ 0 };
+	else
+		memcpy(operands->v, given, operands->n * sizeof(*given));
+	vm_words_free(&c->marked);
+	vm_words_free(&c->keys);
 	vm_hostdefs_close(&c->h);
 	return r;
 }

@@ -10,6 +10,7 @@ struct vm_hostdef_cli {
 	struct vm_common common; /* first: vm_cli_each() sets its deadline */
 	struct vm_hostdefs h;	 /* open while `each` runs, with the deadline of each */
 	int (*each)(void *options, const char *operand, struct vm_err *err);
+	struct vm_words keys, marked; /* owned: words that stand among the operands; all operands */
 };
 extern const struct vm_operand_spec vm_hostdef_operands[], vm_hostdef_file_operands[];
 /* Calls each for every operand, without any for all devices that are marked; word: "created". */

@@ -125,6 +125,9 @@ ok "and back" vm-hostdev-unbind -q 0000:06:10.0
 unchanged "bound by hand"
 
 # ---- killed at any instruction ----
+if grep -q '^VM_SANITIZE:[A-Z]*=.' "$VM_BUILD/CMakeCache.txt"; then
+	skip 2 "an instrumented build cannot be traced"
+else
 killed=0 set=0
 # from the first message to the card to some calls after the last: what is before touches no device
 "$VM_BUILD/tests/fault" count --list -- vm-start -q late >/dev/null 2>"$T/calls"
@@ -148,6 +151,7 @@ done
 diag "killed at $killed places, $set of them with the guest's VLAN set"
 isnt "$killed" 0 "the start was killed, and vm-repair gave MAC and VLAN back"
 isnt "$set" 0 "also when they had been set"
+fi
 pgrep -f "fake-rtnetlink $tree" | xargs -r kill
 umount "$VM_SYSROOT"
 done_testing
