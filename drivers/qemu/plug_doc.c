@@ -152,10 +152,26 @@ static int check_kind(const struct vm_plug_device *v, struct vm_err *err)
 	return 0;
 }
 
+/* No more of the host is looked at than they are of. */
+static unsigned buses_of(const struct vm_plug *p)
+{
+	static const unsigned buses[VM_HOSTDEV_TYPES] = {
+		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI,
+		[VM_HOSTDEV_TYPE_USB] = 1u << VM_HOSTDEV_USB,
+		[VM_HOSTDEV_TYPE_SCSI] = 1u << VM_HOSTDEV_SCSI,
+		[VM_HOSTDEV_TYPE_MDEV] = 1u << VM_HOSTDEV_MDEV,
+	};
+	unsigned all = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		all |= buses[p->v[i].h->type];
+	return all;
+}
+
 int vm_plug_check(struct vm_plug *p, struct vm_err *err)
 {
 	vm_hostdev_view_free(&p->view);
-	if (vm_hostdev_view_read(p->g->state, NULL, VM_HOSTDEV_ALL, &p->view, err) < 0)
+	if (vm_hostdev_view_read(p->g->state, NULL, buses_of(p), &p->view, err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++) {
 		struct vm_plug_device *v = &p->v[i];

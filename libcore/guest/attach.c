@@ -191,8 +191,16 @@ static int make_elements(struct attach *a, struct vm_err *err)
 {
 	const struct vm_hostdev_request *r = a->job.r;
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	unsigned buses = 0;
 
-	if (vm_hostdev_view_read(&a->job.host->state, NULL, VM_HOSTDEV_ALL, &view, err) < 0)
+	for (size_t i = 0; i < r->n; i++) {
+		struct vm_hostdev_name name;
+
+		if (vm_hostdev_name_parse(r->devices[i], &name, &ignored) == 0)
+			buses |= 1u << name.bus;
+	}
+	if (vm_hostdev_view_read(&a->job.host->state, NULL, buses, &view, err) < 0)
 		return -1;
 	return vm_hostdev_elements_make(r->devices, r->n, &r->how, &view, &a->elements, err);
 }

@@ -191,11 +191,9 @@ static char *guest_address(const struct vm_device *dev)
 }
 
 /* What a running guest has of it; NULL: this is a definition. */
-static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h, const char *device)
+static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h)
 {
-	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
-	VM_AUTO_FREE char *key = vm_xasprintf("%s%s", h->type == VM_HOSTDEV_TYPE_PCI ? "pci:" : "", device);
-	struct vm_err ignored = VM_ERR_INIT;
+	const char *leaving;
 
 	if (!i->live)
 		return NULL;
@@ -203,9 +201,9 @@ static const char *hostdev_state(const struct vm_info *i, const struct vm_hostde
 		return "parked";
 	if (h->missing == VM_SWITCH_ON)
 		return "missing";
-	if (vm_hostdev_record_read(i->state, key, &r, &ignored) == 0 &&
-	    vm_hostdev_phase(&r) == VM_HOSTDEV_UNPLUGGING)
-		return "unplugging";
+	for (size_t n = 0; (leaving = vm_record_nth(&i->facts, VM_KEY_UNPLUG, n)) != NULL; n++)
+		if (h->dev.alias != NULL && strcmp(leaving, h->dev.alias) == 0)
+			return "unplugging";
 	return "assigned";
 }
 
@@ -221,7 +219,7 @@ static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *e
 
 		vm_out_row(out);
 		vm_out_str(out, "alias", h->dev.alias);
-		vm_out_str(out, "state", hostdev_state(i, h, device));
+		vm_out_str(out, "state", hostdev_state(i, h));
 		vm_out_str(out, "guest_address", address);
 		vm_out_str(out, "device", device);
 		vm_out_row_end(out);

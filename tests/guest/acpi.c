@@ -116,14 +116,6 @@ static void poll_cpu(void)
 	}
 }
 
-/* Interrupt 9 is the second 8259's second. */
-static void mask_sci(bool on)
-{
-	uint8_t mask = inb(0xa1);
-
-	outb(0xa1, on ? mask | 0x02 : (uint8_t)(mask & ~0x02));
-}
-
 void acpi_init(void)
 {
 	uint32_t id = pci_read(0, 0, 0, 0);
@@ -160,16 +152,15 @@ void acpi_poll(void)
 	gpe = inb(platform->gpe_status) & (GPE_PCI | GPE_CPU | GPE_MEMORY);
 	if (!gpe)
 		return;
-	/* An event that comes meanwhile would interrupt every instruction from then on: the line stays up. */
-	mask_sci(true);
 	outb(platform->gpe_status, gpe);
-	if (guest_hotplug && gpe & GPE_PCI)
+	if (!guest_hotplug)
+		return;
+	if (gpe & GPE_PCI)
 		poll_pci();
-	if (guest_hotplug && gpe & GPE_MEMORY)
+	if (gpe & GPE_MEMORY)
 		poll_memory();
-	if (guest_hotplug && gpe & GPE_CPU)
+	if (gpe & GPE_CPU)
 		poll_cpu();
-	mask_sci(false);
 }
 
 void acpi_poweroff(void)
