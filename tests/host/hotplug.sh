@@ -20,24 +20,17 @@ two=${one%.0}.1
 edu=$(basename "$(dirname "$(grep -l 0x11e8 $sys/*/device)")")
 alone=$(for d in $(grep -l 0x10d3 $sys/*.0/device); do basename "$(dirname "$d")"; done | tail -n 1)
 ok "the host's driver" modprobe e1000e
-modprobe kvm-amd
 wait_for 30 "the cards have it" test -e "$sys/$one/driver"
 wait_for 30 "both functions" test -e "$sys/$two/driver"
 wait_for 30 "the third" test -e "$sys/$alone/driver"
 tab=$(printf '\t')
 
 ports="<controller type='pci' index='1' model='pcie-root-port'/><controller type='pci' index='2' model='pcie-root-port'/><controller type='pci' index='3' model='pcie-root-port'/>"
-VM_TEST_SERIAL=pipe
+# Not by KVM, as in hostdev.sh: one that is itself emulated loses an interrupt of a guest that sleeps now and then, and
+# this guest has no timer that ticks.
 define() { # NAME [DEVICES]
-	guest_xml "$1" "$ports${2:-}" | sed -e "s|type='qemu'|type='kvm'|" -e "s|<features>|<cpu mode='host-passthrough'/><features>|" >"$T/$1.xml"
+	guest_xml "$1" "$ports${2:-}" >"$T/$1.xml"
 	vm-define -q "$T/$1.xml" || fail "define $1"
-}
-# A KVM that is itself emulated loses an interrupt of a guest that sleeps now and then, and this one has no timer that
-# ticks: it is spoken to.
-poke() {
-	while sleep 2; do
-		guest_tell "$1" ping
-	done
 }
 # What an attach changes, of the host and of the guest.
 state() {
@@ -58,9 +51,6 @@ same_as_before() { # NAME DESC
 define hot
 status_is 0 vm-start hot
 wait_for 60 "the guest is up" guest_says hot '^pci end'
-poke hot &
-poker=$!
-at_exit 'kill "$poker" 2>/dev/null'
 state hot >"$T/before"
 status_is 0 vm-attach-hostdev --json hot "$alone"
 diag "$out $err"
@@ -148,9 +138,6 @@ define pci "<hostdev mode='subsystem' type='pci' managed='yes'><source><address 
 status_is 0 vm-start pci
 wait_for 60 "the guest sees it" guest_says pci '8086:10d3'
 wait_for 60 "and is up" guest_says pci '^pci end'
-kill "$poker"
-poke pci &
-poker=$!
 status_is 0 vm-detach-hostdev --wait=200 pci "$alone"
 ok "a device of the document can be taken out" given
 status_is 0 vm-attach-hostdev pci "$alone"
