@@ -352,7 +352,7 @@ static int launch_watched(const struct vm_launch *l, struct vm_launched *ret, st
 
 int vm_qemu_launch(const struct vm_launch *l, struct vm_launched *ret, struct vm_err *err)
 {
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 	pid_t pid, self = getpid();
 
 	*ret = VM_LAUNCHED_INIT;
@@ -368,9 +368,14 @@ int vm_qemu_launch(const struct vm_launch *l, struct vm_launched *ret, struct vm
 	}
 	/* Gone already: the first thing asked of it fails, and its last words say why. */
 	pid = ret->qemu.pid;
-	if (vm_procid_of(pid, &ret->qemu, &ignored) < 0)
-		ret->qemu = (struct vm_procid){ .pid = pid };
-	return 0;
+	if (vm_procid_of(pid, &ret->qemu, &why) == 0)
+		return 0;
+	ret->qemu = (struct vm_procid){ .pid = pid };
+	if (why.kind == VM_NOT_FOUND)
+		return 0;
+	/* It runs, and nobody could be told later which process it is. */
+	*err = why;
+	return -1;
 }
 
 void vm_launched_close(struct vm_launched *l)
