@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The start of a guest, step by step.  Whatever fails, the host is as it was before. */
 #include "qemu.h"
-#include "start.h"
+#include "start_step.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,22 +29,6 @@
 #include "plan.h"
 #include "qmp.h"
 #include "reap.h"
-
-void vm_start_inherit(struct vm_start *s, int from, int to)
-{
-	s->fds = vm_xreallocarray(s->fds, s->nfds + 1, sizeof(*s->fds));
-	s->fds[s->nfds++] = (struct vm_spawn_fd){ from, to };
-}
-
-int vm_start_hold(struct vm_start *s, const char *verb, const char *arg, struct vm_err *err)
-{
-	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", verb, arg);
-
-	if (vm_undo_push(&s->undo, verb, "%s", arg) < 0)
-		return vm_err_sys(err, "write the journal of the start");
-	vm_record_add(&s->g->record, VM_KEY_HELD, text);
-	return 0;
-}
 
 /* A console on the serial port is that port under another name, as libvirt has it. */
 static bool is_serial_console(const struct vm_domain *d, enum vm_device_family family,
@@ -119,35 +103,6 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 		return -1;
 	vm_hostdev_nodes_read(s->d, &s->hostdev_nodes);
 	return vm_start_ports(s, 0, err);
-}
-
-int vm_start_plan(struct vm_start *s, struct vm_err *err)
-{
-	VM_AUTO_FREE char *run = vm_xasprintf("%s/%s", s->g->state->run_path, s->g->name);
-	VM_AUTO_FREE char *lib = vm_xasprintf("%s/%s", s->g->state->lib_path, s->g->name);
-	struct vm_qemu_env env = {
-		.run_path = run, .lib_path = lib, .no_vhost_net = !vm_vhost_net_usable(),
-		.given_files = true,
-		.hostdev_nodes = (const char *const *)s->hostdev_nodes.v,
-	};
-	struct vm_os *os = s->d->os;
-
-	if (vm_qemu_emulator(s->g->state, s->d->emulator, s->d->os->arch, &s->emulator, err) < 0)
-		return -1;
-	if (vm_qemu_caps_get(s->g->state, s->emulator, s->deadline, &s->caps, err) < 0)
-		return -1;
-	/* What the document leaves open is in the live one. */
-	if (vm_qemu_choose_firmware(s->d, err) < 0)
-		return -1;
-	if (os->nvram == NULL && (os->nvram = vm_qemu_nvram(s->d, lib)) != NULL)
-		mt_assigned(&os->obj, VM_OS_BIT_NVRAM);
-	if (os->nvram != NULL && os->nvram_template == NULL &&
-	    (os->nvram_template = vm_qemu_nvram_template(s->d)) != NULL)
-		mt_assigned(&os->obj, VM_OS_BIT_NVRAM_TEMPLATE);
-	env.emulator = s->emulator;
-	env.caps = s->caps;
-	vm_argv_free(&s->argv);
-	return vm_qemu_argv(s->d, s->as_written ? s->doc : NULL, &env, &s->argv, err);
 }
 
 static int step_check(struct vm_start *s, struct vm_err *err)
@@ -271,21 +226,6 @@ static const struct step {
 	{ "tell the hooks that it started", vm_start_hook_started, true },
 	{ "commit", step_commit, true },
 };
-
-void vm_start_close_fds(struct vm_start *s)
-{
-	for (size_t i = 0; i < s->nfds; i++)
-		close(s->fds[i].from);
-	free(s->fds);
-	s->fds = NULL;
-	s->nfds = 0;
-	s->alive = -1;
-	for (size_t i = 0; i < s->nhelpers; i++) {
-		vm_cleanup_fd(&s->helpers[i].socket);
-		vm_cleanup_fd(&s->helpers[i].ready);
-	}
-	vm_cleanup_fd(&s->messages_write);
-}
 
 /* As if nothing had been begun. */
 static void undo(struct vm_start *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The guest's control group, and in it which devices QEMU may open. */
-#include "start.h"
+#include "start_step.h"
 
 #include <stdlib.h>
 

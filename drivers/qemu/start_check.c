@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What can be known before anything is changed: each missing or unreadable thing by its name. */
-#include "start.h"
+#include "start_step.h"
 
 #include <errno.h>
 #include <fcntl.h>

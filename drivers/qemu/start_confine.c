@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* As whom QEMU runs, and what it sees of the host. */
-#include "start.h"
+#include "start_step.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The programs behind a guest's TPM, shared directories and user networks. */
-#include "start.h"
+#include "start_step.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Hooks of a start, each of which may refuse it; "stopped" and "release" are undo steps (reap.c). */
-#include "start.h"
+#include "start_step.h"
 
 #include <vm/cleanup.h>
 #include <vm/file.h>

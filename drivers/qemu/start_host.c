@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a start takes of the host before QEMU runs: claims, NVRAM, taps, sockets. */
-#include "start.h"
+#include "start_step.h"
 
 #include <errno.h>
 #include <fcntl.h>

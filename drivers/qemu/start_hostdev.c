@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Host devices at the start: looked for, claimed, bound to VFIO, given back with whatever else is undone. */
-#include "start.h"
+#include "start_step.h"
 
 #include <stdlib.h>
 #include <string.h>

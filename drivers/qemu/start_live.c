@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* live.xml: the definition, with what came to be at this start spliced in. */
-#include "start.h"
+#include "start_step.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* TCP ports for graphics: tried here, claimed so that two starts do not choose the same. */
-#include "start.h"
+#include "start_step.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

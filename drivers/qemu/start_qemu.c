@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* QEMU from its fork to the reply of cont. */
-#include "start.h"
+#include "start_step.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the document says a guest may take of its host. */
-#include "start.h"
+#include "start_step.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line of this start. */
+#include "start_step.h"
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/state.h>
+
+#include "caps.h"
+#include "host/tap.h"
+#include "model/domain.h"
+#include "plan.h"
+#include "qemu.h"
+
+int vm_start_plan(struct vm_start *s, struct vm_err *err)
+{
+	VM_AUTO_FREE char *run = vm_xasprintf("%s/%s", s->g->state->run_path, s->g->name);
+	VM_AUTO_FREE char *lib = vm_xasprintf("%s/%s", s->g->state->lib_path, s->g->name);
+	struct vm_qemu_env env = {
+		.run_path = run, .lib_path = lib, .no_vhost_net = !vm_vhost_net_usable(),
+		.given_files = true,
+		.hostdev_nodes = (const char *const *)s->hostdev_nodes.v,
+	};
+	struct vm_os *os = s->d->os;
+
+	if (vm_qemu_emulator(s->g->state, s->d->emulator, s->d->os->arch, &s->emulator, err) < 0)
+		return -1;
+	if (vm_qemu_caps_get(s->g->state, s->emulator, s->deadline, &s->caps, err) < 0)
+		return -1;
+	/* What the document leaves open is in the live one. */
+	if (vm_qemu_choose_firmware(s->d, err) < 0)
+		return -1;
+	if (os->nvram == NULL && (os->nvram = vm_qemu_nvram(s->d, lib)) != NULL)
+		mt_assigned(&os->obj, VM_OS_BIT_NVRAM);
+	if (os->nvram != NULL && os->nvram_template == NULL &&
+	    (os->nvram_template = vm_qemu_nvram_template(s->d)) != NULL)
+		mt_assigned(&os->obj, VM_OS_BIT_NVRAM_TEMPLATE);
+	env.emulator = s->emulator;
+	env.caps = s->caps;
+	vm_argv_free(&s->argv);
+	return vm_qemu_argv(s->d, s->as_written ? s->doc : NULL, &env, &s->argv, err);
+}
