@@ -67,7 +67,9 @@ static int read_one(int root, const char *path, char *buf, size_t size)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : errno;
-	n = read(fd, buf, size - 1);
+	do
+		n = read(fd, buf, size - 1);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno;
 	buf[n] = 0;
@@ -116,6 +118,8 @@ static int next_word(int in, struct vm_deadline deadline, struct word *word)
 			return -1;
 		}
 		n = read(in, word, sizeof(*word));
+		if (n < 0 && errno == EINTR && !vm_wait_interrupted())
+			continue;
 		if (n == (ssize_t)sizeof(*word))
 			return 0;
 		errno = EIO;
