@@ -313,7 +313,7 @@ int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostd
 {
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
 	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(doc);
-	vm_node devices, after;
+	vm_node devices = VM_NODE_NONE, after = VM_NODE_NONE;
 	size_t added = 0;
 
 	if (vm_domain_parse(doc, live, &d, err) < 0 || place(doc, &devices, &after, err) < 0)

@@ -73,7 +73,7 @@ static int find_chain(struct vm_disk *disk, struct vm_backing_store **ret, struc
 	VM_AUTO_FREE char *format = vm_xstrdup(disk->format);
 	struct vm_backing_store **at = ret;
 	struct vm_image image;
-	int type;
+	int type = VM_DISK_FILE;
 
 	for (unsigned n = 0;; n++) {
 		char *below;
