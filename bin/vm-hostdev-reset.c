@@ -34,10 +34,28 @@ static const struct vm_program program = {
 };
 /* clang-format on */
 
+/* Resetting a bus resets all that is on it, also what the host or a guest is at work with. */
+static const struct vm_hostdev_item *shares_bus(const struct vm_hostdev_view *v, const struct vm_hostdev_item *i)
+{
+	const struct vm_pci_address *a = &i->pci->address;
+
+	if (i->pci->can_reset || vm_pci_on_root_bus(&v->sys, i->name))
+		return NULL;
+	for (size_t n = 0; n < v->n; n++) {
+		const struct vm_hostdev_item *o = &v->v[n];
+
+		if (o->bus == VM_HOSTDEV_PCI && o != i && o->pci->address.domain == a->domain &&
+		    o->pci->address.bus == a->bus && (o->guest != NULL || (o->pci->driver[0] != 0 && !o->pci->vfio)))
+			return o;
+	}
+	return NULL;
+}
+
 static int reset_one(void *opaque, const struct vm_hostdev_view *v,
 		     const struct vm_hostdev_item *i, struct vm_err *err)
 {
 	const struct options *o = opaque;
+	const struct vm_hostdev_item *other;
 
 	if (i->guest != NULL)
 		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", i->name, i->guest);
@@ -49,6 +67,12 @@ static int reset_one(void *opaque, const struct vm_hostdev_view *v,
 		}
 	if (!vm_pci_is_endpoint(i->pci))
 		return vm_err_set(err, VM_BAD_INPUT, "cannot reset %s: it is a bridge, not an endpoint", i->name);
+	other = shares_bus(v, i);
+	if (other != NULL) {
+		vm_err_set(err, VM_IN_USE, "cannot reset %s: that takes a reset of its whole bus, where %s (%s) is in use",
+			   i->name, other->name, other->guest != NULL ? other->guest : other->pci->driver);
+		return vm_err_hint(err, "a guest that is given all devices of the bus resets it");
+	}
 	vm_log_step("write 1 to reset of %s", i->name);
 	return o->cli.common.dry_run ? 0 : vm_pci_do_reset(&v->sys, i->name, o->cli.common.deadline, err);
 }

@@ -228,8 +228,8 @@ int vm_plan_hostdevs_check(const struct vm_plan *p, struct vm_err *err)
 		    node_of(p, h) != NULL)
 			continue;
 		name = vm_hostdev_source_text(h);
-		return mt_error(&p->ctx, h, NULL, VM_NOT_FOUND, err,
-				"the host has no %s, so its node is not known", name);
+		mt_error(&p->ctx, h, NULL, VM_NOT_FOUND, err, "the host has no %s, or no sg node of it", name);
+		return vm_err_hint(err, "vm-hostdev-info %s tells; nodes need the module sg", name);
 	}
 	return 0;
 }

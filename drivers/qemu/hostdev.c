@@ -11,7 +11,10 @@
 #include "host/scsi.h"
 #include "host/usb.h"
 #include "host/vf.h"
+#include "host/vfio.h"
 #include "model/domain.h"
+
+#define STUCK_MS 1000u /* for the kernel's answer about a device that was stuck */
 
 void vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret)
 {
@@ -96,12 +99,12 @@ static int resolve_usb(struct vm_hostdev *h, const struct vm_usbs *all, bool col
 	return 0;
 }
 
-int vm_hostdevs_resolve(struct vm_domain *d, bool cold, struct vm_err *err)
+int vm_hostdevs_resolve(struct vm_domain *d, uint32_t from, bool cold, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	VM_AUTO(vm_usbs_free) struct vm_usbs all = { 0 };
 
-	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+	for (uint32_t i = from; i < d->hostdevs.n; i++) {
 		struct vm_hostdev *h = d->hostdevs.v[i];
 
 		if (h->type != VM_HOSTDEV_TYPE_USB)
@@ -179,10 +182,19 @@ static bool matters(const struct vm_domain *d, const struct vm_hostdev_block *b,
 	return strncmp(b->word, "guest:", 6) != 0 || strcmp(b->word + 6, guest) != 0;
 }
 
-static int may_item(const struct vm_domain *d, const struct vm_hostdev *h,
+/* One whose driver has let go meanwhile is put back by whoever takes it next. */
+static bool is_held(const struct vm_sys *sys, const char *name)
+{
+	struct vm_vfio_was ignored;
+	struct vm_err why = VM_ERR_INIT;
+
+	return vm_vfio_look(sys, name, vm_deadline_in(STUCK_MS), &ignored, &why) < 0 && why.kind == VM_TIMED_OUT;
+}
+
+static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const struct vm_sys *sys,
 		    const struct vm_hostdev_item *item, const char *guest, bool force, struct vm_err *err)
 {
-	if (item->state == VM_HOSTDEV_IS_STUCK) {
+	if (item->state == VM_HOSTDEV_IS_STUCK && is_held(sys, item->name)) {
 		vm_err_set(err, VM_IN_USE, "cannot assign %s: it is stuck", item->name);
 		return vm_err_hint(err, "vm-hostdev-unbind %s puts it back once its driver has let go", item->name);
 	}
@@ -218,7 +230,7 @@ static int may_one(const struct vm_domain *d, const struct vm_hostdev *h, const 
 	    (h->type == VM_HOSTDEV_TYPE_SCSI && h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI))
 		return 0;
 	item = find(h, view, err);
-	return item == NULL ? -1 : may_item(d, h, item, guest, force, err);
+	return item == NULL ? -1 : may_item(d, h, &view->sys, item, guest, force, err);
 }
 
 /* A card that has no settings of a virtual function cannot be made to have the guest's. */

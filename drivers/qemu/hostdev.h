@@ -25,8 +25,9 @@ void vm_hostdev_nodes_free(struct vm_hostdev_nodes *nodes);
  * Finds the USB devices that are named by vendor and product: writes where they are plugged in into *d (as
  * libvirt's live documents have it).  One that is not there is VM_NOT_FOUND, unless its startupPolicy is
  * 'optional', or 'requisite' and this is no cold start: then it is marked as missing.
+ * from: the first that is looked at; those before it the guest has already, wherever they are now.
  */
-int vm_hostdevs_resolve(struct vm_domain *d, bool cold, struct vm_err *err);
+int vm_hostdevs_resolve(struct vm_domain *d, uint32_t from, bool cold, struct vm_err *err);
 /*
  * Everything that can be known of host devices before something is changed: are they there, can they be given to
  * a guest, do the groups belong to nobody else.  view: all devices of this host.  guest: whose they may be already.

@@ -14,6 +14,7 @@
 
 #include "caps.h"
 #include "guest/attach.h"
+#include "guest/group.h"
 #include "hostdev.h"
 #include "lifecycle.h"
 #include "plan.h"
@@ -116,7 +117,7 @@ int vm_plug_document(struct vm_plug *p, struct vm_err *err)
 	    vm_domain_parse(p->doc, true, &p->d, err) < 0 || check_controllers(p, err) < 0)
 		return -1;
 	collect(p);
-	if (name_devices(p, err) < 0 || vm_hostdevs_resolve(p->d, false, err) < 0)
+	if (name_devices(p, err) < 0 || vm_hostdevs_resolve(p->d, p->was->hostdevs.n, false, err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++)
 		p->v[i].name = vm_hostdev_source_text(p->v[i].h);
@@ -145,7 +146,7 @@ static int check_kind(const struct vm_plug_device *v, struct vm_err *err)
 	const struct vm_hostdev *h = v->h;
 
 	if (h->type == VM_HOSTDEV_TYPE_MDEV && h->ramfb == VM_SWITCH_ON) {
-		vm_err_set(err, VM_IN_USE, "cannot assign %s: a device with ramfb='on' cannot be plugged in while the guest runs",
+		vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s: a device with ramfb='on' cannot be plugged in while the guest runs",
 			   v->name);
 		return vm_err_hint(err, "--config gives it at the next start");
 	}
@@ -171,7 +172,8 @@ static unsigned buses_of(const struct vm_plug *p)
 int vm_plug_check(struct vm_plug *p, struct vm_err *err)
 {
 	vm_hostdev_view_free(&p->view);
-	if (vm_hostdev_view_read(p->g->state, NULL, buses_of(p), &p->view, err) < 0)
+	if (vm_guest_acl_obeyed(p->g, err) < 0 ||
+	    vm_hostdev_view_read(p->g->state, NULL, buses_of(p), &p->view, err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++) {
 		struct vm_plug_device *v = &p->v[i];

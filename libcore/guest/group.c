@@ -186,7 +186,28 @@ static int by_node(const void *a, const void *b)
 	return strcmp(y->check, x->check); /* ok, missing, extra */
 }
 
-/* QEMU may have been moved away by an administrator or by the service manager: its rules are no longer these. */
+/*
+ * QEMU may have been moved away by an administrator or by the service manager: its rules are no longer these.
+ * below: "" or "/qemu".  *ret (owned) says where it is; NULL = where it belongs.
+ */
+static int moved_to(const struct vm_cgroup *group, size_t i, pid_t pid, const char *below, char **ret,
+		    struct vm_err *err)
+{
+	VM_AUTO_FREE char *at = NULL;
+	VM_AUTO_FREE char *home = vm_xasprintf("%s%s", group->path != NULL ? group->path : "", below);
+	size_t len = strlen(home);
+
+	*ret = NULL;
+	if (!group->at[i].there)
+		return 0;
+	if (vm_cgroup_of_pid(&group->host.v[i], pid, &at, err) < 0)
+		return -1;
+	if (at == NULL || strncmp(at, home, len) != 0 || (at[len] != '/' && at[len] != 0))
+		*ret = vm_xasprintf("QEMU was moved to %s of %s", at != NULL ? at : "a group out of sight",
+				    group->host.v[i].mount);
+	return 0;
+}
+
 static int check_place(const struct vm_guest *g, const struct vm_cgroup *group, struct vm_acl_check *c,
 		       struct vm_err *err)
 {
@@ -195,20 +216,55 @@ static int check_place(const struct vm_guest *g, const struct vm_cgroup *group, 
 	if (!vm_record_get_procid(&g->record, VM_KEY_PID, &id))
 		return 0;
 	for (size_t i = 0; i < group->host.n; i++) {
-		VM_AUTO_FREE char *at = NULL;
 		VM_AUTO_FREE char *text = NULL;
-		size_t len = strlen(group->path != NULL ? group->path : "");
 
-		if (!group->at[i].there)
-			continue;
-		if (vm_cgroup_of_pid(&group->host.v[i], id.pid, &at, err) < 0)
+		if (moved_to(group, i, id.pid, "", &text, err) < 0)
 			return -1;
-		if (at != NULL && strncmp(at, group->path, len) == 0 && (at[len] == '/' || at[len] == 0))
-			continue;
-		text = vm_xasprintf("QEMU was moved to %s of %s", at != NULL ? at : "a group out of sight",
-				    group->host.v[i].mount);
-		add_note(c, text);
+		if (text != NULL)
+			add_note(c, text);
 	}
+	return 0;
+}
+
+static bool carries(const struct vm_cgroup_hier *h, enum vm_acl_side side)
+{
+	return side == VM_ACL_V2 ? h->v2 : !h->v2 && (h->controllers & 1u << VM_CGROUP_DEVICES) != 0;
+}
+
+/* Of one side. */
+static int obeys(const struct vm_cgroup *group, enum vm_acl_side side, pid_t pid, struct vm_err *err)
+{
+	for (size_t i = 0; i < group->host.n; i++) {
+		VM_AUTO_FREE char *where = NULL;
+
+		if (!group->at[i].there || !carries(&group->host.v[i], side))
+			continue;
+		if (moved_to(group, i, pid, "/qemu", &where, err) < 0)
+			return -1;
+		if (where == NULL)
+			return 0;
+		vm_err_set(err, VM_IN_USE, "%s, where the guest's device rules do not count", where);
+		return vm_err_hint(err, "echo %d >%s%s/qemu/cgroup.procs moves it back", (int)pid,
+				   group->host.v[i].mount, group->path);
+	}
+	vm_err_set(err, VM_IN_USE, "the guest's group of cgroup %s is gone, and its device rules with it",
+		   vm_acl_side_word(side));
+	return vm_err_hint(err, "they are made anew at its next start");
+}
+
+int vm_guest_acl_obeyed(const struct vm_guest *g, struct vm_err *err)
+{
+	VM_AUTO(vm_cgroup_close) struct vm_cgroup group = VM_CGROUP_INIT;
+	unsigned sides = vm_acl_sides_from_word(vm_record_get(&g->record, VM_KEY_ACL));
+	struct vm_procid id;
+
+	if (sides == 0 || !vm_record_get_procid(&g->record, VM_KEY_PID, &id))
+		return 0;
+	if (vm_guest_group_open(g, &group, err) < 0)
+		return -1;
+	for (unsigned side = VM_ACL_V1; side <= VM_ACL_V2; side <<= 1)
+		if ((sides & side) != 0 && obeys(&group, side, id.pid, err) < 0)
+			return -1;
 	return 0;
 }
 

@@ -23,6 +23,8 @@ int vm_guest_group_has_any(const struct vm_guest *g, struct vm_err *err);
 #define VM_ACL_VERB "acl"
 int vm_guest_acl_apply(const struct vm_guest *g, const struct vm_acl *to, struct vm_undo *undo,
 		       struct vm_err *err);
+/* Is QEMU where its device rules count?  VM_IN_USE: somebody moved it away, or removed its group. */
+int vm_guest_acl_obeyed(const struct vm_guest *g, struct vm_err *err);
 /* Makes the kernel's rules those of the record, whatever they are now. */
 int vm_guest_acl_restore(const struct vm_guest *g, struct vm_err *err);
 

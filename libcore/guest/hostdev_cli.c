@@ -30,6 +30,8 @@ static int find(const struct vm_state *state, const char *text, struct vm_hostde
 
 enum vm_kind vm_hostdev_block_kind(const struct vm_hostdev_block *b)
 {
+	if (strcmp(b->word, "no-sg") == 0)
+		return VM_NOT_FOUND;
 	if (strncmp(b->word, "no-", 3) == 0)
 		return VM_UNSUPPORTED;
 	return strcmp(b->word, "bridge") == 0 || strcmp(b->word, "hub") == 0 ? VM_BAD_INPUT : VM_IN_USE;

@@ -76,7 +76,8 @@ struct vm_hostdev_view {
 int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
 			 struct vm_hostdev_view *ret, struct vm_err *err);
 void vm_hostdev_view_free(struct vm_hostdev_view *v);
-/* The device that text names, in any form CONTRACT allows; VM_BAD_INPUT, VM_NOT_FOUND, VM_IN_USE (several USB devices). */
+/* The device that text names, in any form CONTRACT allows; VM_NOT_FOUND, VM_BAD_INPUT (also: several
+ * USB devices). */
 int vm_hostdev_view_find(const struct vm_hostdev_view *v, const char *text,
 			 const struct vm_hostdev_item **ret, struct vm_err *err);
 

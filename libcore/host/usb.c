@@ -120,7 +120,7 @@ static int several(const struct vm_usbs *all, const struct vm_usb_want *w, struc
 		if (has_id(&all->v[i], w))
 			vm_strbuf_printf(&b, "%susb:%03u:%03u at port %s", b.len > 0 ? ", " : "",
 					 all->v[i].bus, all->v[i].device, all->v[i].port);
-	vm_err_set(err, VM_IN_USE, "several USB devices %04x:%04x are plugged in: %s", w->vendor,
+	vm_err_set(err, VM_BAD_INPUT, "several USB devices %04x:%04x are plugged in: %s", w->vendor,
 		   w->product, b.text);
 	vm_strbuf_free(&b);
 	return vm_err_hint(err, w->automatic ? "the one that was used is not where it was: give its "

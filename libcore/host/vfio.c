@@ -179,9 +179,9 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 		return 0;
 	put_back(s, name, was);
 	if (now[0] == 0)
-		vm_err_set(err, VM_IN_USE, "%s: %s did not take it", name, driver);
+		vm_err_set(err, VM_SYSTEM, "%s: %s did not take it", name, driver);
 	else
-		vm_err_set(err, VM_IN_USE, "%s: the driver %s took it instead of %s", name, now, driver);
+		vm_err_set(err, VM_SYSTEM, "%s: the driver %s took it instead of %s", name, now, driver);
 	return vm_err_hint(err, "the kernel's messages say why: dmesg | grep %s", name);
 }
 

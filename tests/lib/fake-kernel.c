@@ -10,11 +10,14 @@
  * A mediated device is there from the write to its type's file create to that to its own file remove; its file "note"
  * can be written.  sriov_numvfs takes 0, or what is not more than sriov_totalvfs when it was 0: the functions are
  * the first lines of TREE/vfs-ADDRESS, in fake-sysfs's language.
- * TREE/ctl/hang-sriov_numvfs, -create, -remove: likewise.  TREE/ctl/fail-FILE: writing to a file of that name fails.
- * TREE/ctl/hang-ADDRESS: unbinding it does not return while that file is there.
- * TREE/ctl/refuse-DRIVER: its probe fails.  TREE/ctl/log: each write that was understood, a line each.
+ * TREE/ctl/hang-sriov_numvfs, -create, -remove: likewise.  TREE/ctl/fail-FILE: writing to a file of that name fails, with
+ * the errno that stands in it, else EIO.
+ * TREE/ctl/hang-ADDRESS: unbinding it does not return while that file is there; nor, from then on, does anything else
+ * that takes the device's lock.
+ * TREE/ctl/refuse-DRIVER: its probe fails.  TREE/ctl/takes-ADDRESS: when it is to go to VFIO, it goes to the
+ * driver that stands in it.  TREE/ctl/log: each write that was understood, a line each.
  *
- * Source: Linux Documentation/filesystems/fuse.rst, linux/fuse.h; drivers/base/bus.c for the rules.
+ * Source: Linux Documentation/filesystems/fuse.rst, linux/fuse.h; drivers/base/bus.c and drivers/pci/pci-sysfs.c for the rules.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +35,7 @@
 #include <unistd.h>
 
 #define NODES_MAX   8192
-#define PENDING_MAX 16
+#define PENDING_MAX 64
 #define BUFFER	    (256 * 1024)
 
 static char *nodes[NODES_MAX]; /* path below the tree; 1 is "." */
@@ -40,7 +43,8 @@ static uint64_t n_nodes = 2;
 static int tree, dev;
 
 static struct pending {
-	uint64_t unique, node;
+	struct fuse_in_header in;
+	struct fuse_read_in read; /* size 0: something was written */
 	char name[64], text[256]; /* of TREE/ctl/hang-NAME; what was written */
 	uint32_t size;
 } pending[PENDING_MAX];
@@ -73,6 +77,11 @@ __attribute__((format(printf, 1, 2))) static char *format(const char *fmt, ...)
 	vsnprintf(buf, PATH_MAX, fmt, ap);
 	va_end(ap);
 	return buf;
+}
+
+static const char *base_of(const char *path)
+{
+	return strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
 }
 
 static int there(const char *path)
@@ -309,8 +318,11 @@ static const char *matching_driver(const char *place)
 	int fd;
 
 	read_text(format("%s/driver_override", place), override, sizeof(override));
-	if (override[0] != 0 && strcmp(override, "(null)") != 0)
+	if (override[0] != 0 && strcmp(override, "(null)") != 0) {
+		if (strncmp(override, "vfio", 4) == 0)
+			read_text(format("ctl/takes-%s", base_of(place)), override, sizeof(override));
 		return format("%s", override);
+	}
 	read_text(format("%s/vendor", place), vendor, sizeof(vendor));
 	read_text(format("%s/device", place), device, sizeof(device));
 	snprintf(want, sizeof(want), "%.4s:%.4s ", vendor + 2, device + 2);
@@ -538,29 +550,67 @@ static int apply(const char *path, const char *base, const char *text)
 	return EACCES;
 }
 
-static const char *base_of(const char *path)
+/* Of a file: the device whose lock is taken for it; what is written to the bus's files names it. */
+static const char *locks(const char *path, const char *text)
 {
-	return strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+	const char *base = base_of(path);
+
+	if (strcmp(base, "unbind") == 0 || strcmp(base, "drivers_probe") == 0)
+		return text;
+	if (strcmp(base, "driver_override") != 0 && strcmp(base, "reset") != 0)
+		return NULL;
+	return base_of(format("%.*s", (int)(base - path - 1), path));
+}
+
+static int is_locked(const char *device)
+{
+	for (int i = 0; i < n_pending; i++)
+		if (device != NULL && strcmp(pending[i].name, device) == 0)
+			return 1;
+	return 0;
+}
+
+static struct pending *keep(const struct fuse_in_header *in, const char *name)
+{
+	struct pending *p;
+
+	if (n_pending == PENDING_MAX)
+		die("too many requests wait");
+	p = &pending[n_pending++];
+	*p = (struct pending){ .in = *in };
+	snprintf(p->name, sizeof(p->name), "%.60s", name);
+	return p;
+}
+
+static void do_read(const struct fuse_in_header *in, const struct fuse_read_in *r)
+{
+	const char *device = locks(nodes[in->nodeid], "");
+
+	if (is_locked(device))
+		keep(in, device)->read = *r;
+	else
+		read_file(in, r);
 }
 
 static void do_write(const struct fuse_in_header *in, const struct fuse_write_in *w, const char *data)
 {
 	struct fuse_write_out out = { .size = w->size };
-	const char *path = nodes[in->nodeid], *base = base_of(path), *hang = base;
-	char text[256];
+	const char *path = nodes[in->nodeid], *base = base_of(path), *hang = base, *device;
+	char text[256], number[16] = "";
+	struct pending *p;
 	int error;
 
 	snprintf(text, sizeof(text), "%.*s", w->size < 200 ? (int)w->size : 200, data);
 	text[strcspn(text, "\n")] = 0;
-	if (strcmp(base, "unbind") == 0)
-		hang = text;
+	device = locks(path, text);
+	if (strcmp(base, "unbind") == 0 || is_locked(device))
+		hang = device;
 	if (there(format("ctl/fail-%s", base))) {
-		error = EIO;
-	} else if (there(format("ctl/hang-%s", hang)) && n_pending < PENDING_MAX) {
-		struct pending *p = &pending[n_pending++];
-
-		*p = (struct pending){ .unique = in->unique, .node = in->nodeid, .size = w->size };
-		snprintf(p->name, sizeof(p->name), "%.60s", hang);
+		read_text(format("ctl/fail-%s", base), number, sizeof(number));
+		error = number[0] != 0 ? atoi(number) : EIO;
+	} else if (there(format("ctl/hang-%s", hang)) || is_locked(device)) {
+		p = keep(in, hang);
+		p->size = w->size;
 		snprintf(p->text, sizeof(p->text), "%s", text);
 		note(format("hangs %s", text));
 		return;
@@ -570,17 +620,23 @@ static void do_write(const struct fuse_in_header *in, const struct fuse_write_in
 	reply(in->unique, error, &out, sizeof(out));
 }
 
-/* Those that hang go on when they may. */
+/* Those that hang go on when they may, in their order. */
 static void wake(void)
 {
 	for (int i = 0; i < n_pending; i++) {
-		struct fuse_write_out out = { .size = pending[i].size };
 		struct pending p = pending[i];
+		struct fuse_write_out out = { .size = p.size };
+		const char *path = nodes[p.in.nodeid];
 
 		if (there(format("ctl/hang-%s", p.name)))
 			continue;
-		pending[i--] = pending[--n_pending];
-		reply(p.unique, apply(nodes[p.node], base_of(nodes[p.node]), p.text), &out, sizeof(out));
+		memmove(&pending[i], &pending[i + 1], sizeof(p) * (size_t)(n_pending - i - 1));
+		n_pending--;
+		i--;
+		if (p.read.size > 0)
+			read_file(&p.in, &p.read);
+		else
+			reply(p.in.unique, apply(path, base_of(path), p.text), &out, sizeof(out));
 	}
 }
 
@@ -619,7 +675,7 @@ static void answer(char *buf)
 		reply(in->unique, 0, &opened, sizeof(opened));
 		break;
 	case FUSE_READ:
-		read_file(in, arg);
+		do_read(in, arg);
 		break;
 	case FUSE_READDIR:
 		read_dir(in, arg);

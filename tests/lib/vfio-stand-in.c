@@ -5,16 +5,21 @@
  * the errno in QEMU's text.
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
- * written to the file PID there: raising one takes a right that containers do not have.
+ * written to the file PID there: raising one takes a right that containers do not have.  With a file "refuse" in it
+ * that right is missing.
  *
  * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
  *   stand-in.groups   lines "0000:02:00.0 15"
  *   stand-in.refuse   if it is there, every device_add is refused
+ *   stand-in.die      QEMU is killed when it is asked for a device
+ *   stand-in.hang     or does not come back to its monitor while that file is there
+ *   stand-in.reject   the guest refuses to let go of any device: device_del is accepted, and an event says that
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,13 +65,13 @@ static int group_of(const char *host, char *ret)
 	return found;
 }
 
-static int refused(void)
+static int is_there(const char *what)
 {
 	const char *dir = getenv(VARIABLE);
 	char path[PATH_MAX];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/stand-in.refuse", dir != NULL ? dir : "");
+	snprintf(path, sizeof(path), "%s/stand-in.%s", dir != NULL ? dir : "", what);
 	return stat(path, &st) == 0;
 }
 
@@ -76,7 +81,7 @@ static int open_both(const char *host)
 	char path[64], group[16] = "";
 	int fd;
 
-	if (refused())
+	if (is_there("refuse"))
 		return EBUSY;
 	if (group_of(host, group) < 0)
 		return ENODEV;
@@ -104,6 +109,10 @@ static void rewrite(char *text, size_t len)
 	end = memchr(at + sizeof(from) - 1, '"', len - (size_t)(at - text) - (sizeof(from) - 1));
 	if (end == NULL)
 		return;
+	if (is_there("die"))
+		raise(SIGKILL);
+	while (is_there("hang"))
+		usleep(20000);
 	e = open_both(at + sizeof(from) - 1);
 	if (e != 0)
 		snprintf(to, sizeof(to), "\"driver\":\"cannot-open-%d\"", e);
@@ -111,6 +120,30 @@ static void rewrite(char *text, size_t len)
 		snprintf(to, sizeof(to), "\"driver\":\"edu\"");
 	memset(at, ' ', (size_t)(end + 1 - at));
 	memcpy(at, to, strlen(to));
+}
+
+/* The command becomes one that changes nothing; the event comes before its answer. */
+static void reject(int fd, char *text, size_t len)
+{
+	static const char from[] = "\"arguments\":{\"id\":\"", command[] = "\"device_del\"";
+	char *at = memmem(text, len, from, sizeof(from) - 1), *name = memmem(text, len, command, sizeof(command) - 1), *end;
+	char event[512];
+	int n;
+
+	if (at == NULL || name == NULL || !is_there("reject"))
+		return;
+	at += sizeof(from) - 1;
+	end = memchr(at, '"', len - (size_t)(at - text));
+	if (end == NULL)
+		return;
+	n = snprintf(event, sizeof(event),
+		     "{\"timestamp\":{\"seconds\":1,\"microseconds\":0},\"event\":\"DEVICE_UNPLUG_GUEST_ERROR\","
+		     "\"data\":{\"device\":\"%.*s\",\"path\":\"/machine/peripheral/%.*s\"}}\r\n",
+		     (int)(end - at), at, (int)(end - at), at);
+	memcpy(name, "\"query-name\"", sizeof(command) - 1);
+	at -= strlen("\"id\":\"");
+	memset(at, ' ', (size_t)(end + 1 - at));
+	send(fd, event, (size_t)n, MSG_NOSIGNAL);
 }
 
 int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *new, struct rlimit *old)
@@ -124,6 +157,11 @@ int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *new, st
 		*(void **)&real = dlsym(RTLD_NEXT, "prlimit");
 	if (dir == NULL || pid == 0 || new == NULL)
 		return real(pid, what, new, old);
+	snprintf(path, sizeof(path), "%s/refuse", dir);
+	if (access(path, F_OK) == 0) {
+		errno = EPERM;
+		return -1;
+	}
 	snprintf(path, sizeof(path), "%s/%d", dir, (int)pid);
 	f = fopen(path, "we");
 	if (f == NULL)
@@ -151,6 +189,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		ahead[fd].at = 0;
 		memcpy(ahead[fd].was, ahead[fd].text, ahead[fd].len);
 		rewrite(ahead[fd].text, ahead[fd].len);
+		reject(fd, ahead[fd].text, ahead[fd].len);
 	}
 	errno = saved;
 	n = real(fd, msg, flags);

@@ -111,7 +111,7 @@ status_is 14 vm-hostdev-bind 0000:02:00.0
 rm "$ctl/fail-unbind"
 unchanged "unbind fails"
 : >"$ctl/refuse-vfio-pci"
-status_is 10 vm-hostdev-bind 0000:02:00.0
+status_is 14 vm-hostdev-bind 0000:02:00.0
 err_like 'vfio-pci did not take it'
 rm "$ctl/refuse-vfio-pci"
 unchanged "VFIO's probe fails"
@@ -120,6 +120,23 @@ status_is 12 vm-hostdev-bind --timeout=15 0000:02:00.0
 err_like '/dev/vfio/15 does not appear'
 rm "$ctl/no-node"
 unchanged "no node"
+echo 13 >"$ctl/fail-driver_override"
+status_is 4 vm-hostdev-bind 0000:02:00.0
+err_like 'driver_override: Permission denied'
+rm "$ctl/fail-driver_override"
+unchanged "driver_override may not be written"
+echo i915 >"$ctl/takes-0000:02:00.0"
+: >"$ctl/log"
+status_is 14 vm-hostdev-bind 0000:02:00.0
+err_like '0000:02:00.0: the driver i915 took it instead of vfio-pci; the kernel.s messages say why'
+rm "$ctl/takes-0000:02:00.0"
+is "$(driver 0000:02:00.0)" nvme "it goes back to its own driver"
+unchanged "another driver took it"
+mv "$tree/sys/bus/pci/devices/0000:02:00.0/driver_override" "$T/override"
+status_is 3 vm-hostdev-bind 0000:02:00.0
+err_like 'this kernel has no driver_override for 0000:02:00.0'
+mv "$T/override" "$tree/sys/bus/pci/devices/0000:02:00.0/driver_override"
+unchanged "a kernel without driver_override"
 # a host driver that does not come back is told, and is no failure
 ok "bind" vm-hostdev-bind 0000:02:00.0
 : >"$ctl/refuse-nvme"
@@ -132,7 +149,7 @@ unchanged "given back without driver, and probed by hand"
 # ---- a driver that does not let go ----
 : >"$ctl/hang-0000:02:00.0"
 start=$(date +%s)
-status_is 12 vm-hostdev-bind --timeout=15 0000:02:00.0
+status_is 12 vm-hostdev-bind --timeout=5 0000:02:00.0
 err_like 'its driver nvme does not let go of it'
 is "$([ $(($(date +%s) - start)) -lt 45 ] && echo soon)" soon "it is told in time"
 is "$(vm-hostdev-info --get=state 0000:02:00.0)" stuck "the device is stuck"
@@ -153,6 +170,15 @@ status_is 10 vm-hostdev-reset 0000:01:00.0
 err_like 'cannot reset 0000:01:00.0: its nvme0n1 is mounted at /srv'
 status_is 3 vm-hostdev-reset 0000:00:03.0
 err_like 'the kernel has no way to reset it'
+"$VM_BUILD/tests/fake-sysfs" "$tree" <<'END'
+driver e1000e 8086:105e
+pci 0003:00:00.0 1014:03b9 060400 group=40 header=01 type=4 driver=pcieport
+pci 0003:01:00.0 8086:105e 020000 group=41 header=80 driver=e1000e on=0003:00:00.0
+pci 0003:01:00.1 8086:105e 020000 group=42 header=80 driver=e1000e on=0003:00:00.0
+END
+status_is 10 vm-hostdev-reset 0003:01:00.0
+err_like 'cannot reset 0003:01:00.0: that takes a reset of its whole bus, where 0003:01:00.1 \(e1000e\) is in use'
+snapshot >"$T/before"
 unchanged "reset"
 
 # ---- killed at any instruction ----

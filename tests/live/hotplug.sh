@@ -75,7 +75,7 @@ rm /dev/vfio/15 && mknod -m 600 /dev/vfio/15 c 4 250
 refused 13 "QEMU refuses $other: .*cannot-open-" "$card" "$other"
 rm /dev/vfio/15 && mknod -m 600 /dev/vfio/15 c 10 229
 : >"$plug_tree/ctl/refuse-vfio-pci"
-refused 10 'vfio-pci did not take it' "$card"
+refused 14 'vfio-pci did not take it' "$card"
 rm "$plug_tree/ctl/refuse-vfio-pci"
 # ---- two functions of one group: one rule, which goes with the last ----
 status_is 0 vm-attach-hostdev hot "$pair0" "$pair1"

@@ -248,7 +248,7 @@ static void usb_search(void **state)
 
 	(void)state;
 	assert_int_equal(vm_usb_find(&all, &w, &u, &err), -1);
-	assert_int_equal(err.kind, VM_IN_USE);
+	assert_int_equal(err.kind, VM_BAD_INPUT);
 	assert_string_equal(err.msg, "several USB devices 18d1:4e22 are plugged in: usb:001:020 at port 1-1.5.3, "
 				     "usb:002:005 at port 2-1.2");
 	w.has_place = true, w.bus = 1, w.device = 20;
