@@ -10,6 +10,8 @@
 #include "driver.h"
 #include "qemu.h"
 
+#define PLACE_MS 10000u
+
 /* One option a line: "-device '{...}' \". */
 void vm_argv_shell(const struct vm_argv *a, struct vm_strbuf *out)
 {
@@ -69,6 +71,7 @@ int vm_qemu_export(const struct vm_domain *d, const char *format,
 		whole = mt_copy(&vm_domain_type, d);
 		env.hostdev_nodes = (const char *const *)nodes.v;
 		rc = vm_qemu_choose_firmware(whole, err) < 0 ||
+				     vm_qemu_place(whole, vm_deadline_in(PLACE_MS), err) < 0 ||
 				     vm_qemu_argv(whole, NULL, &env, &a, err) < 0
 			     ? -1
 			     : 0;

@@ -35,6 +35,12 @@ char *vm_qemu_nvram_template(const struct vm_domain *d);
  */
 int vm_qemu_choose_firmware(struct vm_domain *d, struct vm_err *err);
 
+/*
+ * placement='auto' of <vcpu> or <numatune>: sets CPUs and memory nodes to those of the host's nodes that the guest is to be
+ * on now.  A host that tells of none leaves it as it is.
+ */
+int vm_qemu_place(struct vm_domain *d, struct vm_deadline deadline, struct vm_err *err);
+
 bool vm_qemu_is_q35(const struct vm_domain *d);
 bool vm_qemu_is_i440fx(const struct vm_domain *d);
 /* "pc" -> "pc-i440fx-7.2"; others as they are. NULL -> the default machine. */

@@ -33,20 +33,23 @@ static bool kernel_places(const struct vm_domain *d)
 }
 
 /* Those settings of the document that concern threads, or those that do not. */
-static void settings_of(const struct vm_domain *d, bool threads, struct vm_tune_list *ret)
+static void settings_of(const struct vm_start *s, bool threads, struct vm_tune_list *ret)
 {
+	const struct vm_domain *d = s->d;
+	/* Nobody has asked for those very nodes: QEMU keeps to them where the kernel cannot. */
+	bool nodes = kernel_places(d) && !(vm_domain_auto_memory(d) && d->numatune->mode != VM_NUMA_RESTRICTIVE &&
+					   vm_cgroup_index(&s->group, VM_CGROUP_CPUSET) < 0);
 	VM_AUTO(vm_tune_list_free) struct vm_tune_list all = VM_TUNE_LIST_INIT;
 
 	*ret = VM_TUNE_LIST_INIT;
 	vm_tune_list_of(d, &all);
 	for (size_t i = 0; i < all.n; i++) {
-		struct vm_tune_setting *s = &all.v[i];
+		struct vm_tune_setting *one = &all.v[i];
 
-		if (is_of_threads(s->t) != threads ||
-		    (s->t->kind == VM_TUNE_NODES && !kernel_places(d)))
+		if (is_of_threads(one->t) != threads || (one->t->kind == VM_TUNE_NODES && !nodes))
 			continue;
-		vm_tune_list_add(ret, s->t, s->device, s->v, true);
-		s->v.text = NULL; /* handed over */
+		vm_tune_list_add(ret, one->t, one->device, one->v, true);
+		one->v.text = NULL; /* handed over */
 	}
 }
 
@@ -72,7 +75,7 @@ int vm_start_limits(struct vm_start *s, struct vm_err *err)
 	const struct vm_tune_change c = { .group = &s->group, .guard = "-",
 					  .convert = s->g->state->conf.convert_shares };
 
-	settings_of(s->d, false, &l);
+	settings_of(s, false, &l);
 	if (vm_tune_apply(&c, &l, err) < 0)
 		return -1;
 	vm_tune_tell_systemd(s->g, &s->group, &l, s->deadline);
@@ -131,7 +134,7 @@ int vm_start_threads(struct vm_start *s, struct vm_err *err)
 	VM_AUTO(vm_tune_pins_free) struct vm_tune_pins pins = { 0 };
 	const struct vm_tune_change c = { .group = &s->group, .threads = &threads, .guard = "-" };
 
-	settings_of(s->d, true, &l);
+	settings_of(s, true, &l);
 	if (!is_wanted(s->d, &l))
 		return 0;
 	vm_log_step("tune its threads");

@@ -186,6 +186,19 @@ static void split(char *text, struct place *p)
 			p->steps[p->n++] = (struct step){ .name = name };
 }
 
+/* Nodes beside placement='auto' would not count. */
+static int keep_nodes(struct vm_xml **doc, struct place p, struct vm_err *err)
+{
+	const char *word;
+	vm_node n;
+
+	p.attr = "placement";
+	if (find(*doc, &p, &n) < p.n)
+		return 0;
+	word = vm_xml_attr(*doc, n, p.attr);
+	return word && strcmp(word, "auto") == 0 ? put(doc, &p, "static", false, err) : 0;
+}
+
 int vm_tune_edit(struct vm_xml **doc, const struct vm_tune_setting *s, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = vm_xstrdup(s->t->xml);
@@ -205,7 +218,9 @@ int vm_tune_edit(struct vm_xml **doc, const struct vm_tune_setting *s, struct vm
 		text = vm_xstrdup(s->v.text);
 	else
 		text = vm_xasprintf("%" PRIu64, bytes ? (s->v.n + 1023) / 1024 : s->v.n);
-	return put(doc, &p, text, bytes, err);
+	if (put(doc, &p, text, bytes, err) < 0)
+		return -1;
+	return s->t->kind == VM_TUNE_NODES ? keep_nodes(doc, p, err) : 0;
 }
 
 static int edit_one(struct vm_xml **doc, int class, uint64_t id, const struct vm_tune_pin *pin,

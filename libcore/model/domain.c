@@ -11,7 +11,7 @@ const char *const vm_virt_words[] = {
     "",	   "kvm",   "qemu", "!xen",  "!lxc", "!bhyve",	"!vmware",    "!hyperv", "!vbox",
     "!vz", "!phyp", "!hvf", "!test", "!uml", "!openvz", "!parallels", NULL,
 };
-const char *const vm_vcpu_placement_words[] = {"", "static", "!auto", NULL};
+const char *const vm_vcpu_placement_words[] = {"", "static", "auto", NULL};
 const char *const vm_lifecycle_words[] = {
     "",		"destroy",	    "restart",		"!rename-restart",
     "preserve", "coredump-destroy", "coredump-restart", NULL,
@@ -193,6 +193,23 @@ static void drop_made_names(struct vm_domain *d)
 	}
 }
 
+static void forget_set(struct mt_cpuset *set, struct mt_obj *obj, unsigned bit)
+{
+	free(set->bits);
+	*set = (struct mt_cpuset){0};
+	obj->set &= ~VM_ONE(bit);
+}
+
+/* Where a guest is put is decided at each start: what a document says beside 'auto' is of an earlier one.
+ * Source: libvirt, formatdomain "CPU Allocation" and "NUMA Node Tuning". */
+static void drop_places(struct vm_domain *d)
+{
+	if (d->placement == VM_PLACEMENT_AUTO)
+		forget_set(&d->cpuset, &d->obj, VM_DOMAIN_BIT_CPUSET);
+	if (d->numatune && d->numatune->placement == VM_PLACEMENT_AUTO)
+		forget_set(&d->numatune->nodes, &d->numatune->obj, VM_NUMATUNE_BIT_NODES);
+}
+
 static void plain_element_is_on(bool present, int *state)
 {
 	if (present && *state == VM_SWITCH_ABSENT)
@@ -214,6 +231,7 @@ int vm_domain_parse(const struct vm_xml *doc, bool live, struct vm_domain **ret,
 	if (!live) {
 		vm_domain_each_device(d, drop_alias, NULL);
 		drop_made_names(d);
+		drop_places(d);
 	}
 	if (vm_domain_cells_memory(d))
 		d->memory = vm_domain_cells_memory(d);

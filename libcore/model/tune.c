@@ -304,8 +304,6 @@ static int check_numatune(const void *obj, const struct mt_ctx *ctx, struct vm_e
 {
 	const struct vm_numatune *n = obj;
 
-	if ((n->mode || n->placement) && !n->nodes.nbits)
-		return mt_error(ctx, n, "memory", VM_BAD_INPUT, err, "<memory> needs a nodeset");
 	for (uint32_t i = 0; i < n->memnodes.n; i++) {
 		const struct vm_memnode *a = n->memnodes.v[i];
 
@@ -756,6 +754,47 @@ static int check_threads(const struct vm_domain *d, const struct mt_ctx *ctx, st
 	return 0;
 }
 
+bool vm_domain_auto_memory(const struct vm_domain *d)
+{
+	const struct vm_numatune *n = d->numatune;
+
+	if (n && n->placement != VM_PLACEMENT_ABSENT)
+		return n->placement == VM_PLACEMENT_AUTO;
+	return d->placement == VM_PLACEMENT_AUTO && (!n || !n->nodes.nbits);
+}
+
+bool vm_domain_auto_cpus(const struct vm_domain *d)
+{
+	const struct vm_cputune *c = d->cputune;
+
+	if (d->placement == VM_PLACEMENT_AUTO)
+		return true;
+	return d->numatune && d->numatune->placement == VM_PLACEMENT_AUTO && !d->cpuset.nbits &&
+	       (!c || (!c->vcpupins.n && !c->iothreadpins.n && !c->emulatorpin.nbits));
+}
+
+static int check_numa(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_numatune *n = d->numatune;
+	bool chosen = vm_domain_auto_memory(d);
+
+	if (!n)
+		return 0;
+	if ((n->mode || n->placement) && !chosen && !n->nodes.nbits)
+		return mt_error(ctx, n, "memory", VM_BAD_INPUT, err, "<memory> needs a nodeset");
+	if (chosen && n->memnodes.n)
+		return mt_error(ctx, n->memnodes.v[0], NULL, VM_BAD_INPUT, err,
+				"a cell cannot have nodes of its own where placement='auto' chooses the guest's");
+	for (uint32_t i = 0; i < n->memnodes.n; i++) {
+		const struct vm_memnode *m = n->memnodes.v[i];
+
+		if (!vm_domain_cell(d, m->cell))
+			return mt_error(ctx, m, "@cellid", VM_BAD_INPUT, err,
+					"the guest has no NUMA cell %" PRIu64, m->cell);
+	}
+	return 0;
+}
+
 int vm_tune_check(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_cputune *c = d->cputune;
@@ -771,12 +810,5 @@ int vm_tune_check(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm
 			return mt_error(ctx, s, "@vcpus", VM_BAD_INPUT, err,
 					"there is no vCPU %" PRIu32, s->ids.nbits - 1);
 	}
-	for (uint32_t i = 0; d->numatune && i < d->numatune->memnodes.n; i++) {
-		const struct vm_memnode *m = d->numatune->memnodes.v[i];
-
-		if (!vm_domain_cell(d, m->cell))
-			return mt_error(ctx, m, "@cellid", VM_BAD_INPUT, err,
-					"the guest has no NUMA cell %" PRIu64, m->cell);
-	}
-	return 0;
+	return check_numa(d, ctx, err);
 }

@@ -119,6 +119,13 @@ enum vm_numatune_bit {
 	VM_NUMATUNE_BIT_MEMNODES
 };
 extern const struct mt_type vm_numatune_type, vm_memnode_type;
+/*
+ * Are the nodes that its memory comes from, and the CPUs that its threads run on, chosen at each start (placement='auto')?
+ * Memory without a word of its own follows the vCPUs, and the other way round threads that nothing pins the memory.
+ * Source: libvirt, formatdomain "CPU Allocation" and "NUMA Node Tuning".
+ */
+bool vm_domain_auto_memory(const struct vm_domain *d);
+bool vm_domain_auto_cpus(const struct vm_domain *d);
 
 /* A guest's own NUMA node: <cpu><numa><cell>. */
 struct vm_numa_sibling {

@@ -16,12 +16,12 @@
 static struct vm_xml *doc;
 static struct vm_err err;
 
-static struct vm_domain *parse(const char *body)
+static struct vm_domain *parse_with(const char *vcpu, const char *body)
 {
 	VM_AUTO_FREE char *text =
-		vm_xasprintf("<domain type='qemu'><name>t</name><memory>1024</memory><vcpu>4</vcpu>\n"
+		vm_xasprintf("<domain type='qemu'><name>t</name><memory>1024</memory>%s4</vcpu>\n"
 			     "<os><type arch='x86_64'>hvm</type></os>\n%s</domain>",
-			     body);
+			     vcpu, body);
 	struct vm_domain *d = NULL;
 
 	vm_xml_free(doc);
@@ -30,6 +30,11 @@ static struct vm_domain *parse(const char *body)
 	if (vm_xml_parse(text, strlen(text), "t.xml", &doc, &err) < 0)
 		fail_msg("%s", err.msg);
 	return vm_domain_parse(doc, false, &d, &err) < 0 ? NULL : d;
+}
+
+static struct vm_domain *parse(const char *body)
+{
+	return parse_with("<vcpu>", body);
 }
 
 static void reads(void **state)
@@ -130,8 +135,10 @@ static const struct refusal {
 	  "</blkiotune>",
 	  "4294967295", VM_BAD_INPUT },
 	{ "<numatune><memory mode='strict'/></numatune>", "needs a nodeset", VM_BAD_INPUT },
-	{ "<numatune><memory mode='strict' placement='auto'/></numatune>", "'auto' is not supported yet",
-	  VM_UNSUPPORTED },
+	{ "<numatune><memory mode='strict' placement='static'/></numatune>", "needs a nodeset", VM_BAD_INPUT },
+	{ "<numatune><memory placement='auto'/><memnode cellid='0' nodeset='0'/></numatune><cpu><numa>"
+	  "<cell memory='1024'/></numa></cpu>",
+	  "where placement='auto' chooses the guest's", VM_BAD_INPUT },
 	{ "<resource><partition>machine</partition></resource>", "absolute", VM_BAD_INPUT },
 	{ "<resource><partition>/a/../b</partition></resource>", "is no partition", VM_BAD_INPUT },
 	{ "<resource><partition>/</partition></resource>", "is no partition", VM_BAD_INPUT },
@@ -178,6 +185,57 @@ static void refuses(void **state)
 		if (strstr(err.msg, refusals[i].says) == NULL)
 			fail_msg("'%s' does not say '%s'", err.msg, refusals[i].says);
 		assert_int_equal(err.kind, refusals[i].kind);
+	}
+}
+
+/* What follows what where a place is to be chosen; a choice of an earlier start is no wish. */
+static void automatic(void **state)
+{
+	static const struct {
+		const char *body;
+		bool memory, cpus;
+	} cases[] = {
+		{ "<numatune><memory nodeset='0'/></numatune>", false, false },
+		{ "<numatune><memory mode='interleave' placement='auto'/></numatune>", true, true },
+		{ "<numatune><memory placement='auto' nodeset='3'/></numatune>", true, true },
+		{ "<cputune><emulatorpin cpuset='1'/></cputune><numatune><memory placement='auto'/></numatune>",
+		  true, false },
+		{ "<cputune><vcpupin vcpu='1' cpuset='1'/></cputune><numatune><memory placement='auto'/></numatune>",
+		  true, false },
+		{ "", false, false },
+	};
+	static const struct {
+		const char *vcpu, *body;
+		bool memory, cpus;
+	} by_vcpu[] = {
+		{ "<vcpu placement='auto'>", "", true, true },
+		{ "<vcpu placement='auto' cpuset='1-2'>", "", true, true },
+		{ "<vcpu placement='auto'>", "<numatune><memory mode='preferred'/></numatune>", true, true },
+		{ "<vcpu placement='auto'>", "<numatune><memory nodeset='1'/></numatune>", false, true },
+		{ "<vcpu placement='auto'>", "<numatune><memory nodeset='1' placement='static'/></numatune>",
+		  false, true },
+		{ "<vcpu placement='static'>", "<numatune><memory placement='auto'/></numatune>", true, true },
+		{ "<vcpu cpuset='1'>", "<numatune><memory placement='auto'/></numatune>", true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VM_COUNT(cases); i++) {
+		VM_AUTO(vm_domain_freep) struct vm_domain *d = parse(cases[i].body);
+
+		if (d == NULL)
+			fail_msg("%s", err.msg);
+		if (vm_domain_auto_memory(d) != cases[i].memory || vm_domain_auto_cpus(d) != cases[i].cpus)
+			fail_msg("%s", cases[i].body);
+		assert_true(!cases[i].memory || d->numatune->nodes.nbits == 0);
+	}
+	for (size_t i = 0; i < VM_COUNT(by_vcpu); i++) {
+		VM_AUTO(vm_domain_freep) struct vm_domain *d = parse_with(by_vcpu[i].vcpu, by_vcpu[i].body);
+
+		if (d == NULL)
+			fail_msg("%s", err.msg);
+		if (vm_domain_auto_memory(d) != by_vcpu[i].memory || vm_domain_auto_cpus(d) != by_vcpu[i].cpus)
+			fail_msg("%s %s", by_vcpu[i].vcpu, by_vcpu[i].body);
+		assert_true(d->placement != VM_PLACEMENT_AUTO || d->cpuset.nbits == 0);
 	}
 }
 
@@ -250,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(automatic),
 		cmocka_unit_test(iothread_ids),
 		cmocka_unit_test(iothread_names_count),
 		cmocka_unit_test(cells),
