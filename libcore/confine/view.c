@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <vm/alloc.h>
@@ -258,6 +259,26 @@ static int add_node(const struct walk *w, const char *below, unsigned want, stru
 	return 0;
 }
 
+/* Source: Linux Documentation/filesystems/devpts.rst, admin-guide/devices.txt. */
+static bool is_ptmx(const struct walk *w)
+{
+	return S_ISCHR(w->st.st_mode) && w->st.st_rdev == makedev(5, 2) && is_below(w->at, "/dev");
+}
+
+/*
+ * Where /dev/ptmx leads to the one of /dev/pts, that may be open to nobody (ptmxmode=000, the kernel's default).  A node of
+ * the guest's own makes terminals in the pts beside it, too.
+ */
+static int add_ptmx(const struct walk *w, unsigned want, struct vm_err *err)
+{
+	struct stat st;
+
+	if (fstatat(w->v->dev, "ptmx", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
+	    unlinkat(w->v->dev, "ptmx", 0) < 0)
+		return fail(w, errno, err);
+	return add_node(w, "ptmx", want, err);
+}
+
 static int namespace_of(struct vm_view *v, const struct stat *st, int *ret, struct vm_err *err)
 {
 	int ns;
@@ -363,6 +384,9 @@ int vm_view_add(struct vm_view *v, const char *path, unsigned perms, struct vm_e
 		return -1;
 	if (w.in_dev && (S_ISBLK(w.st.st_mode) || S_ISCHR(w.st.st_mode)))
 		return add_node(&w, w.at + 5, perms, err);
+	if (v->dev >= 0 && is_ptmx(&w) && !may(v, &w.st, perms))
+		/* Alone in the host's /dev one has no pts beside it. */
+		return v->whole_dev ? add_ptmx(&w, perms, err) : 0;
 	return add_file(&w, perms, err);
 }
 

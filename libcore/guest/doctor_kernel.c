@@ -3,8 +3,10 @@
 #include "doctor.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
@@ -141,6 +143,23 @@ static char *module_list(struct vm_doctor *d, const char *file)
 	return vm_tree_text(&d->tree, path);
 }
 
+/* With a /dev of its own a guest has a ptmx of its own. */
+static void check_terminals(struct vm_doctor *d)
+{
+	VM_AUTO_FD int fd = -1;
+	struct stat st;
+
+	if (d->conf->private_dev && !d->session)
+		return;
+	fd = vm_tree_fd(&d->tree, "dev/ptmx", O_PATH);
+	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 6) != 6)
+		vm_doctor_say(d, VM_HEALTH_WARN,
+			      d->session ? "mount -o remount,ptmxmode=0666 /dev/pts"
+					 : "mount -o remount,ptmxmode=0666 /dev/pts, or private_dev = yes in vm.conf",
+			      "/dev/ptmx has mode %04o: guests with a terminal (pty) do not start",
+			      (unsigned)st.st_mode & 07777);
+}
+
 void vm_doctor_modules(struct vm_doctor *d)
 {
 	VM_AUTO_FREE char *loadable = module_list(d, "modules.dep");
@@ -168,6 +187,7 @@ void vm_doctor_modules(struct vm_doctor *d)
 			vm_doctor_say(d, VM_HEALTH_NOTE, remedy, "the kernel has no %s, for %s", m->name, m->use);
 		}
 	}
+	check_terminals(d);
 }
 
 /* ---- security modules ---- */

@@ -219,6 +219,47 @@ define n "$(disk "$T/s.img" "")"
 status_is 4 vm-start n
 err_like "^vm-start: n: disk vda: $T/s.img: its mode 0000 lets not even its owner write it; chmod u\+rw"
 
+# ---- a /dev whose terminals nobody may make: ptmx leads to the one of /dev/pts, and that has no mode ----
+cat >"$T/other-dev" <<END
+rm -rf $T/dev; mkdir $T/dev && mount -t tmpfs none $T/dev && mkdir $T/dev/pts &&
+	mount -t devpts -o newinstance,ptmxmode=000 none $T/dev/pts || exit 77
+for n in null zero full random urandom tty; do cp -a /dev/\$n $T/dev/ || exit 77; done
+ln -s pts/ptmx $T/dev/ptmx
+mount --rbind $T/dev /dev || exit 77
+exec "\$@"
+END
+cat >"$T/life" <<END
+rm -f $T/p.*
+vm-start p || exit 1
+until grep -q ready $T/p.console; do sleep 0.1; done
+stat -c %u /dev/pts/0 >$T/p.terminal 2>/dev/null
+stat -c %a /dev/pts/ptmx >$T/p.ptmx
+$escape \$(vm-info --get=pid p) write /dev/ptmx >$T/p.may
+vm-destroy p
+END
+define p "<serial type='pty'/>"
+run unshare -m sh "$T/other-dev" sh "$T/life"
+if [ "$status" -eq 77 ]; then
+	skip 6 "no other /dev can be made"
+else
+	is "$status" 0 "a guest with a terminal starts"
+	diag "$err"
+	like "$(cat "$T/p.terminal")" "^2100[0-9]*\$" "the terminal is its own"
+	is "$(cat "$T/p.ptmx")" 0 "the host's stays closed"
+	is "$(cat "$T/p.may")" may "it has one that it may open"
+	# in the host's /dev there is none
+	vm-undefine -q p
+	define p
+	mkdir -p "$VM_ROOT/etc/vm"
+	echo "private_dev = no" >"$VM_ROOT/etc/vm/vm.conf"
+	run unshare -m sh "$T/other-dev" sh "$T/life"
+	is "$status $(cat "$T/p.may")" "0 cannot" "with private_dev=no a guest without terminals starts, and makes none"
+	like "$(unshare -m sh "$T/other-dev" vm-doctor modules)" \
+		"warn	modules	/dev/ptmx has mode 0000: guests with a terminal .pty. do not start; mount -o remount" "which vm-doctor tells"
+	rm "$VM_ROOT/etc/vm/vm.conf"
+fi
+vm-undefine -q p
+
 # ---- ids are given back ----
 vm-undefine -q a b c d r1 r2 s n
 is "$(ls "$VM_ROOT/var/lib/vm/uids")" "" "no id is left"
