@@ -18,9 +18,9 @@
 #include <vm/cleanup.h>
 #include <vm/process.h>
 
+#include "child_fds.h"
 #include "confine/drop.h"
 #include "host/self.h"
-#include "launch.h"
 
 const struct vm_helper_program vm_helper_programs[VM_HELPER_PROGRAMS] = {
 	[VM_HELPER_IMG] = { "qemu-img",
@@ -119,7 +119,7 @@ static _Noreturn void child(const struct vm_helper *h, const struct vm_helper_la
 		if ((e = enter_namespace(h->ns, &what)) != 0)
 			give_up(h, 2, what, e);
 	}
-	if (vm_launch_place_fds(its, h->ready >= 0 ? 2 : 1) < 0)
+	if (vm_child_fds_place(its, h->ready >= 0 ? 2 : 1) < 0)
 		give_up(h, 2, "give it its socket", errno);
 	if ((e = vm_drop_rights(&rights, &what)) != 0)
 		give_up(h, 2, what, e);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include <vm/sock.h>
 #include <vm/state.h>
 
+#include "child_fds.h"
 #include "confine/drop.h"
 #include "confine/view.h"
 #include "helper.h"
@@ -29,8 +29,6 @@
 #include "watch.h"
 
 #define WATCH_FDS  (VM_WATCH_FD_END - VM_WATCH_FD_RUN + (int)VM_WATCH_FILES)
-#define FDS_MAX	   1200u
-#define NUMBER_MAX 1000 /* highest descriptor number of a child; above it they are parked meanwhile */
 
 /* What QEMU sees of our environment. */
 static const char *const kept_variables[] = {
@@ -63,28 +61,6 @@ static int fork_with_pidfd(int into, pid_t *ret_pid, int *ret_pidfd)
 		return -1;
 	*ret_pid = (pid_t)pid;
 	*ret_pidfd = pidfd;
-	return 0;
-}
-
-int vm_launch_place_fds(const struct vm_spawn_fd *fds, size_t n)
-{
-	int parked[FDS_MAX];
-
-	if (n > FDS_MAX)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		parked[i] = fcntl(fds[i].from, F_DUPFD_CLOEXEC, NUMBER_MAX + 1);
-		if (parked[i] < 0)
-			/* A low RLIMIT_NOFILE: above the highest number that is given out. */
-			parked[i] = fcntl(fds[i].from, F_DUPFD_CLOEXEC, (int)n + 16);
-		if (parked[i] < 0)
-			return -1;
-	}
-	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (dup2(parked[i], fds[i].to) < 0)
-			return -1;
 	return 0;
 }
 
@@ -214,7 +190,7 @@ static _Noreturn void qemu_child(const struct vm_launch *l, pid_t parent)
 	dup2(l->messages, 1);
 	dup2(l->messages, 2);
 	umask(077);
-	if (chdir("/") < 0 || vm_launch_place_fds(l->fds, l->nfds) < 0) {
+	if (chdir("/") < 0 || vm_child_fds_place(l->fds, l->nfds) < 0) {
 		say(2, "cannot prepare the process", errno);
 		_exit(127);
 	}
@@ -256,7 +232,7 @@ static void exec_watcher(const char *path, const struct vm_watch_options *o, con
 			return;
 	}
 	reset_signals();
-	if (vm_launch_place_fds(to, n) < 0)
+	if (vm_child_fds_place(to, n) < 0)
 		return;
 	execv(path, argv);
 }

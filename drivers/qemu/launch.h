@@ -45,9 +45,6 @@ struct vm_launch {
 	const struct vm_watch_options *watch;
 	const int *watch_fds; /* by enum vm_watch_fd, from VM_WATCH_FD_RUN on, and those of its files */
 };
-/* For a child: gives the descriptors their numbers, whatever they are now; all others close at exec.  -1 with errno. */
-int vm_launch_place_fds(const struct vm_spawn_fd *fds, size_t n);
-
 struct vm_launched {
 	struct vm_procid qemu, watcher; /* watcher.pid 0 = none */
 	int pidfd;   /* QEMU's, owned */
