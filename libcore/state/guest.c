@@ -16,16 +16,6 @@
 
 #include "state/libvirt.h"
 
-/* One component; -1 with errno. */
-static int dir_at(int at, const char *name)
-{
-	if (at < 0) {
-		errno = ENOENT;
-		return -1;
-	}
-	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* ---- opening ---- */
 
 static void forget_facts(struct vm_guest *g)
@@ -63,12 +53,12 @@ int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
 	g->defined = vm_definition_exists(g->state, g->name);
 	if (g->lock < 0) {
 		vm_cleanup_fd(&g->run);
-		g->run = dir_at(g->state->run, g->name);
+		g->run = vm_dir_at(g->state->run, g->name);
 		if (g->run < 0 && errno != ENOENT)
 			return vm_err_sys(err, "open %s/%s", g->state->run_path, g->name);
 	}
 	if (g->lib < 0)
-		g->lib = dir_at(g->state->lib, g->name);
+		g->lib = vm_dir_at(g->state->lib, g->name);
 	vm_run_facts_read(g->run, g->lock >= 0, &f);
 	/* A newer program's record: what it means is not ours to guess. */
 	if (f.record_bad && (f.problem.kind == VM_UNSUPPORTED ||
@@ -90,53 +80,6 @@ int vm_guest_refresh(struct vm_guest *g, struct vm_err *err)
 	return 0;
 }
 
-/* Is `run` the directory that has this name now? */
-static bool run_is_current(const struct vm_state *s, const char *name, int run)
-{
-	struct stat ours, named;
-
-	return fstat(run, &ours) == 0 &&
-	       fstatat(s->run, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-}
-
-/* Opens it and gives it the mode and group it is to have. */
-static int own_dir_open(const struct vm_state *s, int at, const char *name, int *ret_fd)
-{
-	VM_AUTO_FD int fd = dir_at(at, name);
-	struct stat st, parent;
-	mode_t mode;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || fstat(at, &parent) < 0)
-		return -1;
-	mode = s->uri.session ? 0700 : 0750;
-	if ((st.st_mode & 07777) == 0700 && mode != 0700) {
-		if (st.st_gid != parent.st_gid && geteuid() == 0 &&
-		    fchown(fd, (uid_t)-1, parent.st_gid) < 0)
-			return -1;
-		if (fchmod(fd, mode) < 0)
-			return -1;
-	}
-	*ret_fd = vm_take_fd(&fd);
-	return 0;
-}
-
-int vm_own_dir_make(const struct vm_state *s, int at, const char *name, int *ret_fd)
-{
-	bool made = mkdirat(at, name, 0700) == 0;
-	int saved;
-
-	if (!made && errno != EEXIST)
-		return -1;
-	if (own_dir_open(s, at, name, ret_fd) == 0)
-		return 0;
-	saved = errno;
-	if (made)
-		unlinkat(at, name, AT_REMOVEDIR);
-	errno = saved;
-	return -1;
-}
-
 /*
  * On a full disk no directory can be made for the lock; what can be undefined then is locked by its
  * definition.  Only this branch excludes each other, and a start needs room for much more.
@@ -155,56 +98,6 @@ static int lock_definition(struct vm_guest *g, int *ret_lock, struct vm_err *err
 		return vm_err_set(err, VM_IN_USE, "another command is at work on it");
 	*ret_lock = vm_take_fd(&fd);
 	return 0;
-}
-
-bool vm_disk_full(int sys)
-{
-	return sys == ENOSPC || sys == EDQUOT;
-}
-
-/* Below a directory that is open, ENOENT means: removed under our hands, or this itself was. */
-static bool is_there(int dirfd)
-{
-	struct stat st;
-
-	return fstat(dirfd, &st) == 0 && st.st_nlink > 0;
-}
-
-void vm_run_locked_close(struct vm_run_locked *l)
-{
-	vm_cleanup_fd(&l->run);
-	vm_lock_release(&l->lock);
-}
-
-int vm_run_lock(const struct vm_state *s, const char *name, const struct vm_deadline *deadline,
-		struct vm_run_locked *ret, struct vm_err *err)
-{
-	struct stat st;
-	int r;
-
-	for (;;) {
-		VM_AUTO_FD int run = -1;
-		VM_AUTO_FD int lock = -1;
-		bool rest = fstatat(s->run, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-
-		if (vm_own_dir_make(s, s->run, name, &run) < 0) {
-			if (errno == ENOENT && is_there(s->run))
-				continue;
-			return vm_err_sys(err, "make %s/%s", s->run_path, name);
-		}
-		r = deadline ? vm_lock_take(run, VM_RUN_LOCK, *deadline, &lock, err)
-			     : vm_lock_try(run, VM_RUN_LOCK, &lock, err);
-		if (r < 0 && err->sys == ENOENT && !is_there(run))
-			continue;
-		if (r != 0)
-			return r;
-		if (!run_is_current(s, name, run))
-			continue;
-		ret->run = vm_take_fd(&run);
-		ret->lock = vm_take_fd(&lock);
-		ret->rest = rest;
-		return 0;
-	}
 }
 
 static int lock_take(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
@@ -258,7 +151,7 @@ void vm_guest_unlock(struct vm_guest *g)
 	 * What does not run leaves no directory behind.  Whoever waits for this lock notices that
 	 * the file has no name any more and begins anew.
 	 */
-	if (!g->active && g->run >= 0 && run_is_current(g->state, g->name, g->run) &&
+	if (!g->active && g->run >= 0 && vm_run_is_current(g->state, g->name, g->run) &&
 	    vm_dir_each(g->run, other_than_lock, NULL, &err) == 0 &&
 	    unlinkat(g->run, VM_RUN_LOCK, 0) == 0 &&
 	    unlinkat(g->state->run, g->name, AT_REMOVEDIR) == 0)
@@ -279,24 +172,6 @@ void vm_guest_close(struct vm_guest *g)
 	vm_libvirt_free(g->libvirt);
 	free(g->name);
 	*g = VM_GUEST_INIT;
-}
-
-int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err)
-{
-	const struct vm_state *s = g->state;
-	int fd;
-
-	if (g->run < 0) {
-		if (vm_own_dir_make(s, s->run, g->name, &fd) < 0)
-			return vm_err_sys(err, "make %s/%s", s->run_path, g->name);
-		g->run = fd;
-	}
-	if (g->lib < 0) {
-		if (vm_own_dir_make(s, s->lib, g->name, &fd) < 0)
-			return vm_err_sys(err, "make %s/%s", s->lib_path, g->name);
-		g->lib = fd;
-	}
-	return 0;
 }
 
 int vm_guest_record_write(const struct vm_guest *g, struct vm_err *err)

@@ -10,7 +10,16 @@
 void vm_definition_name(const char *name, char ret[VM_FILE_NAME_MAX]);
 /* "NAME.xml" without its end into ret; false: not a definition's file name. */
 bool vm_definition_stem(const char *file, char ret[VM_NAME_MAX + 1]);
-/* by-uuid/UUID: 0 and the name it gives, which may have no definition any more; 1 = no such link. */
+/*
+ * The links by-uuid/UUID, which lead to "../NAME.xml".
+ * Read: 0 and the name it gives, which may have no definition any more; 1 = no such link.  Take, into the open directory
+ * VM_BY_UUID: 1 = made, 0 = was there; VM_IN_USE names the guest that has it (vm_uuid_held_by() says so).  Drop: the one
+ * of that guest, or what leads to its name.
+ */
+#define VM_BY_UUID "by-uuid"
+int vm_uuid_held_by(const char *uuid, const char *holder, struct vm_err *err);
+int vm_uuid_link_take(const struct vm_guest *g, int by_uuid, const char *uuid, struct vm_err *err);
+int vm_uuid_link_drop(const struct vm_guest *g, struct vm_err *err);
 int vm_uuid_link_read(const struct vm_state *s, const uint8_t uuid[16], char ret[VM_NAME_MAX + 1]);
 
 /* What the run directory of a guest says, without judging. */
@@ -52,6 +61,8 @@ struct vm_run_locked {
 int vm_run_lock(const struct vm_state *s, const char *name, const struct vm_deadline *deadline,
 		struct vm_run_locked *ret, struct vm_err *err);
 void vm_run_locked_close(struct vm_run_locked *l);
+/* Is run_fd still what the name leads to? */
+bool vm_run_is_current(const struct vm_state *s, const char *name, int run);
 bool vm_disk_full(int sys);
 /* Is the index of that definition current, at the price of one system call where possible? */
 bool vm_index_fresh(const struct vm_state *s, const char *name, const struct stat *definition);
@@ -59,11 +70,17 @@ bool vm_index_fresh(const struct vm_state *s, const char *name, const struct sta
 int vm_uuid_links_sweep(const struct vm_state *s, const char *name, struct vm_err *err);
 /* fsync, where the filesystem can; -1 with errno. */
 int vm_dir_sync(int dirfd);
+/* A directory, of one component; -1 with errno. */
+int vm_dir_at(int at, const char *name);
+bool vm_entry_exists(int dirfd, const char *name);
 /* A directory below etc; -1 with errno. */
 int vm_etc_sub_open(const struct vm_state *s, const char *sub);
 /* Claims of guests that are gone, and claims that cannot be read. */
 int vm_claims_repair(const struct vm_repair *r, struct vm_err *err);
 /* Files whose owner was changed for guests that are gone. */
 int vm_owners_repair(const struct vm_repair *r, struct vm_err *err);
+/* The directory of ids, beside the drivers' own: one pool for all of them; -1 with errno, ENOENT also where guests run as
+ * the user who starts them. */
+int vm_uids_open(const struct vm_state *s);
 /* Ids of guests that are gone. */
 int vm_uids_repair(const struct vm_repair *r, struct vm_err *err);

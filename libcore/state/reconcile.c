@@ -15,19 +15,12 @@
 
 vm_guest_reap_fn *vm_guest_reap;
 
-static bool exists(int dirfd, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static int reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, struct vm_err *err)
 {
 	if (vm_guest_reap)
 		return vm_guest_reap(g, dead, deadline, err);
-	if (!exists(g->run, VM_RUN_UNDO_START) && !exists(g->run, VM_RUN_UNDO_CHANGE) &&
-	    !exists(g->run, VM_RUN_PLUG) && !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
+	if (!vm_entry_exists(g->run, VM_RUN_UNDO_START) && !vm_entry_exists(g->run, VM_RUN_UNDO_CHANGE) &&
+	    !vm_entry_exists(g->run, VM_RUN_PLUG) && !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
 		return 0;
 	vm_err_set(err, VM_IN_USE, "an interrupted command left work to undo");
 	return vm_err_hint(err, "vm-repair %s", g->name);
@@ -191,7 +184,7 @@ static int reconcile_running(struct vm_guest *g, struct vm_deadline deadline, st
 
 	if (unlinkat(g->run, VM_RUN_UNDO_START, 0) == 0)
 		r = 1;
-	if (!exists(g->run, VM_RUN_UNDO_CHANGE) && !exists(g->run, VM_RUN_PLUG) &&
+	if (!vm_entry_exists(g->run, VM_RUN_UNDO_CHANGE) && !vm_entry_exists(g->run, VM_RUN_PLUG) &&
 	    !vm_record_get(&g->record, VM_KEY_UNPLUG))
 		return r;
 	/* What was interrupted may have been at any of its files. */

@@ -14,7 +14,6 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 #include <vm/lock.h>
-#include <vm/log.h>
 
 #include "state/facts.h"
 
@@ -25,19 +24,7 @@ static void did(const struct vm_repair *r, const char *object, const char *what)
 	r->did(object, what, r->arg);
 }
 
-static bool exists(int dirfd, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* ---- run directories ---- */
-
-bool vm_run_exists(const struct vm_state *s, const char *name)
-{
-	return s->run >= 0 && exists(s->run, name);
-}
 
 static int other_than_lock(int dirfd, const char *name, void *arg)
 {
@@ -70,11 +57,11 @@ static const char *run_fault(int run, bool own_lock, bool *ret_busy)
 	if (f.abandoned)
 		return "undid a start that was interrupted";
 	if (f.alive == VM_ALIVE_HELD) {
-		if (exists(run, VM_RUN_PLUG))
+		if (vm_entry_exists(run, VM_RUN_PLUG))
 			return "settled an attach that was interrupted";
-		if (exists(run, VM_RUN_UNDO_CHANGE))
+		if (vm_entry_exists(run, VM_RUN_UNDO_CHANGE))
 			return "undid a change that was interrupted";
-		if (exists(run, VM_RUN_UNDO_START))
+		if (vm_entry_exists(run, VM_RUN_UNDO_START))
 			return "finished a start that was interrupted";
 		return is_unplugging(run) ? "" : NULL;
 	}
