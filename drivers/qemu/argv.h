@@ -61,6 +61,7 @@ struct vm_qemu_env {
 	const struct vm_qemu_caps *caps; /* NULL: what QEMU 7.2 can */
 	bool
 	    no_vhost_net; /* the host has no vhost-net: virtio interfaces go without, as they may */
+	bool named_fds; /* descriptors come over the monitor, under names (VM_VHOST_FD_NAME), and are not inherited */
 	bool given_files; /* files of character devices are descriptors: QEMU may not open them itself */
 	/* Nodes of SCSI host devices ("/dev/sg1"), by their place in the document's list; NULL: none was looked
 	 * for, an entry NULL: there is none. */
@@ -70,6 +71,7 @@ struct vm_qemu_env {
 			       * open */
 	const char *lib_path; /* the guest's directory of what stays */
 };
+#define VM_VHOST_FD_NAME "vhost-" /* and the device's alias */
 #define VM_QEMU_EMULATOR "/usr/bin/qemu-system-x86_64"
 
 struct vm_strbuf;

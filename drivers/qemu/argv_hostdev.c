@@ -146,7 +146,10 @@ static void vhost(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev 
 				      ? VM_VIRTIO_MODEL_NON_TRANSITIONAL
 				      : VM_VIRTIO_MODEL_VIRTIO);
 	vm_qobj_str(o, "wwpn", h->source->wwpn);
-	vm_qobj_strf(o, "vhostfd", "%d", vm_argv_fd(p->a, VM_FD_VHOST_SCSI, h, 0, alias, NULL));
+	if (p->env->named_fds)
+		vm_qobj_strf(o, "vhostfd", VM_VHOST_FD_NAME "%s", alias);
+	else
+		vm_qobj_strf(o, "vhostfd", "%d", vm_argv_fd(p->a, VM_FD_VHOST_SCSI, h, 0, alias, NULL));
 	vm_qobj_str(o, "id", alias);
 	vm_plan_address(p, o, &h->dev);
 }

@@ -34,6 +34,7 @@ struct detach {
 	const struct vm_plug_options *o;
 	struct vm_xml *doc;
 	struct vm_domain *d;
+	struct vm_hostdev_list all; /* of d */
 	struct leaving *v;
 	const char **aliases; /* of v; names borrowed */
 	size_t n;
@@ -46,6 +47,7 @@ static void detach_close(struct detach *t)
 	vm_qmp_close(&t->qmp);
 	free(t->v);
 	free(t->aliases);
+	vm_hostdev_list_free(&t->all);
 	vm_domain_freep(&t->d);
 	vm_xml_freep(&t->doc);
 }
@@ -75,11 +77,12 @@ static int find_all(struct detach *t, struct vm_err *err)
 	if (vm_xml_load_at(t->g->run, VM_RUN_LIVE_XML, &t->doc, err) < 0 ||
 	    vm_domain_parse(t->doc, true, &t->d, err) < 0)
 		return -1;
+	vm_hostdev_list_read(t->d, &t->all);
 	for (size_t i = 0; i < t->o->n_aliases; i++) {
 		bool found = false;
 
-		for (uint32_t k = 0; k < t->d->hostdevs.n; k++) {
-			const struct vm_hostdev *h = t->d->hostdevs.v[k];
+		for (size_t k = 0; k < t->all.n; k++) {
+			const struct vm_hostdev *h = t->all.v[k].h;
 
 			if (h->dev.alias == NULL || strcmp(h->dev.alias, t->o->aliases[i]) != 0)
 				continue;
@@ -103,7 +106,7 @@ static int same_slot(enum vm_device_family family, struct vm_device *dev, void *
 	const struct vm_device *mine = ((const struct slot *)arg)->dev;
 
 	(void)family;
-	return dev != mine && vm_device_has_address(dev, VM_ADDRESS_PCI) &&
+	return dev->obj.node != mine->obj.node && vm_device_has_address(dev, VM_ADDRESS_PCI) &&
 	       dev->address->domain == mine->address->domain && dev->address->bus == mine->address->bus &&
 	       dev->address->slot == mine->address->slot;
 }

@@ -249,7 +249,7 @@ int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
 	const struct vm_hostdev *h;
 
 	while ((h = vm_hostdev_next(d, &i)) != NULL)
-		if ((only == NULL || h == only) &&
+		if ((only == NULL || vm_hostdev_same_source(h, only)) &&
 		    ((i.interface != NULL && may_interface(h, view, err) < 0) ||
 		     may_one(d, h, view, guest, force, err) < 0))
 			return -1;

@@ -30,6 +30,7 @@ static void plug_close(struct vm_plug *p)
 		vm_argv_free(&p->v[i].argv);
 		free(p->v[i].name);
 		free(p->v[i].key);
+		vm_cleanup_fd(&p->v[i].fd);
 	}
 	free(p->v);
 	vm_qmp_close(&p->qmp);
@@ -139,6 +140,7 @@ static const struct step {
 	{ "let QEMU open their nodes", vm_plug_rules },
 	{ "put the nodes into its /dev", vm_plug_nodes },
 	{ "let it lock the guest's memory", vm_plug_memlock },
+	{ "open what it gets as descriptors", vm_plug_open },
 	{ "write what is to be", step_write },
 	{ "give QEMU the devices", step_tell },
 	{ "commit", step_commit },

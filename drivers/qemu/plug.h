@@ -24,6 +24,7 @@
 #include "argv.h"
 #include "driver.h"
 #include "guest/hostdev_view.h"
+#include "model/domain.h"
 #include "qemu.h"
 #include "reap.h"
 
@@ -37,12 +38,16 @@ struct vm_qmp;
 #define VM_KEY_ALIAS "alias"
 
 struct vm_plug_device {
-	struct vm_hostdev *h; /* of the new domain */
+	const struct vm_hostdev *h;	      /* of the new domain, or in store */
+	const struct vm_interface *interface; /* whose it is; NULL = a <hostdev> */
+	struct vm_hostdev_iter store;
+	struct vm_device *dev; /* of either, in the domain */
 	char *name;	      /* vm_hostdev_source_text() */
 	char *key;	      /* of its claim; NULL = none */
 	int group;	      /* PCI: its IOMMU group, else VM_NO_GROUP */
 	bool kept;	      /* the guest has released it before, but not all of its group: it is on VFIO still */
 	struct vm_argv argv;  /* "-blockdev", "-device": what QEMU is told */
+	int fd;		      /* vhost-scsi, for QEMU; -1 = none */
 };
 struct vm_plug {
 	struct vm_guest *g;
@@ -68,6 +73,7 @@ int vm_plug_check(struct vm_plug *p, struct vm_err *err);
 int vm_plug_words(struct vm_plug *p, struct vm_err *err);
 
 /* plug_host.c: steps with their inverses. */
+int vm_plug_open(struct vm_plug *p, struct vm_err *err);
 int vm_plug_claim(struct vm_plug *p, struct vm_err *err);
 int vm_plug_bind(struct vm_plug *p, struct vm_err *err);
 int vm_plug_rules(struct vm_plug *p, struct vm_err *err);

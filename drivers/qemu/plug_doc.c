@@ -47,7 +47,8 @@ static int name_devices(struct vm_plug *p, struct vm_err *err)
 	unsigned next = next_number(p->was);
 
 	for (size_t i = 0; i < p->n; i++) {
-		struct vm_device *dev = &p->v[i].h->dev;
+		struct vm_plug_device *v = &p->v[i];
+		struct vm_device *dev = v->dev;
 
 		if (dev->alias == NULL) {
 			dev->alias = vm_xasprintf(ALIAS_STEM "%u", next++);
@@ -55,19 +56,37 @@ static int name_devices(struct vm_plug *p, struct vm_err *err)
 		} else if (vm_domain_each_device(p->d, alias_taken, dev)) {
 			return vm_err_set(err, VM_IN_USE, "has a device with the alias %s already", dev->alias);
 		}
+		if (v->interface != NULL)
+			v->h = vm_hostdev_of_interface(v->interface, &v->store);
 	}
 	return 0;
+}
+
+static struct vm_plug_device *collect_one(struct vm_plug *p, struct vm_device *dev)
+{
+	struct vm_plug_device *v = &p->v[p->n++];
+
+	*v = (struct vm_plug_device){ .dev = dev, .group = VM_NO_GROUP, .argv = VM_ARGV_INIT, .fd = -1 };
+	return v;
 }
 
 /* The new ones are behind those that were there. */
 static void collect(struct vm_plug *p)
 {
-	p->n = p->d->hostdevs.n - p->was->hostdevs.n;
-	p->v = vm_xcalloc(p->n + 1, sizeof(*p->v));
-	for (size_t i = 0; i < p->n; i++) {
-		struct vm_hostdev *h = p->d->hostdevs.v[p->was->hostdevs.n + i];
+	uint32_t hostdevs = p->was->hostdevs.n, interfaces = p->was->interfaces.n;
 
-		p->v[i] = (struct vm_plug_device){ .h = h, .group = VM_NO_GROUP, .argv = VM_ARGV_INIT };
+	p->v = vm_xcalloc(p->d->hostdevs.n - hostdevs + p->d->interfaces.n - interfaces + 1, sizeof(*p->v));
+	for (uint32_t i = interfaces; i < p->d->interfaces.n; i++) {
+		struct vm_interface *f = p->d->interfaces.v[i];
+		struct vm_plug_device *v = collect_one(p, &f->dev);
+
+		v->interface = f;
+		v->h = vm_hostdev_of_interface(f, &v->store);
+	}
+	for (uint32_t i = hostdevs; i < p->d->hostdevs.n; i++) {
+		struct vm_hostdev *h = p->d->hostdevs.v[i];
+
+		collect_one(p, &h->dev)->h = h;
 	}
 }
 
@@ -216,7 +235,7 @@ static int check_able(const struct vm_plug *p, const struct vm_argv *a, struct v
 int vm_plug_words(struct vm_plug *p, struct vm_err *err)
 {
 	struct vm_hostdev_nodes nodes;
-	struct vm_qemu_env env = { 0 };
+	struct vm_qemu_env env = { .named_fds = true };
 	struct vm_plan plan = {
 		.d = p->d,
 		.ctx = { .doc = p->doc, .root = p->d, .live = true },
@@ -235,7 +254,7 @@ int vm_plug_words(struct vm_plug *p, struct vm_err *err)
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		plan.a = &p->v[i].argv;
 		if (!vm_hostdev_parked(p->v[i].h))
-			vm_plan_one_hostdev(&plan, p->v[i].h, NULL);
+			vm_plan_one_hostdev(&plan, p->v[i].h, p->v[i].interface);
 		r = check_able(p, plan.a, err);
 	}
 	free(plan.disks);

@@ -22,7 +22,9 @@
 #include "guest/group.h"
 #include "guest/hostdev_bind.h"
 #include "host/iommu.h"
+#include "host/scsi.h"
 #include "host/task.h"
+#include "hostdev.h"
 #include "model/memlock.h"
 #include "reap.h"
 #include "state/hostdev.h"
@@ -102,6 +104,7 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct vm_plug_device *v = &p->v[i];
+		struct vm_vf_want want;
 		const struct vm_hostdev_take take = {
 			.state = p->g->state,
 			.sys = &p->view.sys,
@@ -110,12 +113,21 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 			.alias = v->h->dev.alias,
 			.managed = v->h->managed == VM_SWITCH_ON,
 			.dry_run = p->o->dry_run,
+			.vf = v->interface != NULL ? &want : NULL,
 			.deadline = p->o->deadline,
 		};
 		VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", v->name);
 
-		if (v->h->type != VM_HOSTDEV_TYPE_PCI || v->kept)
+		if (v->h->type != VM_HOSTDEV_TYPE_PCI || (v->kept && v->interface == NULL))
 			continue;
+		if (v->interface != NULL)
+			want = vm_interface_vf(v->interface);
+		if (v->kept) {
+			/* its MAC and VLAN may be others this time */
+			if (vm_hostdev_take(&take, err) < 0)
+				return -1;
+			continue;
+		}
 		if (!p->o->dry_run && push(p, VM_HOSTDEV_VERB, v->name, err) < 0)
 			return -1;
 		if (vm_hostdev_take(&take, err) < 0)
@@ -293,6 +305,22 @@ int vm_plug_nodes(struct vm_plug *p, struct vm_err *err)
 		if (add_rom(p, &view, &p->v[i], err) < 0)
 			return -1;
 	return vm_view_join(&view, qemu.pid, err);
+}
+
+/* ---- descriptors ---- */
+
+int vm_plug_open(struct vm_plug *p, struct vm_err *err)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct vm_plug_device *v = &p->v[i];
+
+		if (v->h->type != VM_HOSTDEV_TYPE_SCSI_HOST)
+			continue;
+		vm_log_step("open vhost-scsi for QEMU%s", not_done(p));
+		if (!p->o->dry_run && vm_vhost_scsi_open(&v->fd, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- locked memory ---- */

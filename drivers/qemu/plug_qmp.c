@@ -132,8 +132,37 @@ static void drop_block(struct vm_plug *p, const struct vm_plug_device *v)
 		vm_log_step("%s", ignored.msg);
 }
 
+/* 1 = refused. */
+static int give_fd(struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_xasprintf(VM_VHOST_FD_NAME "%s", v->h->dev.alias);
+	const struct vm_qmp_named_fd fd = { .name = name, .fd = v->fd };
+
+	if (v->h->type != VM_HOSTDEV_TYPE_SCSI_HOST)
+		return 0;
+	vm_log_step("QMP getfd %s%s", name, p->o->dry_run ? " (not done)" : "");
+	if (p->o->dry_run || vm_qmp_getfd(p->qmp, &fd, 1, p->o->deadline, err) == 0)
+		return 0;
+	return vm_qmp_refused(p->qmp) != NULL ? 1 : -1;
+}
+
+/* A device_add that failed late has taken it; then there is none of that name. */
+static void drop_fd(struct vm_plug *p, const struct vm_plug_device *v)
+{
+	VM_AUTO_FREE char *name = vm_xasprintf(VM_VHOST_FD_NAME "%s", v->h->dev.alias);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (v->fd >= 0 &&
+	    vm_qmp_call(p->qmp, p->o->deadline, NULL, &ignored, "closefd", "{s:s}", "fdname", name) < 0)
+		vm_log_step("%s", ignored.msg);
+}
+
 int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err)
 {
+	int r = give_fd(p, v, err);
+
+	if (r != 0)
+		return r;
 	for (size_t i = 0; i + 1 < v->argv.n; i += 2) {
 		const char *command = command_of(v->argv.v[i]), *text = v->argv.v[i + 1];
 		uint64_t id;
@@ -149,6 +178,7 @@ int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_er
 			return -1;
 		if (i > 0)
 			drop_block(p, v);
+		drop_fd(p, v);
 		return 1;
 	}
 	return 0;

@@ -130,11 +130,11 @@ static void ask_again(struct vm_qmp *q, const char *alias, struct vm_deadline de
 }
 
 /* A guest may let go by itself, too.  What is parked QEMU never had, what waits for its partner not yet. */
-static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_domain *d, struct vm_deadline deadline,
-		     struct names *gone, struct vm_err *err)
+static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_hostdev_list *all,
+		     struct vm_deadline deadline, struct names *gone, struct vm_err *err)
 {
-	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
-		const struct vm_hostdev *h = d->hostdevs.v[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct vm_hostdev *h = all->v[i].h;
 		int has;
 
 		if (h->dev.alias == NULL || vm_hostdev_parked(h) || h->teaming != NULL)
@@ -151,15 +151,15 @@ static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_domai
 }
 
 /* Killed between the document and the record, or parked: there is nothing that QEMU could be asked. */
-static void find_marked(const struct vm_guest *g, const struct vm_domain *d, struct names *gone)
+static void find_marked(const struct vm_guest *g, const struct vm_hostdev_list *all, struct names *gone)
 {
 	const char *one;
 
 	for (size_t k = 0; (one = vm_record_nth(&g->record, VM_KEY_UNPLUG, k)) != NULL; k++) {
 		bool asked = false;
 
-		for (uint32_t i = 0; i < d->hostdevs.n; i++) {
-			const struct vm_hostdev *h = d->hostdevs.v[i];
+		for (size_t i = 0; i < all->n; i++) {
+			const struct vm_hostdev *h = all->v[i].h;
 
 			asked |= h->dev.alias != NULL && strcmp(h->dev.alias, one) == 0 && !vm_hostdev_parked(h);
 		}
@@ -172,6 +172,7 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO(vm_hostdev_list_free) struct vm_hostdev_list all = VM_HOSTDEV_LIST_INIT;
 	VM_AUTO(names_free) struct names gone = { 0 };
 	size_t marked = 0;
 
@@ -179,10 +180,11 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 		marked++;
 	if (vm_xml_load_at(g->run, VM_RUN_LIVE_XML, &doc, err) < 0 || vm_domain_parse(doc, true, &d, err) < 0)
 		return -1;
-	gone.v = vm_xcalloc(d->hostdevs.n + marked + 1, sizeof(*gone.v));
-	if (find_gone(g, q, d, deadline, &gone, err) < 0)
+	vm_hostdev_list_read(d, &all);
+	gone.v = vm_xcalloc(all.n + marked + 1, sizeof(*gone.v));
+	if (find_gone(g, q, &all, deadline, &gone, err) < 0)
 		return -1;
-	find_marked(g, d, &gone);
+	find_marked(g, &all, &gone);
 	if (gone.n == 0)
 		return 0;
 	return vm_unplug_finish(g, gone.v, gone.n, deadline, err) < 0 ? -1 : 1;

@@ -23,6 +23,7 @@
 #include "guest/group.h"
 #include "guest/hostdev_bind.h"
 #include "guest/hostdev_record.h"
+#include "model/hostdev_node.h"
 #include "model/memlock.h"
 #include "monitor.h"
 #include "reap.h"
@@ -79,6 +80,7 @@ struct end {
 	struct vm_deadline deadline;
 	struct vm_xml *was, *doc;    /* doc: without them; NULL = they are gone from it */
 	struct vm_domain *before, *d; /* d: what stays, of doc or was */
+	struct vm_hostdev_list all;   /* of before */
 	const struct vm_hostdev **v;  /* of before; array owned */
 	size_t found;
 	bool failed;	   /* something is to be done again */
@@ -88,6 +90,7 @@ struct end {
 static void end_close(struct end *e)
 {
 	free(e->v);
+	vm_hostdev_list_free(&e->all);
 	if (e->d != e->before)
 		vm_domain_free(e->d);
 	vm_domain_freep(&e->before);
@@ -101,8 +104,9 @@ static int read_documents(struct end *e, struct vm_err *err)
 	    vm_domain_parse(e->was, true, &e->before, err) < 0)
 		return -1;
 	e->v = vm_xcalloc(e->n + 1, sizeof(*e->v));
-	for (uint32_t i = 0; i < e->before->hostdevs.n; i++) {
-		const struct vm_hostdev *h = e->before->hostdevs.v[i];
+	vm_hostdev_list_read(e->before, &e->all);
+	for (size_t i = 0; i < e->all.n; i++) {
+		const struct vm_hostdev *h = e->all.v[i].h;
 
 		for (size_t k = 0; k < e->n; k++)
 			if (h->dev.alias != NULL && strcmp(h->dev.alias, e->aliases[k]) == 0)
@@ -127,6 +131,47 @@ static void again(struct end *e, const char *what, const struct vm_err *why)
 	e->failed = true;
 	e->why = *why;
 	vm_err_wrap(&e->why, "%s", what);
+}
+
+static void remove_node(struct end *e, const char *path)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	vm_log_step("take %s from it", path);
+	if (vm_qemu_node_remove(e->g, path + strlen("/dev/"), &why) < 0)
+		again(e, "its /dev", &why);
+}
+
+static bool is_named(const struct vm_acl *rules, const char *path)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->v[i].path != NULL && strcmp(rules->v[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static bool is_needed(const struct vm_nodes *rest, const char *path)
+{
+	for (size_t i = 0; i < rest->n; i++)
+		if (rest->v[i].path != NULL && strcmp(rest->v[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+/* Where two nodes have one number, their one rule names one of them. */
+static void remove_own_nodes(struct end *e, const struct vm_acl *old, const struct vm_nodes *rest)
+{
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (e->found == 0 || vm_sys_open(NULL, &sys, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < e->found; i++) {
+		VM_AUTO_FREE char *path = vm_hostdev_node(e->v[i], &sys);
+
+		if (path != NULL && strncmp(path, "/dev/", 5) == 0 && !is_named(old, path) && !is_needed(rest, path))
+			remove_node(e, path);
+	}
 }
 
 /* Rules that only these had asked for, and the nodes behind them. */
@@ -157,10 +202,9 @@ static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
 
 		if (vm_acl_perms_of(ret, r) != 0 || r->path == NULL || strncmp(r->path, "/dev/", 5) != 0)
 			continue;
-		vm_log_step("take %s from it", r->path);
-		if (vm_qemu_node_remove(e->g, r->path + 5, &why) < 0)
-			again(e, "its /dev", &why);
+		remove_node(e, r->path);
 	}
+	remove_own_nodes(e, &old, &nodes);
 	return 0;
 }
 

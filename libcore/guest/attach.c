@@ -144,12 +144,11 @@ static int only_live(const struct attach *a, struct vm_err *err)
 static int tell_elements(struct attach *a, struct vm_err *err)
 {
 	for (size_t i = 0; i < a->elements.n; i++) {
-		VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
-		VM_AUTO(vm_hostdev_element_free) struct vm_hostdev *h = NULL;
+		VM_AUTO(vm_hostdev_element_free) struct vm_hostdev_element e = VM_HOSTDEV_ELEMENT_INIT;
 
-		if (vm_hostdev_element_parse(a->elements.v[i], &doc, &h, err) < 0)
+		if (vm_hostdev_element_parse(a->elements.v[i], &e, err) < 0)
 			return -1;
-		vm_hostdev_results_add(a->ret, h);
+		vm_hostdev_results_add(a->ret, e.h);
 	}
 	return 0;
 }

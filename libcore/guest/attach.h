@@ -20,7 +20,7 @@ struct vm_host;
 struct vm_strbuf;
 struct vm_xml;
 
-/* <hostdev> elements, each standing alone. */
+/* <hostdev> elements, and <interface type='hostdev'>, each standing alone. */
 struct vm_hostdev_elements {
 	char **v; /* owned */
 	size_t n;
@@ -42,19 +42,15 @@ struct vm_hostdev_how {
 int vm_hostdev_elements_make(const char *const *devices, size_t n, const struct vm_hostdev_how *how,
 			     const struct vm_hostdev_view *view, struct vm_hostdev_elements *ret,
 			     struct vm_err *err);
-/* The element as data; *ret_doc owns its text and must outlive it.  Freed by vm_hostdev_element_free(). */
-int vm_hostdev_element_parse(const char *element, struct vm_xml **ret_doc, struct vm_hostdev **ret,
-			     struct vm_err *err);
-void vm_hostdev_element_free(struct vm_hostdev **h); /* for VM_AUTO */
-/* The guest's own host device that means the same device of the host; NULL: it has none. */
-struct vm_hostdev *vm_hostdev_in(const struct vm_domain *d, const struct vm_hostdev *like);
+/* Has the guest the same device of the host, as whatever? */
+bool vm_hostdev_in(const struct vm_domain *d, const struct vm_hostdev *like);
 /*
- * The document with these elements behind its host devices; those that it has already are left out if skip, else
+ * The document with these elements behind others of their name; those that it has already are left out if skip, else
  * VM_IN_USE.  *ret_added: how many were put in.
  */
 int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostdev_elements *e, bool skip,
 		      struct vm_xml **ret, size_t *ret_added, struct vm_err *err);
-/* The document without these devices, which are of the domain parsed from it. */
+/* The document without these devices (and the interfaces that they are), which are of the domain parsed from it. */
 int vm_hostdev_cut(const struct vm_xml *doc, const struct vm_hostdev *const *v, size_t n, struct vm_xml **ret,
 		   struct vm_err *err);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Host devices as elements of documents: made from what was typed, put in, cut out. */
-#include "attach.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <vm/strbuf.h>
 #include <vm/xml.h>
 
+#include "attach_internal.h"
 #include "hostdev_view.h"
 #include "model/domain.h"
 
@@ -24,7 +24,7 @@ void vm_hostdev_elements_free(struct vm_hostdev_elements *e)
 	*e = VM_HOSTDEV_ELEMENTS_INIT;
 }
 
-static void add(struct vm_hostdev_elements *e, char *text)
+void vm_hostdev_elements_add(struct vm_hostdev_elements *e, char *text)
 {
 	e->v = vm_xreallocarray(e->v, e->n + 1, sizeof(*e->v));
 	e->v[e->n++] = text;
@@ -154,7 +154,7 @@ static int make_one(const struct vm_hostdev_item *i, const struct vm_hostdev_how
 	else if (put_how(&b, how, err) < 0)
 		return -1;
 	vm_strbuf_puts(&b, "</hostdev>");
-	add(e, vm_strbuf_take(&b));
+	vm_hostdev_elements_add(e, vm_strbuf_take(&b));
 	return 0;
 }
 
@@ -193,23 +193,6 @@ static bool is_file(const char *device)
 	       (len > 4 && strcmp(device + len - 4, ".xml") == 0);
 }
 
-static int load_file(const char *path, const struct vm_hostdev_how *how, struct vm_hostdev_elements *e,
-		     struct vm_err *err)
-{
-	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
-
-	if (how->managed != 0 || how->address != NULL || how->alias != NULL || how->rom != NULL ||
-	    how->boot_order != 0)
-		return vm_err_set(err, VM_USAGE, "%s says itself how the device is given", path);
-	if (vm_xml_load(path, &doc, err) < 0)
-		return -1;
-	if (strcmp(vm_xml_name(doc, 0), "hostdev") != 0)
-		return vm_xml_error(doc, 0, -1, VM_BAD_INPUT, err, "<hostdev> was expected, not <%s>",
-				    vm_xml_name(doc, 0));
-	add(e, vm_xml_element_text(doc, 0));
-	return 0;
-}
-
 int vm_hostdev_elements_make(const char *const *devices, size_t n, const struct vm_hostdev_how *how,
 			     const struct vm_hostdev_view *view, struct vm_hostdev_elements *ret,
 			     struct vm_err *err)
@@ -224,7 +207,7 @@ int vm_hostdev_elements_make(const char *const *devices, size_t n, const struct 
 		const struct vm_hostdev_item *item;
 
 		if (is_file(devices[i])) {
-			if (load_file(devices[i], how, &e, err) < 0)
+			if (vm_hostdev_element_load(devices[i], how, &e, err) < 0)
 				return -1;
 			continue;
 		}
@@ -243,49 +226,25 @@ int vm_hostdev_elements_make(const char *const *devices, size_t n, const struct 
 	return 0;
 }
 
-/* ---- as data ---- */
-
-void vm_hostdev_element_free(struct vm_hostdev **h)
-{
-	if (*h != NULL)
-		mt_free(&vm_hostdev_type, *h);
-	*h = NULL;
-}
-
-int vm_hostdev_element_parse(const char *element, struct vm_xml **ret_doc, struct vm_hostdev **ret,
-			     struct vm_err *err)
-{
-	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
-	void *h;
-
-	if (vm_xml_parse(element, strlen(element), "hostdev", &doc, err) < 0 ||
-	    mt_parse(&vm_hostdev_type, doc, 0, false, &h, err) < 0)
-		return -1;
-	*ret_doc = vm_take_ptr(&doc);
-	*ret = h;
-	return 0;
-}
-
-struct vm_hostdev *vm_hostdev_in(const struct vm_domain *d, const struct vm_hostdev *like)
-{
-	for (uint32_t i = 0; i < d->hostdevs.n; i++)
-		if (vm_hostdev_same_source(d->hostdevs.v[i], like))
-			return d->hostdevs.v[i];
-	return NULL;
-}
-
 /* ---- in documents ---- */
 
-/* 1 = it has it already. */
-static int check_new(const struct vm_domain *d, const char *element, bool skip, struct vm_err *err)
+bool vm_hostdev_in(const struct vm_domain *d, const struct vm_hostdev *like)
 {
-	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
-	VM_AUTO(vm_hostdev_element_free) struct vm_hostdev *h = NULL;
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
+
+	while ((h = vm_hostdev_next(d, &i)) != NULL)
+		if (vm_hostdev_same_source(h, like))
+			return true;
+	return false;
+}
+
+/* 1 = it has it already. */
+static int check_new(const struct vm_domain *d, const struct vm_hostdev *h, bool skip, struct vm_err *err)
+{
 	VM_AUTO_FREE char *name = NULL;
 
-	if (vm_hostdev_element_parse(element, &doc, &h, err) < 0)
-		return -1;
-	if (vm_hostdev_in(d, h) == NULL)
+	if (!vm_hostdev_in(d, h))
 		return 0;
 	if (skip)
 		return 1;
@@ -294,18 +253,29 @@ static int check_new(const struct vm_domain *d, const char *element, bool skip, 
 	return vm_err_hint(err, "--if-needed takes that for success");
 }
 
-static int place(const struct vm_xml *doc, vm_node *ret_devices, vm_node *ret_after, struct vm_err *err)
+/* The last one of that name; none: VM_NODE_NONE. */
+static vm_node last_of(const struct vm_xml *doc, vm_node devices, const char *name)
 {
-	vm_node devices = vm_xml_child(doc, 0, "devices"), after = VM_NODE_NONE;
+	vm_node last = VM_NODE_NONE;
 
-	if (devices == VM_NODE_NONE)
-		return vm_err_set(err, VM_BAD_INPUT, "its document has no <devices>");
 	for (vm_node n = vm_xml_first(doc, devices); n != VM_NODE_NONE; n = vm_xml_next(doc, n))
-		if (strcmp(vm_xml_name(doc, n), "hostdev") == 0 && *vm_xml_ns(doc, n) == 0)
-			after = n;
-	*ret_devices = devices;
-	*ret_after = after;
-	return 0;
+		if (strcmp(vm_xml_name(doc, n), name) == 0 && *vm_xml_ns(doc, n) == 0)
+			last = n;
+	return last;
+}
+
+static int insert_one(const struct vm_xml *doc, vm_node devices, const struct vm_domain *d, const char *text,
+		      bool skip, struct vm_xml_edit *edit, struct vm_err *err)
+{
+	VM_AUTO(vm_hostdev_element_free) struct vm_hostdev_element e = VM_HOSTDEV_ELEMENT_INIT;
+	int has;
+
+	if (vm_hostdev_element_parse(text, &e, err) < 0)
+		return -1;
+	has = check_new(d, e.h, skip, err);
+	if (has == 0)
+		vm_xml_edit_insert(edit, devices, last_of(doc, devices, vm_xml_name(e.doc, 0)), text);
+	return has;
 }
 
 int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostdev_elements *e, bool skip,
@@ -313,20 +283,19 @@ int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostd
 {
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
 	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(doc);
-	vm_node devices = VM_NODE_NONE, after = VM_NODE_NONE;
+	vm_node devices = vm_xml_child(doc, 0, "devices");
 	size_t added = 0;
 
-	if (vm_domain_parse(doc, live, &d, err) < 0 || place(doc, &devices, &after, err) < 0)
+	if (vm_domain_parse(doc, live, &d, err) < 0)
 		return -1;
+	if (devices == VM_NODE_NONE)
+		return vm_err_set(err, VM_BAD_INPUT, "its document has no <devices>");
 	for (size_t i = 0; i < e->n; i++) {
-		int has = check_new(d, e->v[i], skip, err);
+		int has = insert_one(doc, devices, d, e->v[i], skip, edit, err);
 
 		if (has < 0)
 			return -1;
-		if (has > 0)
-			continue;
-		vm_xml_edit_insert(edit, devices, after, e->v[i]);
-		added++;
+		added += has == 0;
 	}
 	if (vm_xml_edit_apply(edit, ret, err) < 0)
 		return -1;

@@ -21,8 +21,7 @@
 struct wanted {
 	const char *text;
 	char *source;	       /* as vm_hostdev_source_text() has it; NULL = by alias or element */
-	struct vm_xml *doc;    /* FILE */
-	struct vm_hostdev *h;  /* likewise */
+	struct vm_hostdev_element file; /* if it was one */
 	struct vm_usb_want usb;
 	char *usb_now; /* "usb:001:004": where it is plugged in now; NULL = it is not, or no USB device */
 };
@@ -31,8 +30,7 @@ static void wanted_free(struct wanted *w)
 {
 	free(w->source);
 	free(w->usb_now);
-	vm_hostdev_element_free(&w->h);
-	vm_xml_freep(&w->doc);
+	vm_hostdev_element_free(&w->file);
 }
 
 static int parse_file(const char *path, struct wanted *w, struct vm_err *err)
@@ -42,7 +40,7 @@ static int parse_file(const char *path, struct wanted *w, struct vm_err *err)
 
 	if (vm_hostdev_elements_make(&path, 1, &how, NULL, &e, err) < 0)
 		return -1;
-	return vm_hostdev_element_parse(e.v[0], &w->doc, &w->h, err);
+	return vm_hostdev_element_parse(e.v[0], &w->file, err);
 }
 
 static void find_usb(struct wanted *w, const struct vm_hostdev_name *n)
@@ -103,8 +101,8 @@ static bool is_wanted(const struct wanted *w, const struct vm_hostdev *h)
 {
 	VM_AUTO_FREE char *source = NULL;
 
-	if (w->h != NULL)
-		return vm_hostdev_same_source(h, w->h);
+	if (w->file.h != NULL)
+		return vm_hostdev_same_source(h, w->file.h);
 	if (h->dev.alias != NULL && strcmp(h->dev.alias, w->text) == 0)
 		return true;
 	source = vm_hostdev_source_text(h);
@@ -117,12 +115,14 @@ static bool is_wanted(const struct wanted *w, const struct vm_hostdev *h)
 }
 
 struct chosen {
-	const struct vm_hostdev **v; /* array owned */
+	struct vm_hostdev_list all;  /* of the document */
+	const struct vm_hostdev **v; /* some of them; array owned */
 	size_t n;
 };
 
 static void chosen_free(struct chosen *c)
 {
+	vm_hostdev_list_free(&c->all);
 	free(c->v);
 }
 
@@ -145,7 +145,7 @@ static int group_of(const struct vm_sys *sys, const struct vm_hostdev *h)
 }
 
 /* What is parked of their groups is of no use without them. */
-static void choose_siblings(struct chosen *c, const struct vm_domain *d)
+static void choose_siblings(struct chosen *c)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	struct vm_err ignored = VM_ERR_INIT;
@@ -156,25 +156,26 @@ static void choose_siblings(struct chosen *c, const struct vm_domain *d)
 	for (size_t i = 0; i < named; i++) {
 		int group = group_of(&sys, c->v[i]);
 
-		for (uint32_t k = 0; group != VM_NO_GROUP && k < d->hostdevs.n; k++)
-			if (vm_hostdev_parked(d->hostdevs.v[k]) && group_of(&sys, d->hostdevs.v[k]) == group)
-				choose(c, d->hostdevs.v[k]);
+		for (size_t k = 0; group != VM_NO_GROUP && k < c->all.n; k++)
+			if (vm_hostdev_parked(c->all.v[k].h) && group_of(&sys, c->all.v[k].h) == group)
+				choose(c, c->all.v[k].h);
 	}
 }
 
 static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *d, struct chosen *c,
 		    struct vm_err *err)
 {
+	vm_hostdev_list_read(d, &c->all);
 	for (size_t i = 0; i < r->n; i++) {
 		VM_AUTO(wanted_free) struct wanted w = { 0 };
 		size_t before = c->n, found = 0;
 
 		if (parse_wanted(r->devices[i], &w, err) < 0)
 			return -1;
-		for (uint32_t k = 0; k < d->hostdevs.n; k++) {
-			if (!is_wanted(&w, d->hostdevs.v[k]))
+		for (size_t k = 0; k < c->all.n; k++) {
+			if (!is_wanted(&w, c->all.v[k].h))
 				continue;
-			choose(c, d->hostdevs.v[k]);
+			choose(c, c->all.v[k].h);
 			found++;
 		}
 		if (found == 0 && !r->if_needed) {
@@ -186,7 +187,7 @@ static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *
 					  r->devices[i]);
 	}
 	if (r->how.siblings)
-		choose_siblings(c, d);
+		choose_siblings(c);
 	return 0;
 }
 

@@ -49,7 +49,17 @@ static int make_mac(const struct vm_domain *d, uint8_t mac[6], struct vm_err *er
 	do {
 		if (random_bytes(mac + 3, 3, err) < 0)
 			return -1;
-	} while (mac_taken(d, mac));
+	} while (d != NULL && mac_taken(d, mac));
+	return 0;
+}
+
+int vm_interface_fill(struct vm_interface *f, const struct vm_domain *d, struct vm_err *err)
+{
+	if (mt_is_set(&f->dev.obj, VM_INTERFACE_BIT_MAC))
+		return 0;
+	if (make_mac(d, f->mac, err) < 0)
+		return -1;
+	mt_assigned(&f->dev.obj, VM_INTERFACE_BIT_MAC);
 	return 0;
 }
 
@@ -65,15 +75,9 @@ int vm_domain_fill(struct vm_domain *d, struct vm_err *err)
 			return -1;
 		mt_assigned(&d->genid->obj, 0);
 	}
-	for (uint32_t i = 0; i < d->interfaces.n; i++) {
-		struct vm_interface *f = d->interfaces.v[i];
-
-		if (mt_is_set(&f->dev.obj, VM_INTERFACE_BIT_MAC))
-			continue;
-		if (make_mac(d, f->mac, err) < 0)
+	for (uint32_t i = 0; i < d->interfaces.n; i++)
+		if (vm_interface_fill(d->interfaces.v[i], d, err) < 0)
 			return -1;
-		mt_assigned(&f->dev.obj, VM_INTERFACE_BIT_MAC);
-	}
 	for (uint32_t i = 0; i < d->disks.n; i++) {
 		struct vm_disk *disk = d->disks.v[i];
 

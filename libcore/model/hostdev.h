@@ -131,6 +131,21 @@ struct vm_hostdev_iter {
 };
 const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter);
 bool vm_domain_has_hostdevs(const struct vm_domain *d);
+/* The PCI device that an interface of type='hostdev' is; in *store, with what is borrowed of the interface. */
+const struct vm_hostdev *vm_hostdev_of_interface(const struct vm_interface *f, struct vm_hostdev_iter *store);
+/* Those that can come and go while the guest runs, each to be kept: interfaces of type='hostdev', then <hostdev>s. */
+struct vm_hostdev_one {
+	const struct vm_hostdev *h; /* borrowed from the domain, or in store */
+	const struct vm_interface *interface; /* whose it is; NULL = a <hostdev> */
+	struct vm_hostdev_iter store;
+};
+struct vm_hostdev_list {
+	struct vm_hostdev_one *v; /* owned */
+	size_t n;
+};
+#define VM_HOSTDEV_LIST_INIT ((struct vm_hostdev_list){ 0 })
+void vm_hostdev_list_read(const struct vm_domain *d, struct vm_hostdev_list *ret);
+void vm_hostdev_list_free(struct vm_hostdev_list *l);
 /* Do both mean the same device of the host (duplicates, detach)? */
 bool vm_hostdev_same_source(const struct vm_hostdev *a, const struct vm_hostdev *b);
 /* Does its QEMU device take a place on the guest's PCI bus? */

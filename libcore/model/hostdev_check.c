@@ -49,15 +49,15 @@ static const struct vm_hostdev *from_disk(const struct vm_disk *disk, struct vm_
 	return &iter->inner;
 }
 
-static const struct vm_hostdev *from_interface(const struct vm_interface *f, struct vm_hostdev_iter *iter)
+const struct vm_hostdev *vm_hostdev_of_interface(const struct vm_interface *f, struct vm_hostdev_iter *store)
 {
-	iter->interface = f;
-	iter->inner = (struct vm_hostdev){ .dev = f->dev,
-					   .type = VM_HOSTDEV_TYPE_PCI,
-					   .managed = f->managed,
-					   .source = f->pci,
-					   .teaming = f->teaming };
-	return &iter->inner;
+	store->interface = f;
+	store->inner = (struct vm_hostdev){ .dev = f->dev,
+					    .type = VM_HOSTDEV_TYPE_PCI,
+					    .managed = f->managed,
+					    .source = f->pci,
+					    .teaming = f->teaming };
+	return &store->inner;
 }
 
 const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter)
@@ -76,9 +76,32 @@ const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_ho
 		const struct vm_interface *f = d->interfaces.v[iter->at++ - first];
 
 		if (f->kind == VM_INTERFACE_HOSTDEV && f->pci != NULL)
-			return from_interface(f, iter);
+			return vm_hostdev_of_interface(f, iter);
 	}
 	return iter->at - second < d->hostdevs.n ? d->hostdevs.v[iter->at++ - second] : NULL;
+}
+
+void vm_hostdev_list_read(const struct vm_domain *d, struct vm_hostdev_list *ret)
+{
+	*ret = (struct vm_hostdev_list){ .v = vm_xcalloc(d->interfaces.n + d->hostdevs.n + 1, sizeof(*ret->v)) };
+	for (uint32_t i = 0; i < d->interfaces.n; i++) {
+		const struct vm_interface *f = d->interfaces.v[i];
+		struct vm_hostdev_one *one = &ret->v[ret->n];
+
+		if (f->kind != VM_INTERFACE_HOSTDEV || f->pci == NULL)
+			continue;
+		one->interface = f;
+		one->h = vm_hostdev_of_interface(f, &one->store);
+		ret->n++;
+	}
+	for (uint32_t i = 0; i < d->hostdevs.n; i++)
+		ret->v[ret->n++].h = d->hostdevs.v[i];
+}
+
+void vm_hostdev_list_free(struct vm_hostdev_list *l)
+{
+	free(l->v);
+	*l = VM_HOSTDEV_LIST_INIT;
 }
 
 bool vm_domain_has_hostdevs(const struct vm_domain *d)

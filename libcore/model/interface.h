@@ -157,6 +157,9 @@ enum vm_interface_bit {
 	VM_INTERFACE_BIT_VLAN_TRUNK,
 	VM_INTERFACE_BIT_VLANS,
 };
+struct vm_domain;
+/* Gives an interface without MAC one that no other of d (NULL: not looked at) has; marks it as assigned. */
+int vm_interface_fill(struct vm_interface *f, const struct vm_domain *d, struct vm_err *err);
 /* Is its network the program passt, beside QEMU? */
 bool vm_interface_is_passt(const struct vm_interface *f);
 extern const struct mt_type vm_interface_type;

@@ -34,7 +34,7 @@ golden one-only vm-attach-hostdev --print-xml --alias=ua-a web1 0000:02:00.0 000
 printf '<disk/>\n' >"$T/disk.xml"
 run vm-attach-hostdev --print-xml web1 "$T/disk.xml"
 is "$status" 6 "a document of something else"
-err_like 'disk.xml:1:1: <hostdev> was expected, not <disk>'
+err_like "disk.xml:1:1: <hostdev> or <interface type='hostdev'> was expected, not <disk>"
 
 # ---- in a definition ----
 guest_xml web1 "<controller type='usb' index='0' model='qemu-xhci'/><!-- mine -->" | sed "/model='none'.>/{/usb/d}" >"$T/web1.xml"

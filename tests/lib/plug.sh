@@ -4,6 +4,7 @@
 # tap.sh:  . "$(dirname "$0")/../lib/plug.sh"
 #
 #   $card $other      two NVMe cards with IOMMU groups of their own; $pair0 $pair1: two functions of one group
+#   $PLUG_MORE        more lines of that machine, set before; $PLUG_GROUPS: "NAME GROUP" of what else may be opened
 #   plug_xml NAME [EXTRA]   guest_xml with free ports, for the stand-in
 #   memlock NAME      the limit of locked memory that was set for the guest
 #   host_state        prints what of the host an attach changes
@@ -21,7 +22,7 @@ chmod 755 "$T"
 plug_tree=$T/tree VM_SYSROOT=$T/mnt
 export VM_SYSROOT
 mkdir "$plug_tree" "$VM_SYSROOT"
-"$VM_BUILD/tests/fake-sysfs" "$plug_tree" <"$VM_TEST_DATA/hosts/plug"
+{ cat "$VM_TEST_DATA/hosts/plug"; printf '%s\n' "${PLUG_MORE:-}"; } | sed '/^$/d' | "$VM_BUILD/tests/fake-sysfs" "$plug_tree"
 "$VM_BUILD/tests/fake-kernel" "$plug_tree" "$VM_SYSROOT" || skip_all "FUSE cannot be mounted here"
 at_exit 'umount -l "$VM_SYSROOT" 2>/dev/null'
 
@@ -46,7 +47,10 @@ mknod -m 600 /dev/vfio/5 c 10 229
 card=0000:01:00.0 other=0000:02:00.0 pair0=0001:01:00.0 pair1=0001:01:00.1
 mkdir "$T/bin"
 cp "$VM_BUILD/tests/vfio-stand-in" "$VM_BUILD/tests/vfio-stand-in.so" "$T/bin/"
-printf '%s\n' "$card 14" "$other 15" "$pair0 5" "$pair1 5" >"$T/bin/stand-in.groups"
+printf '%s\n' "$card 14" "$other 15" "$pair0 5" "$pair1 5" ${PLUG_GROUPS:+"$PLUG_GROUPS"} >"$T/bin/stand-in.groups"
+for plug_node in $(printf '%s\n' "${PLUG_GROUPS:-}" | cut -d' ' -f2); do
+	[ -e "/dev/vfio/$plug_node" ] || mknod -m 600 "/dev/vfio/$plug_node" c 10 229
+done
 chmod 644 "$T/bin/stand-in.groups"
 
 mkdir "$T/limits"

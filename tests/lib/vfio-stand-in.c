@@ -2,14 +2,14 @@
 /*
  * Stands between QEMU's monitor and QEMU where there is no VFIO: device_add of a vfio-pci opens the node of its IOMMU
  * group, as QEMU would, and is then the device_add of an edu, which every host has.  What cannot be opened is refused with
- * the errno in QEMU's text.
+ * the errno in QEMU's text ("no-13").
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
  * written to the file PID there: raising one takes a right that containers do not have.  With a file "refuse" in it
  * that right is missing.
  *
  * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
- *   stand-in.groups   lines "0000:02:00.0 15"
+ *   stand-in.groups   lines "0000:02:00.0 15", "/sys/bus/mdev/devices/UUID 16"
  *   stand-in.refuse   if it is there, every device_add is refused
  *   stand-in.die      QEMU is killed when it is asked for a device
  *   stand-in.hang     or does not come back to its monitor while that file is there
@@ -51,13 +51,13 @@ int main(int argc, char **argv)
 static int group_of(const char *host, char *ret)
 {
 	const char *dir = getenv(VARIABLE);
-	char path[PATH_MAX], address[32];
+	char path[PATH_MAX], address[128];
 	FILE *f;
 	int found = -1;
 
 	snprintf(path, sizeof(path), "%s/stand-in.groups", dir != NULL ? dir : "");
 	f = fopen(path, "re");
-	while (f != NULL && found < 0 && fscanf(f, "%31s %15s", address, ret) == 2)
+	while (f != NULL && found < 0 && fscanf(f, "%127s %15s", address, ret) == 2)
 		if (strncmp(address, host, strlen(address)) == 0)
 			found = 0;
 	if (f != NULL)
@@ -97,28 +97,61 @@ static int open_both(const char *host)
 	return 0;
 }
 
+/* The value of a key, text in quotes; NULL = it has none. */
+static char *value_of(char *text, size_t len, const char *key)
+{
+	char quoted[64];
+	char *at;
+	int n = snprintf(quoted, sizeof(quoted), "\"%s\":\"", key);
+
+	at = memmem(text, len, quoted, (size_t)n);
+	return at != NULL ? at + n : NULL;
+}
+
+/* Key, value and the comma behind it become spaces. */
+static void blank(char *text, size_t len, const char *key)
+{
+	char *value = value_of(text, len, key), *from, *end;
+
+	if (value == NULL)
+		return;
+	from = value - strlen(key) - 4;
+	end = memchr(value, '"', len - (size_t)(value - text));
+	if (end == NULL)
+		return;
+	end++;
+	if (end < text + len && *end == ',')
+		end++;
+	memset(from, ' ', (size_t)(end - from));
+}
+
 /* In place, since nothing may become longer: what is left over becomes spaces. */
 static void rewrite(char *text, size_t len)
 {
-	static const char from[] = "\"driver\":\"vfio-pci\",\"host\":\"";
-	char *at = memmem(text, len, from, sizeof(from) - 1), to[64], *end;
+	static const char from[] = "\"driver\":\"vfio-pci\",";
+	static const char *const gone[] = { "host", "sysfsdev", "display" };
+	char *at = memmem(text, len, from, sizeof(from) - 1), *host, to[64];
 	int e;
 
 	if (at == NULL || memmem(text, len, "device_add", 10) == NULL)
 		return;
-	end = memchr(at + sizeof(from) - 1, '"', len - (size_t)(at - text) - (sizeof(from) - 1));
-	if (end == NULL)
+	host = value_of(text, len, "host");
+	if (host == NULL)
+		host = value_of(text, len, "sysfsdev");
+	if (host == NULL)
 		return;
 	if (is_there("die"))
 		raise(SIGKILL);
 	while (is_there("hang"))
 		usleep(20000);
-	e = open_both(at + sizeof(from) - 1);
+	e = open_both(host);
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		blank(text, len, gone[i]);
 	if (e != 0)
-		snprintf(to, sizeof(to), "\"driver\":\"cannot-open-%d\"", e);
+		snprintf(to, sizeof(to), "\"driver\":\"no-%d\",", e);
 	else
-		snprintf(to, sizeof(to), "\"driver\":\"edu\"");
-	memset(at, ' ', (size_t)(end + 1 - at));
+		snprintf(to, sizeof(to), "\"driver\":\"edu\",");
+	memset(at, ' ', sizeof(from) - 1);
 	memcpy(at, to, strlen(to));
 }
 

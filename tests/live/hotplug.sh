@@ -68,11 +68,11 @@ refused 5 'there is no host device 0000:99:00.0' "$card" 0000:99:00.0
 refused 2 'is named twice' "$card" "$card"
 refused 10 'no free PCI slot' "$card" "$other" "$pair0" "$pair1"
 : >"$T/bin/stand-in.refuse"
-refused 13 "QEMU refuses $card: .*cannot-open-16" "$card"
+refused 13 "QEMU refuses $card: .*'no-16'" "$card"
 rm "$T/bin/stand-in.refuse"
 # the node of the second cannot be opened by anybody: the first goes back, too
 rm /dev/vfio/15 && mknod -m 600 /dev/vfio/15 c 4 250
-refused 13 "QEMU refuses $other: .*cannot-open-" "$card" "$other"
+refused 13 "QEMU refuses $other: .*'no-[0-9]" "$card" "$other"
 rm /dev/vfio/15 && mknod -m 600 /dev/vfio/15 c 10 229
 : >"$plug_tree/ctl/refuse-vfio-pci"
 refused 14 'vfio-pci did not take it' "$card"
