@@ -37,35 +37,6 @@ const struct vm_doctor_check vm_doctor_checks[] = {
 	{ 0 },
 };
 
-static void add(struct vm_doctor *d, enum vm_health health, const char *remedy, const char *what)
-{
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf shown = VM_STRBUF_INIT;
-	struct vm_finding *f;
-
-	vm_strbuf_printable(&shown, what);
-	d->v = vm_xreallocarray(d->v, d->n + 1, sizeof(*d->v));
-	f = &d->v[d->n++];
-	*f = (struct vm_finding){ .check = d->check, .health = health };
-	f->what = vm_strbuf_take(&shown);
-	f->remedy = vm_xstrdup(remedy != NULL && *remedy != 0 ? remedy : NULL);
-}
-
-void vm_doctor_say(struct vm_doctor *d, enum vm_health health, const char *remedy, const char *fmt, ...)
-{
-	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vm_strbuf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	add(d, health, remedy, b.text);
-}
-
-void vm_doctor_say_err(struct vm_doctor *d, enum vm_health health, const struct vm_err *err)
-{
-	add(d, health, err->hint, err->msg);
-}
-
 static bool wanted(const struct vm_common *c, const char *check)
 {
 	for (size_t i = 0; i < c->operands.n; i++)
@@ -126,13 +97,6 @@ static void print_value(struct vm_out *out, const struct vm_conf_key *k, const s
 		vm_out_u64(out, "value", *(const uint64_t *)member);
 		break;
 	}
-}
-
-int vm_doctor_etc(const struct vm_state *s)
-{
-	VM_AUTO_FREE char *path = vm_xstrndup(s->etc_path, (size_t)(strrchr(s->etc_path, '/') - s->etc_path));
-
-	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int print_config(const struct vm_program *p, const struct vm_common *c, int etc,

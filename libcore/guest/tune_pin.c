@@ -86,55 +86,6 @@ const struct vm_tune_thread *vm_tune_thread_find(const struct vm_tune_threads *t
 	return NULL;
 }
 
-/* Is it a vCPU or an I/O thread? */
-static bool has_a_name(const struct vm_tune_threads *threads, pid_t tid)
-{
-	for (size_t i = 0; i < threads->n; i++)
-		if (threads->v[i].class != VM_TUNE_EMULATOR && threads->v[i].tid == tid)
-			return true;
-	return false;
-}
-
-int vm_tune_tids(const struct vm_tune_threads *threads, const struct vm_tune_thread *t, pid_t **ret,
-		 struct vm_err *err)
-{
-	VM_AUTO_FREE pid_t *all = NULL;
-	int n, kept = 0;
-
-	if (t->class != VM_TUNE_EMULATOR) {
-		*ret = vm_xcalloc(1, sizeof(**ret));
-		**ret = t->tid;
-		return 1;
-	}
-	n = vm_task_threads(threads->pid, &all);
-	if (n < 0)
-		return vm_err_sys(err, "list the threads of process %d", (int)threads->pid);
-	for (int i = 0; i < n; i++)
-		if (!has_a_name(threads, all[i]))
-			all[kept++] = all[i];
-	*ret = vm_take_ptr(&all);
-	return kept;
-}
-
-/* ---- pins ---- */
-
-int vm_tune_keep_affinity(const struct vm_tune_change *c, const struct vm_tune_thread *t,
-			  struct vm_err *err)
-{
-	VM_AUTO_FREE pid_t *tids = NULL;
-	int n = c->undo != NULL ? vm_tune_tids(c->threads, t, &tids, err) : 0;
-
-	for (int i = 0; tids != NULL && i < n; i++) {
-		VM_AUTO_FREE char *cpus = vm_task_affinity(tids[i]);
-
-		/* it may have ended */
-		if (cpus != NULL && vm_undo_push(c->undo, VM_TUNE_VERB_AFFINITY, "%s %d %s", c->guard,
-						 (int)tids[i], cpus) < 0)
-			return vm_err_sys(err, "write the journal");
-	}
-	return n < 0 ? -1 : 0;
-}
-
 static int set_affinity(const struct vm_tune_change *c, pid_t tid, const char *cpus, struct vm_err *err)
 {
 	vm_log_step("let thread %d run on the CPUs %s%s", (int)tid, cpus != NULL ? cpus : "of its group",

@@ -15,6 +15,10 @@ const char *const vm_address_type_words[] = {
     "ccid", "dimm", "virtio-mmio", "unassigned",   NULL,
 };
 
+const struct mt_range vm_pci_domain_range = { .max = UINT32_MAX, .digits = 4 };
+const struct mt_range vm_pci_bus_range = { .max = 0xff, .digits = 2 };
+const struct mt_range vm_pci_slot_range = { .max = 0x1f, .digits = 2 };
+const struct mt_range vm_pci_function_range = { .max = 7, .digits = 1 };
 const struct mt_range vm_boot_range = {.min = 1, .max = UINT32_MAX};
 const struct mt_range vm_acpi_index_range = {.min = 1, .max = 16383};
 const struct mt_range vm_u32_range = {.max = UINT32_MAX};
@@ -274,4 +278,3 @@ int vm_check_no_virtio(const struct mt_ctx *ctx, const struct mt_obj *obj, struc
 
 	return vm_check_only(ctx, obj, table, VM_COUNT(table), 0, err);
 }
-

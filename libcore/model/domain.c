@@ -11,11 +11,6 @@ const char *const vm_virt_words[] = {
     "",	   "kvm",   "qemu", "!xen",  "!lxc", "!bhyve",	"!vmware",    "!hyperv", "!vbox",
     "!vz", "!phyp", "!hvf", "!test", "!uml", "!openvz", "!parallels", NULL,
 };
-const char *const vm_vcpu_placement_words[] = {"", "static", "auto", NULL};
-const char *const vm_lifecycle_words[] = {
-    "",		"destroy",	    "restart",		"!rename-restart",
-    "preserve", "coredump-destroy", "coredump-restart", NULL,
-};
 const char *const vm_lockfailure_words[] = {"", "poweroff", "restart", "pause", "ignore", NULL};
 
 static const struct mt_row genid_rows[] = {
@@ -106,63 +101,6 @@ const struct mt_type vm_domain_type = {
     .n = VM_COUNT(domain_rows),
     .check = vm_domain_check,
 };
-
-#define FAMILY(word, member)                                                                       \
-	{                                                                                          \
-#word, offsetof(struct vm_domain, member), &vm_##word##_type                       \
-	}
-const struct vm_family vm_families[VM_FAMILIES] = {
-    [VM_FAMILY_DISK] = FAMILY(disk, disks),
-    [VM_FAMILY_CONTROLLER] = FAMILY(controller, controllers),
-    [VM_FAMILY_INTERFACE] = FAMILY(interface, interfaces),
-    [VM_FAMILY_SERIAL] = FAMILY(serial, serials),
-    [VM_FAMILY_PARALLEL] = FAMILY(parallel, parallels),
-    [VM_FAMILY_CONSOLE] = FAMILY(console, consoles),
-    [VM_FAMILY_CHANNEL] = FAMILY(channel, channels),
-    [VM_FAMILY_INPUT] = FAMILY(input, inputs),
-    [VM_FAMILY_GRAPHICS] = FAMILY(graphics, graphics),
-    [VM_FAMILY_VIDEO] = FAMILY(video, videos),
-    [VM_FAMILY_MEMBALLOON] = FAMILY(memballoon, memballoons),
-    [VM_FAMILY_RNG] = FAMILY(rng, rngs),
-    [VM_FAMILY_WATCHDOG] = FAMILY(watchdog, watchdogs),
-    [VM_FAMILY_PANIC] = FAMILY(panic, panics),
-    [VM_FAMILY_AUDIO] = FAMILY(audio, audios),
-    [VM_FAMILY_HOSTDEV] = FAMILY(hostdev, hostdevs),
-    [VM_FAMILY_TPM] = FAMILY(tpm, tpms),
-    [VM_FAMILY_FILESYSTEM] = FAMILY(filesystem, filesystems),
-};
-
-bool vm_domain_is_q35(const struct vm_domain *d)
-{
-	const char *m = d->os ? d->os->machine : NULL;
-
-	return m && (strcmp(m, "q35") == 0 || strncmp(m, "pc-q35-", 7) == 0);
-}
-
-int vm_domain_each_device(const struct vm_domain *d,
-			  int (*fn)(enum vm_device_family family, struct vm_device *dev, void *arg),
-			  void *arg)
-{
-	for (unsigned family = 0; family < VM_FAMILIES; family++) {
-		const struct mt_list *list = vm_domain_list(d, family);
-
-		for (uint32_t i = 0; i < list->n; i++) {
-			int ret = fn(family, list->v[i], arg);
-
-			if (ret)
-				return ret;
-		}
-	}
-	return 0;
-}
-
-void *vm_domain_add_device(struct vm_domain *d, enum vm_device_family family)
-{
-	void *dev = mt_new(vm_families[family].type);
-
-	mt_list_add(vm_domain_list(d, family), dev);
-	return dev;
-}
 
 /* A definition's alias is its own only if it says so by "ua-"; others are what a run once made up.
  */

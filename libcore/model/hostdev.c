@@ -37,10 +37,6 @@ static const char *const pci_word[] = { "", "pci", NULL };
 #define S_NUMBER(xml, member, bit, range, ...)                                                     \
 	S(xml, member, bit, MT_U64, .arg = &(range), .flags = MT_HEX | MT_KEY __VA_ARGS__)
 
-const struct mt_range vm_pci_domain_range = { .max = UINT32_MAX, .digits = 4 };
-const struct mt_range vm_pci_bus_range = { .max = 0xff, .digits = 2 };
-const struct mt_range vm_pci_slot_range = { .max = 0x1f, .digits = 2 };
-const struct mt_range vm_pci_function_range = { .max = 7, .digits = 1 };
 static const struct mt_row pci_rows[] = {
 	S("@writeFiltering", write_filtering, WRITE_FILTERING, MT_ENUM, .arg = vm_yes_no_words),
 	S("address/@type", address_type, ADDRESS_TYPE, MT_ENUM, .arg = pci_word),

@@ -6,6 +6,11 @@
 #include "rows.h"
 #include "tune.h"
 
+const char *const vm_lifecycle_words[] = {
+    "",		"destroy",	    "restart",		"!rename-restart",
+    "preserve", "coredump-destroy", "coredump-restart", NULL,
+};
+
 const char *const vm_boot_dev_words[] = {"", "fd", "cdrom", "hd", "network", NULL};
 const char *const vm_loader_type_words[] = {"", "rom", "pflash", NULL};
 const char *const vm_smbios_mode_words[] = {"", "none", "emulate", "!host", "!sysinfo", NULL};

@@ -31,7 +31,7 @@
 	    MT_ROW(t, "driver/@page_per_vq", virtio.page_per_vq, VM_DEVICE_PAGE_PER_VQ, MT_ENUM,   \
 		   .arg = vm_on_off_words)
 
-/* Of a PCI device of the host: model/hostdev.c. */
+/* Of a PCI device of the host. */
 extern const struct mt_range vm_pci_domain_range, vm_pci_bus_range, vm_pci_slot_range, vm_pci_function_range;
 extern const struct mt_range vm_boot_range, vm_acpi_index_range;
 extern const struct mt_range vm_u32_range, vm_u16_range, vm_int_range, vm_positive_range;

@@ -10,6 +10,8 @@
 #include "domain.h"
 #include "rows.h"
 
+const char *const vm_vcpu_placement_words[] = {"", "static", "auto", NULL};
+
 /* ---- cputune ---- */
 
 const char *const vm_sched_words[] = {"", "batch", "idle", "fifo", "rr", NULL};
