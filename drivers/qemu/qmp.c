@@ -51,6 +51,9 @@ struct vm_qmp {
 	struct queued_event *events; /* ring of VM_QMP_EVENTS_MAX */
 	size_t ev_first, ev_n, ev_bytes;
 	uint64_t ev_lost;
+	void (*idle)(void *arg); /* vm_qmp_while_waiting() */
+	void *idle_arg;
+	unsigned idle_ms;
 	char refused[NAME_MAX_LEN]; /* "" = none */
 	struct vm_err dead;	    /* kind VM_OK = alive */
 };
@@ -379,6 +382,26 @@ static int flush(struct vm_qmp *q, int fd, struct vm_err *err)
 	return 0;
 }
 
+void vm_qmp_while_waiting(struct vm_qmp *q, unsigned ms, void (*fn)(void *arg), void *arg)
+{
+	q->idle = fn;
+	q->idle_arg = arg;
+	q->idle_ms = ms;
+}
+
+static int wait_for(struct vm_qmp *q, struct pollfd *p, struct vm_deadline deadline)
+{
+	int rc;
+
+	if (q->idle == NULL)
+		return poll(p, 1, vm_deadline_poll(deadline));
+	rc = poll(p, 1, 0);
+	if (rc != 0)
+		return rc;
+	q->idle(q->idle_arg);
+	return poll(p, 1, vm_deadline_poll(vm_deadline_min(deadline, vm_deadline_in(q->idle_ms))));
+}
+
 /* One round of writing and reading: 0 = something came, 1 = the deadline has passed. */
 static int pump(struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *err)
 {
@@ -389,7 +412,7 @@ static int pump(struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *er
 		return die(q, err);
 	p.events = (short)(POLLIN | (q->out_len > 0 ? POLLOUT : 0));
 	if (!vm_wait_interrupted())
-		rc = poll(&p, 1, vm_deadline_poll(deadline));
+		rc = wait_for(q, &p, deadline);
 	if (vm_wait_interrupted()) {
 		errno = EINTR;
 		return vm_err_sys(err, "wait for QEMU");

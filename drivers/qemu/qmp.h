@@ -95,6 +95,8 @@ int vm_qmp_recv(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, json
 /* As vm_qmp_recv() with the returned value as QEMU wrote it: nothing is decoded. */
 int vm_qmp_recv_text(struct vm_qmp *q, uint64_t id, struct vm_deadline deadline, char **ret_text,
 		     struct vm_err *err) __attribute__((warn_unused_result));
+/* While a reply is waited for and nothing comes: calls fn(arg), at once and every ms milliseconds.  fn NULL: no more. */
+void vm_qmp_while_waiting(struct vm_qmp *q, unsigned ms, void (*fn)(void *arg), void *arg);
 /* The reply to this command is not wanted. */
 void vm_qmp_forget(struct vm_qmp *q, uint64_t id);
 

@@ -394,6 +394,9 @@ static int send_all(struct vm_start *s, struct replies *r, struct vm_err *err)
 		return -1;
 	if (has_pty(s->d) && vm_qmp_send(s->qmp, &r->chardevs, err, "query-chardev", NULL) < 0)
 		return -1;
+	/* While QEMU gets ready, unless it is to say something that belongs in it. */
+	if (r->chardevs == 0 && vm_start_live_xml(s, NULL, err) < 0)
+		return -1;
 	if (vm_start_threads(s, err) < 0)
 		return -1;
 	if (!s->o->paused && vm_qmp_send(s->qmp, &r->cont, err, "cont", NULL) < 0)
@@ -408,9 +411,6 @@ static int receive_all(struct vm_start *s, const struct replies *r, struct vm_er
 	json_t *chardevs = NULL;
 	int ret = -1;
 
-	/* While QEMU gets ready, unless it is to say something that belongs in it. */
-	if (r->chardevs == 0 && vm_start_live_xml(s, NULL, err) < 0)
-		return -1;
 	if (vm_qmp_recv(s->qmp, r->capabilities, s->deadline, NULL, err) < 0 ||
 	    vm_qmp_recv(s->qmp, r->actions, s->deadline, NULL, err) < 0 ||
 	    receive_settings(s, &r->settings, err) < 0)

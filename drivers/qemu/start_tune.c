@@ -12,10 +12,12 @@
 #include <vm/look.h>
 #include <vm/state.h>
 
+#include "cgroup/thread_group.h"
 #include "guest/tune.h"
 #include "host/fc.h"
 #include "look.h"
 #include "model/domain.h"
+#include "qmp.h"
 
 static bool is_of_threads(const struct vm_tunable *t)
 {
@@ -126,6 +128,34 @@ static void pins_of(const struct vm_domain *d, const struct vm_tune_threads *thr
 	}
 }
 
+/* While QEMU gets ready the kernel does, too; a start that takes longer than this does not mind one wait more. */
+#define STIR_MS	  5u
+#define STIRS_MAX 60u
+struct stir {
+	int fd;
+	unsigned n;
+};
+
+static void stir(void *arg)
+{
+	struct stir *st = arg;
+
+	if (st->fd >= 0 && st->n++ < STIRS_MAX)
+		vm_thread_groups_stir(st->fd);
+}
+
+static int look_at_threads(struct vm_start *s, struct vm_look *ret, struct vm_err *err)
+{
+	VM_AUTO_FD int fd = vm_thread_groups_stir_open(&s->group);
+	struct stir st = { .fd = fd };
+	int r;
+
+	vm_qmp_while_waiting(s->qmp, STIR_MS, stir, &st);
+	r = vm_qemu_look_on(s->qmp, VM_LOOK_VCPUS | VM_LOOK_IOTHREADS, s->deadline, ret, err);
+	vm_qmp_while_waiting(s->qmp, 0, NULL, NULL);
+	return r;
+}
+
 int vm_start_threads(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_tune_list_free) struct vm_tune_list l = VM_TUNE_LIST_INIT;
@@ -138,7 +168,7 @@ int vm_start_threads(struct vm_start *s, struct vm_err *err)
 	if (!is_wanted(s->d, &l))
 		return 0;
 	vm_log_step("tune its threads");
-	if (vm_qemu_look_on(s->qmp, VM_LOOK_VCPUS | VM_LOOK_IOTHREADS, s->deadline, &look, err) < 0 ||
+	if (look_at_threads(s, &look, err) < 0 ||
 	    vm_tune_threads_of(s->launched.qemu.pid, &look, &threads, err) < 0)
 		return -1;
 	pins_of(s->d, &threads, &pins);

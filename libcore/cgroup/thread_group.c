@@ -159,6 +159,31 @@ int vm_thread_group_enter(const struct vm_cgroup *c, const char *name, pid_t tid
 	return 0;
 }
 
+int vm_thread_groups_stir_open(const struct vm_cgroup *c)
+{
+	for (size_t i = 0; i < c->host.n; i++) {
+		const struct vm_cgroup_hier *hier = &c->host.v[i];
+		struct vm_err ignored = VM_ERR_INIT;
+		VM_AUTO_FREE char *path = NULL;
+		VM_AUTO_FD int group = -1;
+
+		if (!counts(c, i) || vm_cgroup_of_pid(hier, getpid(), &path, &ignored) < 0 || path == NULL)
+			continue;
+		group = vm_cgroup_open_path(hier, path);
+		return group < 0 ? -1
+				 : openat(group, hier->v2 ? "cgroup.procs" : "tasks", O_WRONLY | O_CLOEXEC);
+	}
+	return -1;
+}
+
+void vm_thread_groups_stir(int fd)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)getpid());
+
+	(void)!pwrite(fd, text, (size_t)n, 0);
+}
+
 /* ---- removing ---- */
 
 /* 1 = some were moved, 0 = it was empty. */

@@ -23,6 +23,14 @@ int vm_thread_group_make(const struct vm_cgroup *c, const char *name, struct vm_
 /* Moves a thread of QEMU into it; one that has ended is success.  name NULL: back into the qemu group. */
 int vm_thread_group_enter(const struct vm_cgroup *c, const char *name, pid_t tid,
 			  struct vm_err *err);
+/*
+ * The first thread that is moved after a while waits until all CPUs have noticed (5 to 30 ms), and those that come within as
+ * much time after it do not.  Who will move some soon can have that wait now: stir() moves the calling process,
+ * which has one thread, to where it is already.  open(): a descriptor for that, CLOEXEC; -1 = there is none.
+ * Source: Linux kernel/cgroup/cgroup.c, cgroup_attach_lock(); kernel/rcu/sync.c.
+ */
+int vm_thread_groups_stir_open(const struct vm_cgroup *c);
+void vm_thread_groups_stir(int fd);
 /* Moves what is in it back into the qemu group and removes it, everywhere.  Absent is success. */
 int vm_thread_group_remove(const struct vm_cgroup *c, const char *name, struct vm_err *err);
 /* "vcpu", "emulator", "iothread" and a number: nothing else is ever removed. */

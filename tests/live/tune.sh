@@ -20,7 +20,8 @@ tid() { grep -l "^$1" /proc/"$pid"/task/*/comm | sed 's,.*/task/\([0-9]*\)/.*,\1
 cpus() { sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$1/status"; }
 in_group() { grep -c "/qemu/$2\$" "/proc/$1/cgroup"; }
 everything() { for key in $keys; do kernel "$key"; done; }
-groups() { find /sys/fs/cgroup -type d -path "*/$1.*vm-qemu*" 2>/dev/null; }
+groups() { find /sys/fs/cgroup -type d \( -path "*/$1.*vm-qemu*" -o -path "*/vm-$1.*.scope*" \) 2>/dev/null; }
+no_groups() { [ -z "$(for name; do groups "$name"; done)" ]; }
 
 guest_xml tuned | sed -e '/<vcpu>/d' -e "s,<os>,<blkiotune>\
 ${disk:+<device><path>$disk</path><read_iops_sec>1000</read_iops_sec><write_bytes_sec>1048576</write_bytes_sec></device>}</blkiotune>\
@@ -181,10 +182,10 @@ guest_xml plain | sed "s,<vcpu>1,<vcpu>2," >"$T/plain.xml"
 status_is 0 vm-define "$T/plain.xml"
 status_is 0 vm-start plain
 g=plain pid=$(vm-info --get=pid plain)
-is "$(groups plain | grep -c 'qemu/qemu/.\|vm-qemu/qemu/')" 0 "where nothing asks for them there are no groups of threads"
+is "$(groups plain | grep -c '/qemu/.')" 0 "where nothing asks for them there are no groups of threads"
 is "$(shown vcpu_quota) $(shown vcpu_period)" "max 100000" "and no limits"
 status_is 13 vm-cgroup plain vcpu_quota=50000 numa_nodeset=63
-is "$(groups plain | grep -c 'vm-qemu/qemu/')" 0 "a change that failed leaves none"
+is "$(groups plain | grep -c '/qemu/.')" 0 "a change that failed leaves none"
 is "$(in_group "$(tid 'CPU 0')" vcpu0)" 0 "nor a thread in one"
 status_is 0 vm-cgroup plain vcpu_quota=50000
 is "$(kernel vcpu_quota)" "$(either 50000 '50000 100000')" "made when they are needed"
@@ -235,11 +236,11 @@ for case in "6 <cputune><shares>200000</shares></cputune>;out of range: 1 to 100
 	what=${what#*;}
 	status_is "$want" vm-start bad
 	err_like "${what%%;*}"
-	is "$(groups bad)" "" "no group is left of it"
+	wait_for 30 "no group is left of it" no_groups bad
 	status_is 0 vm-undefine bad
 done
 
 status_is 0 vm-destroy tuned
-is "$(groups tuned)$(groups plain)$(groups hog)" "" "no group is left"
+wait_for 30 "no group is left" no_groups tuned plain hog
 leftovers
 done_testing

@@ -181,6 +181,45 @@ static void test_call(void **state)
 	stop(&p, q);
 }
 
+static void count(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* Something else is done while QEMU is silent; neither the answer nor the deadline waits for it. */
+static void test_while_waiting(void **state)
+{
+	static const struct step steps[] = {
+	    GREET,
+	    {HEAR, "\"x\"", 0},
+	    {WAIT_MS, NULL, 200},
+	    {SAY, OK(2), 0},
+	    {HEAR, "\"y\"", 0},
+	    {WAIT_MS, NULL, 50},
+	    {SAY, OK(3), 0},
+	    {HEAR, "\"z\"", 0},
+	    {END, NULL, 0},
+	};
+	struct vm_err err = VM_ERR_INIT;
+	struct peer p;
+	struct vm_qmp *q = start_greeted(&p, steps);
+	unsigned n = 0, before;
+
+	(void)state;
+	vm_qmp_while_waiting(q, 5, count, &n);
+	assert_int_equal(vm_qmp_call(q, soon(), NULL, &err, "x", NULL), 0);
+	assert_true(n >= 2 && n <= 41);
+	vm_qmp_while_waiting(q, 0, NULL, NULL);
+	before = n;
+	assert_int_equal(vm_qmp_call(q, soon(), NULL, &err, "y", NULL), 0);
+	assert_int_equal(n, before);
+	vm_qmp_while_waiting(q, 5, count, &n);
+	assert_int_equal(vm_qmp_call(q, vm_deadline_in(30), NULL, &err, "z", NULL), -1);
+	assert_int_equal(err.kind, VM_TIMED_OUT);
+	assert_true(n > before);
+	stop(&p, q);
+}
+
 static void test_fragments(void **state)
 {
 	static const struct step steps[] = {
@@ -797,6 +836,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_call),
+	    cmocka_unit_test(test_while_waiting),
 	    cmocka_unit_test(test_fragments),
 	    cmocka_unit_test(test_refusal),
 	    cmocka_unit_test(test_pipeline),
