@@ -23,6 +23,7 @@
 #define AGAIN_MS  500u	 /* a slot whose indicator blinks takes no request */
 #define LOCK_MS	  30000u /* for the guest's lock, when it has let go */
 #define FIRST_MS  2000u	 /* for a socket that others rarely use */
+#define TRIES	  2	 /* again, when the connection to QEMU is of no use any more */
 
 enum progress { ASKED, AGAIN, GONE, REFUSED };
 struct leaving {
@@ -238,23 +239,40 @@ static int check_ended(struct detach *t, struct vm_err *err)
 	return 0;
 }
 
-static int ask_and_wait(struct detach *t, struct vm_err *err)
+/* 1 = QEMU refuses. */
+static int try_once(struct detach *t, struct vm_deadline until, struct vm_err *err)
 {
-	struct vm_deadline until = vm_deadline_in(t->o->wait_ms);
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < t->n; i++)
-		if (t->v[i].at == ASKED)
-			r = ask_one(t, &t->v[i], err);
-	if (r < 0 && (vm_qmp_refused(t->qmp) != NULL || check_ended(t, err) < 0))
-		return -1;
-	if (t->ended || !waits(t, false))
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].at == ASKED && ask_one(t, &t->v[i], err) < 0)
+			return vm_qmp_refused(t->qmp) != NULL ? 1 : -1;
+	if (!waits(t, false))
 		return 0;
 	/* The mark is in the record: whoever has the lock may go on with it. */
 	vm_guest_unlock(t->g);
-	if (wait_all(t, until, err) < 0)
-		return check_ended(t, err);
-	return 0;
+	if (wait_all(t, until, err) == 0)
+		return 0;
+	return vm_qmp_refused(t->qmp) != NULL ? 1 : -1;
+}
+
+/* Asking twice does no harm, and tells what became of the first time: where an answer was lost it is asked again. */
+static int ask_and_wait(struct detach *t, struct vm_err *err)
+{
+	struct vm_deadline until = vm_deadline_in(t->o->wait_ms);
+
+	for (unsigned n = 0;; n++) {
+		struct vm_err why = VM_ERR_INIT;
+		int r = try_once(t, until, err);
+
+		if (r >= 0 || check_ended(t, err) == 0)
+			return r > 0 ? -1 : 0;
+		if (n == TRIES || vm_wait_interrupted())
+			return -1;
+		vm_qmp_close(&t->qmp);
+		if (connect(t, &why) < 0)
+			return -1;
+		vm_log_step("QEMU's answer was lost (%s): it is asked again", err->msg);
+		*err = VM_ERR_INIT;
+	}
 }
 
 /* ---- what came of it ---- */

@@ -22,6 +22,7 @@
 #include "reap.h"
 
 #define SETTLE_MS 15000u /* for QEMU, and for a driver of the host, when something went wrong */
+#define HUNG_MS	  1000u	 /* for a QEMU that was silent before */
 
 static void plug_close(struct vm_plug *p)
 {
@@ -154,25 +155,6 @@ static void leave(struct vm_plug *p)
 	vm_undo_leave(&p->undo);
 }
 
-/*
- * QEMU did not answer.  If it has ended, all it held is given back; if it is hung nobody knows, and the next command asks
- * again.
- */
-static int in_doubt(struct vm_plug *p, struct vm_err *err)
-{
-	struct vm_err why = VM_ERR_INIT;
-	enum vm_alive alive;
-
-	leave(p);
-	if (vm_guest_alive(p->g, &alive, &why) == 0 && alive != VM_ALIVE_HELD) {
-		if (vm_guest_reconcile(p->g, vm_deadline_in(SETTLE_MS), &why) < 0)
-			vm_log_warning("%s: %s", p->g->name, why.msg);
-		return vm_err_set(err, VM_HYPERVISOR, "QEMU ended meanwhile");
-	}
-	vm_err_wrap(err, "it is not known whether QEMU took the devices");
-	err->kind = VM_TIMED_OUT;
-	return vm_err_hint(err, "vm-repair %s asks it again", p->g->name);
-}
 
 /* Some it has: they become the guest's, and are taken away from it again as by a detach. */
 static void take_back(struct vm_plug *p)
@@ -191,15 +173,10 @@ static void take_back(struct vm_plug *p)
 		vm_log_warning("%s: %s", p->g->name, err.msg);
 }
 
-static int fail(struct vm_plug *p, struct vm_err *err)
+static void put_back(struct vm_plug *p)
 {
 	struct vm_err why = VM_ERR_INIT;
 
-	if (p->o->dry_run)
-		return -1;
-	if (p->unknown)
-		return in_doubt(p, err);
-	vm_wait_shield();
 	if (p->asked > 0) {
 		take_back(p);
 	} else if (vm_plug_forget(p->g, &why) < 0) {
@@ -208,8 +185,82 @@ static int fail(struct vm_plug *p, struct vm_err *err)
 	} else if (vm_undo_run(&p->undo, &why) < 0) {
 		vm_log_warning("%s: not all was put back: %s; run vm-repair %s", p->g->name, why.msg, p->g->name);
 	}
+}
+
+/* How many of those that it is to have QEMU has; *ret_all of them.  -1: it does not say. */
+static int ask_again(struct vm_plug *p, struct vm_deadline deadline, size_t *ret_all, struct vm_err *err)
+{
+	int there = 0;
+
+	/* On the same socket: there QEMU is done with what it was asked before. */
+	vm_qmp_close(&p->qmp);
+	if (vm_qemu_monitor_open(p->g, deadline, &p->qmp, err) < 0)
+		return -1;
+	*ret_all = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		int has;
+
+		if (vm_hostdev_parked(p->v[i].h))
+			continue;
+		has = vm_plug_there(p->qmp, p->v[i].dev->alias, deadline, err);
+		if (has < 0)
+			return -1;
+		if (has == 0 && p->v[i].h->type == VM_HOSTDEV_TYPE_SCSI)
+			vm_plug_drop_block(p->qmp, p->v[i].dev->alias, deadline);
+		there += has;
+		++*ret_all;
+	}
+	vm_log_step("of %zu devices that it was asked for QEMU has %d", *ret_all, there);
+	return there;
+}
+
+/*
+ * QEMU did not answer.  If it has ended, all it held is given back.  If it answers another question, it has the devices
+ * (0) or it is as if it had refused them.  If it is hung nobody knows, and the next command asks again.
+ */
+static int in_doubt(struct vm_plug *p, struct vm_err *err)
+{
+	struct vm_deadline deadline = vm_deadline_in(err->kind == VM_TIMED_OUT ? HUNG_MS : SETTLE_MS);
+	struct vm_err why = VM_ERR_INIT;
+	enum vm_alive alive;
+	size_t all;
+	int there;
+
+	if (vm_guest_alive(p->g, &alive, &why) == 0 && alive != VM_ALIVE_HELD) {
+		leave(p);
+		if (vm_guest_reconcile(p->g, vm_deadline_in(SETTLE_MS), &why) < 0)
+			vm_log_warning("%s: %s", p->g->name, why.msg);
+		return vm_err_set(err, VM_HYPERVISOR, "QEMU ended meanwhile");
+	}
+	there = ask_again(p, deadline, &all, &why);
+	if (there >= 0 && (size_t)there == all && vm_plug_commit(p->g, &why) == 0) {
+		*err = VM_ERR_INIT;
+		return 0;
+	}
+	if (there >= 0 && (size_t)there < all) {
+		p->asked = (size_t)there;
+		put_back(p);
+		return -1;
+	}
+	leave(p);
+	vm_err_wrap(err, "it is not known whether QEMU took the devices");
+	err->kind = VM_TIMED_OUT;
+	return vm_err_hint(err, "vm-repair %s asks it again", p->g->name);
+}
+
+static int fail(struct vm_plug *p, struct vm_err *err)
+{
+	int r = -1;
+
+	if (p->o->dry_run)
+		return -1;
+	vm_wait_shield();
+	if (p->unknown)
+		r = in_doubt(p, err);
+	else
+		put_back(p);
 	vm_wait_unshield();
-	return -1;
+	return r;
 }
 
 int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
@@ -228,8 +279,8 @@ int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct v
 			r = vm_err_sys(err, "attach");
 		}
 	}
-	if (r < 0)
-		return fail(&p, err);
+	if (r < 0 && fail(&p, err) < 0)
+		return -1;
 	vm_undo_leave(&p.undo);
 	for (size_t i = 0; i < p.n; i++)
 		vm_hostdev_results_add(ret, p.v[i].h);

@@ -83,6 +83,8 @@ int vm_plug_memlock(struct vm_plug *p, struct vm_err *err);
 /* plug_qmp.c */
 /* Has QEMU a device of that name?  1 yes, 0 no. */
 int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadline, struct vm_err *err);
+/* Takes the block node away that was made for a device which QEMU does not have; absent is success. */
+void vm_plug_drop_block(struct vm_qmp *q, const char *alias, struct vm_deadline deadline);
 /* Gives QEMU a device.  1 = it refused, and *err says why: it does not have it; -1: it may. */
 int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err);
 

@@ -122,13 +122,12 @@ static const char *command_of(const char *option)
 	return strcmp(option, "-blockdev") == 0 ? "blockdev-add" : "device_add";
 }
 
-/* The node that was added for a device that QEMU then refused. */
-static void drop_block(struct vm_plug *p, const struct vm_plug_device *v)
+void vm_plug_drop_block(struct vm_qmp *q, const char *alias, struct vm_deadline deadline)
 {
-	VM_AUTO_FREE char *node = vm_xasprintf("libvirt-%s-backend", v->h->dev.alias);
+	VM_AUTO_FREE char *node = vm_xasprintf("libvirt-%s-backend", alias);
 	struct vm_err ignored = VM_ERR_INIT;
 
-	if (vm_qmp_call(p->qmp, p->o->deadline, NULL, &ignored, "blockdev-del", "{s:s}", "node-name", node) < 0)
+	if (vm_qmp_call(q, deadline, NULL, &ignored, "blockdev-del", "{s:s}", "node-name", node) < 0)
 		vm_log_step("%s", ignored.msg);
 }
 
@@ -177,7 +176,7 @@ int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_er
 		if (vm_qmp_refused(p->qmp) == NULL)
 			return -1;
 		if (i > 0)
-			drop_block(p, v);
+			vm_plug_drop_block(p->qmp, v->dev->alias, p->o->deadline);
 		drop_fd(p, v);
 		return 1;
 	}

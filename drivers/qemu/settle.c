@@ -100,6 +100,8 @@ static int settle_attach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 
 		if (has < 0)
 			return -1;
+		if (has == 0)
+			vm_plug_drop_block(q, all.v[i], deadline);
 		there += has > 0;
 	}
 	vm_log_step("of %zu devices that were being attached QEMU has %zu", all.n, there);

@@ -358,15 +358,11 @@ static void drop_blocks(struct end *e)
 	struct vm_err why = VM_ERR_INIT;
 
 	for (size_t i = 0; i < e->found; i++) {
-		VM_AUTO_FREE char *node = NULL;
-
 		if (e->v[i]->type != VM_HOSTDEV_TYPE_SCSI)
 			continue;
 		if (q == NULL && vm_qemu_monitor_open(e->g, e->deadline, &q, &why) < 0)
 			return;
-		node = vm_xasprintf("libvirt-%s-backend", e->v[i]->dev.alias);
-		if (vm_qmp_call(q, e->deadline, NULL, &why, "blockdev-del", "{s:s}", "node-name", node) < 0)
-			vm_log_step("%s", why.msg);
+		vm_plug_drop_block(q, e->v[i]->dev.alias, e->deadline);
 	}
 }
 
