@@ -60,6 +60,8 @@ static int read_facts(struct vm_info *i, struct vm_err *err)
 	return 0;
 }
 
+#define STOPPED_MS 1000
+
 static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bits,
 		   struct vm_err *err)
 {
@@ -82,6 +84,9 @@ static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bi
 		return -1;
 	if (!observer->look)
 		return vm_driver_lacks(observer->name, "way to ask a running guest", err);
+	/* One that is stopped does not answer, unless somebody is just letting it go on. */
+	if (i->status.life == VM_UNRESPONSIVE)
+		i->deadline = vm_deadline_min(i->deadline, vm_deadline_in(STOPPED_MS));
 	return observer->look(&i->guest, look, i->deadline, &i->look, err);
 }
 const struct vm_info_table vm_info_all = { all, VM_COUNT(all), prepare };

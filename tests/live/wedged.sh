@@ -28,6 +28,8 @@ is "$status" 12 "a stopped QEMU is a time-out"
 like "$err" "^vm-suspend: g: QEMU \(pid $pid\) does not answer: it is stopped \(SIGSTOP\); kill -CONT $pid" "and told as what it is"
 took 2000 vm-shutdown --timeout=1 g
 is "$status" 12 "vm-shutdown likewise"
+took 3000 vm-info g memory
+is "$status" 12 "and nobody waits ten seconds for it unasked"
 took 1000 vm-list
 is "$status" 0 "vm-list is not held up"
 took 1000 vm-destroy g
