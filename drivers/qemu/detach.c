@@ -229,10 +229,7 @@ static int wait_all(struct detach *t, struct vm_deadline until, struct vm_err *e
 /* A guest that ends while it is asked has let go of everything. */
 static int check_ended(struct detach *t, struct vm_err *err)
 {
-	struct vm_err why = VM_ERR_INIT;
-	enum vm_alive alive;
-
-	if (vm_guest_alive(t->g, &alive, &why) < 0 || alive == VM_ALIVE_HELD)
+	if (!vm_plug_ended(t->g, err))
 		return -1;
 	*err = VM_ERR_INIT;
 	t->ended = true;

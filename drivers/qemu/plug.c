@@ -155,7 +155,6 @@ static void leave(struct vm_plug *p)
 	vm_undo_leave(&p->undo);
 }
 
-
 /* Some it has: they become the guest's, and are taken away from it again as by a detach. */
 static void take_back(struct vm_plug *p)
 {
@@ -222,11 +221,10 @@ static int in_doubt(struct vm_plug *p, struct vm_err *err)
 {
 	struct vm_deadline deadline = vm_deadline_in(err->kind == VM_TIMED_OUT ? HUNG_MS : SETTLE_MS);
 	struct vm_err why = VM_ERR_INIT;
-	enum vm_alive alive;
 	size_t all;
 	int there;
 
-	if (vm_guest_alive(p->g, &alive, &why) == 0 && alive != VM_ALIVE_HELD) {
+	if (vm_plug_ended(p->g, err)) {
 		leave(p);
 		if (vm_guest_reconcile(p->g, vm_deadline_in(SETTLE_MS), &why) < 0)
 			vm_log_warning("%s: %s", p->g->name, why.msg);

@@ -88,6 +88,9 @@ void vm_plug_drop_block(struct vm_qmp *q, const char *alias, struct vm_deadline 
 /* Gives QEMU a device.  1 = it refused, and *err says why: it does not have it; -1: it may. */
 int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err);
 
+/* Is it gone?  One that has closed its monitor (why) is given the time to die. */
+bool vm_plug_ended(const struct vm_guest *g, const struct vm_err *why);
+
 /* unplug.c */
 /* Gives back what these devices needed, QEMU not having them any more; those that are not there count as done. */
 int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,

@@ -3,6 +3,7 @@
 #include "plug.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,11 +12,14 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/log.h>
+#include <vm/process.h>
+#include <vm/state.h>
 
 #include "monitor.h"
 #include "qmp.h"
 
 #define ASK_MS	   10000u
+#define ENDS_MS	   2000 /* between its monitor and its locks */
 #define PERIPHERAL "/machine/peripheral"
 
 int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadline, struct vm_err *err)
@@ -34,6 +38,22 @@ int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadli
 	}
 	json_decref(reply);
 	return there;
+}
+
+bool vm_plug_ended(const struct vm_guest *g, const struct vm_err *why)
+{
+	VM_AUTO_FD int pidfd = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_procid qemu;
+	enum vm_alive alive;
+
+	if (why->kind != VM_TIMED_OUT && vm_record_get_procid(&g->record, VM_KEY_PID, &qemu) &&
+	    vm_procid_open(&qemu, &pidfd, &ignored) == 0) {
+		struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+		poll(&p, 1, ENDS_MS);
+	}
+	return vm_guest_alive(g, &alive, &ignored) == 0 && alive != VM_ALIVE_HELD;
 }
 
 /* ---- has the guest taken it? ---- */

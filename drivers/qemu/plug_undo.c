@@ -19,6 +19,7 @@
 #include "confine/view.h"
 #include "guest/group.h"
 #include "guest/tune.h"
+#include "host/task.h"
 
 static bool is_below(const char *path)
 {
@@ -58,6 +59,7 @@ int vm_qemu_node_remove(const struct vm_guest *g, const char *below, struct vm_e
 int vm_qemu_memlock_restore(const struct vm_guest *g, const char *was, struct vm_err *err)
 {
 	unsigned long long soft, hard;
+	uint64_t soft_now, hard_now;
 	struct rlimit limit;
 	struct vm_procid qemu;
 	VM_AUTO_FD int pidfd = -1;
@@ -69,8 +71,13 @@ int vm_qemu_memlock_restore(const struct vm_guest *g, const char *was, struct vm
 		return err->kind != VM_OK ? -1 : 0;
 	limit.rlim_cur = soft == UINT64_MAX ? RLIM_INFINITY : (rlim_t)soft;
 	limit.rlim_max = hard == UINT64_MAX ? RLIM_INFINITY : (rlim_t)hard;
-	if (prlimit(qemu.pid, RLIMIT_MEMLOCK, &limit, NULL) < 0 && errno != ESRCH)
-		return vm_err_sys(err, "set the limit of locked memory");
+	if (prlimit(qemu.pid, RLIMIT_MEMLOCK, &limit, NULL) == 0 || errno == ESRCH)
+		return 0;
+	vm_err_sys(err, "set the limit of locked memory");
+	/* Who may not raise it may not put it back either, and need not. */
+	if (!vm_task_memlock(qemu.pid, &soft_now, &hard_now) || soft_now != soft || hard_now != hard)
+		return -1;
+	*err = VM_ERR_INIT;
 	return 0;
 }
 

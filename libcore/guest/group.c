@@ -237,7 +237,7 @@ static int obeys(const struct vm_cgroup *group, enum vm_acl_side side, pid_t pid
 	for (size_t i = 0; i < group->host.n; i++) {
 		VM_AUTO_FREE char *where = NULL;
 
-		if (!group->at[i].there || !carries(&group->host.v[i], side))
+		if (!group->at[i].there || group->at[i].fd[VM_CGROUP_QEMU] < 0 || !carries(&group->host.v[i], side))
 			continue;
 		if (moved_to(group, i, pid, "/qemu", &where, err) < 0)
 			return -1;

@@ -39,7 +39,8 @@
 #define BUFFER	    (256 * 1024)
 
 static char *nodes[NODES_MAX]; /* path below the tree; 1 is "." */
-static uint64_t n_nodes = 2;
+static enum { USED, USED_ONCE, NOT_USED } use[NODES_MAX];
+static uint64_t n_nodes = 2, generation;
 static int tree, dev;
 
 static struct pending {
@@ -104,12 +105,45 @@ static void note(const char *line)
 static uint64_t node_of(const char *path)
 {
 	for (uint64_t i = 1; i < n_nodes; i++)
-		if (strcmp(nodes[i], path) == 0)
+		if (use[i] == USED && strcmp(nodes[i], path) == 0)
 			return i;
 	if (n_nodes == NODES_MAX)
 		return 0;
 	nodes[n_nodes] = strdup(path);
 	return n_nodes++;
+}
+
+/*
+ * Of a file that all devices share, an inode for each who opens it: the kernel lets nobody write to one in which
+ * another's write hangs, where sysfs does.
+ */
+static uint64_t node_of_its_own(const char *path)
+{
+	uint64_t i = 2;
+
+	while (i < n_nodes && use[i] != NOT_USED)
+		i++;
+	if (i == NODES_MAX)
+		return 0;
+	n_nodes += i == n_nodes;
+	free(nodes[i]);
+	nodes[i] = strdup(path);
+	use[i] = USED_ONCE;
+	return i;
+}
+
+static void forget(uint64_t node)
+{
+	if (node < n_nodes && use[node] == USED_ONCE)
+		use[node] = NOT_USED;
+}
+
+static void forget_all(const struct fuse_batch_forget_in *all)
+{
+	const struct fuse_forget_one *one = (const void *)(all + 1);
+
+	for (uint32_t i = 0; i < all->count; i++)
+		forget(one[i].nodeid);
 }
 
 static void fill_attr(const struct stat *st, struct fuse_attr *a)
@@ -131,7 +165,12 @@ static void lookup(const struct fuse_in_header *in, const char *name)
 		reply(in->unique, ENOENT, NULL, 0);
 		return;
 	}
-	out.nodeid = node_of(path);
+	if (strcmp(name, "unbind") == 0 || strcmp(name, "drivers_probe") == 0) {
+		out.nodeid = node_of_its_own(path);
+		out.generation = ++generation;
+	} else {
+		out.nodeid = node_of(path);
+	}
 	fill_attr(&st, &out.attr);
 	reply(in->unique, out.nodeid == 0 ? ENFILE : 0, &out, sizeof(out));
 }
@@ -692,9 +731,13 @@ static void answer(char *buf)
 	case FUSE_ACCESS:
 		reply(in->unique, 0, NULL, 0);
 		break;
-	case FUSE_INTERRUPT: /* the kernel does not come back for a signal */
 	case FUSE_FORGET:
+		forget(in->nodeid);
+		break;
 	case FUSE_BATCH_FORGET:
+		forget_all(arg);
+		break;
+	case FUSE_INTERRUPT: /* the kernel does not come back for a signal */
 		break;
 	default:
 		reply(in->unique, ENOSYS, NULL, 0);

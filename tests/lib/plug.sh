@@ -7,7 +7,10 @@
 #   $PLUG_MORE        more lines of that machine, set before; $PLUG_GROUPS: "NAME GROUP" of what else may be opened
 #   plug_xml NAME [EXTRA]   guest_xml with free ports, for the stand-in
 #   memlock NAME      the limit of locked memory that was set for the guest
+#   driver DEVICE     the one it has
 #   host_state        prints what of the host an attach changes
+#   remember NAME     what of the host and of the guest an attach changes
+#   unchanged NAME DESC   it is as it was remembered
 if [ -z "${PLUG_INSIDE:-}" ]; then
 	PLUG_INSIDE=1
 	export PLUG_INSIDE
@@ -65,4 +68,19 @@ plug_xml() {
 host_state() {
 	(cd "$plug_tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f -name driver_override -print -exec cat {} \; -o -print | sort)
 	(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')
+}
+driver() { basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
+tab=$(printf '\t')
+plug_state() {
+	host_state
+	vm-cgroup "$1" devices
+	(cd "$VM_ROOT/run/vm/qemu/$1" &&
+		find . -name events.jsonl -o -name status -o -name '*.console' -o -printf '%p %y\n' | sort &&
+		cat live.xml && sort record)
+	cat "$VM_ROOT/etc/vm/qemu/$1.xml"
+}
+remember() { plug_state "$1" >"$T/before"; }
+unchanged() {
+	plug_state "$1" >"$T/after"
+	is "$(diff "$T/before" "$T/after" | head -n 8)" "" "$2"
 }

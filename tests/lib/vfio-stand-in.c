@@ -5,8 +5,8 @@
  * the errno in QEMU's text ("no-13").
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
- * written to the file PID there: raising one takes a right that containers do not have.  With a file "refuse" in it
- * that right is missing.
+ * written to the file PID there: it takes a right that containers do not have.  With a file "refuse" there it is
+ * refused, as the kernel does without that right.
  *
  * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
  *   stand-in.groups   lines "0000:02:00.0 15", "/sys/bus/mdev/devices/UUID 16"

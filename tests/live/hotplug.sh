@@ -3,21 +3,7 @@
 # of it before, meanwhile and afterwards.
 # timeout: 600
 . "$(dirname "$0")/../lib/plug.sh"
-tab=$(printf '\t')
 run=$VM_ROOT/run/vm/qemu
-driver() { basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
-state() { # NAME: everything that an attach changes
-	host_state
-	vm-cgroup "$1" devices
-	(cd "$run/$1" && find . -name events.jsonl -o -name status -o -name '*.console' -o -printf '%p %y\n' | sort)
-	cat "$run/$1/live.xml"; sort "$run/$1/record"
-	cat "$VM_ROOT/etc/vm/qemu/$1.xml"
-}
-remember() { state "$1" >"$T/before"; }
-unchanged() { # NAME DESC
-	state "$1" >"$T/after"
-	is "$(diff "$T/before" "$T/after" | head -n 8)" "" "$2"
-}
 
 plug_xml hot >"$T/hot.xml"
 status_is 0 vm-define "$T/hot.xml"
