@@ -82,11 +82,19 @@ static int give_back(const char *connect, const char *user, const char *name, st
 	return vm_hostdev_give_back(&state, &sys, name, user, vm_deadline_in(VM_HOSTDEV_UNBIND_MS), err);
 }
 
+static void print(enum vm_log_level level, const char *text, void *arg)
+{
+	(void)arg;
+	if (level == VM_LOG_WARNING)
+		fprintf(stderr, "%s\n", text);
+}
+
 int main(int argc, char **argv)
 {
 	struct vm_err err = VM_ERR_INIT;
 
 	vm_proc_std_fds();
+	vm_log_set_sink(print, NULL);
 	if (argc != 4) {
 		fprintf(stderr, "Usage: vm-hostdev-reap CONNECT DRIVER/GUEST ADDRESS|WHAT:ARGUMENT\n");
 		return VM_USAGE;

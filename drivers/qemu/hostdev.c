@@ -194,12 +194,11 @@ static bool is_held(const struct vm_sys *sys, const char *name)
 static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const struct vm_sys *sys,
 		    const struct vm_hostdev_item *item, const char *guest, bool force, struct vm_err *err)
 {
-	if (item->state == VM_HOSTDEV_IS_STUCK && is_held(sys, item->name)) {
-		vm_err_set(err, VM_IN_USE, "cannot assign %s: it is stuck", item->name);
-		return vm_err_hint(err, "vm-hostdev-unbind %s puts it back once its driver has let go", item->name);
-	}
 	for (size_t n = 0; n < item->n_blocks; n++) {
 		const struct vm_hostdev_block *b = &item->blocks[n];
+
+		if (strcmp(b->word, VM_HOSTDEV_BLOCK_STUCK) == 0 && !is_held(sys, item->name))
+			continue;
 		/* what is on VFIO already the host does not use */
 		if (!matters(d, b, guest, force))
 			continue;

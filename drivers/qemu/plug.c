@@ -49,7 +49,7 @@ static void plug_close(struct vm_plug *p)
 /* Before anything is changed: a QEMU that does not answer would leave everybody in doubt. */
 static int step_connect(struct vm_plug *p, struct vm_err *err)
 {
-	return p->o->dry_run ? 0 : vm_qemu_monitor_open(p->g, p->o->deadline, &p->qmp, err);
+	return p->o->dry_run ? 0 : vm_qemu_monitor_open(p->g, p->deadline, &p->qmp, err);
 }
 
 static int step_journal(struct vm_plug *p, struct vm_err *err)
@@ -265,7 +265,7 @@ int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct v
 		   struct vm_err *err)
 {
 	VM_AUTO(plug_close)
-	struct vm_plug p = { .g = g, .o = o, .view = VM_HOSTDEV_VIEW_INIT, .undo = VM_UNDO_INIT };
+	struct vm_plug p = { .g = g, .o = o, .deadline = o->deadline, .view = VM_HOSTDEV_VIEW_INIT, .undo = VM_UNDO_INIT };
 	int r = vm_plug_document(&p, err);
 
 	if (r != 0)

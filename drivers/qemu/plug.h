@@ -52,6 +52,7 @@ struct vm_plug_device {
 struct vm_plug {
 	struct vm_guest *g;
 	const struct vm_plug_options *o;
+	struct vm_deadline deadline; /* o->deadline and the time hooks took */
 	struct vm_xml *doc; /* as it is to be */
 	struct vm_domain *was, *d;
 	struct vm_hostdev_view view;

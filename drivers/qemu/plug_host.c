@@ -105,6 +105,7 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct vm_plug_device *v = &p->v[i];
 		struct vm_vf_want want;
+		uint64_t spent_ms = 0;
 		const struct vm_hostdev_take take = {
 			.state = p->g->state,
 			.sys = &p->view.sys,
@@ -114,7 +115,8 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 			.managed = v->h->managed == VM_SWITCH_ON,
 			.dry_run = p->o->dry_run,
 			.vf = v->interface != NULL ? &want : NULL,
-			.deadline = p->o->deadline,
+			.deadline = p->deadline,
+			.spent_ms = &spent_ms,
 		};
 		VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", v->name);
 
@@ -132,6 +134,8 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 			return -1;
 		if (vm_hostdev_take(&take, err) < 0)
 			return -1;
+		if (p->deadline.at_ms != 0)
+			p->deadline.at_ms += spent_ms;
 		vm_record_add(&p->record, VM_KEY_HELD, held);
 	}
 	return 0;

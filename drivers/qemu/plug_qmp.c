@@ -160,7 +160,7 @@ static int give_fd(struct vm_plug *p, const struct vm_plug_device *v, struct vm_
 	if (v->h->type != VM_HOSTDEV_TYPE_SCSI_HOST)
 		return 0;
 	vm_log_step("QMP getfd %s%s", name, p->o->dry_run ? " (not done)" : "");
-	if (p->o->dry_run || vm_qmp_getfd(p->qmp, &fd, 1, p->o->deadline, err) == 0)
+	if (p->o->dry_run || vm_qmp_getfd(p->qmp, &fd, 1, p->deadline, err) == 0)
 		return 0;
 	return vm_qmp_refused(p->qmp) != NULL ? 1 : -1;
 }
@@ -172,7 +172,7 @@ static void drop_fd(struct vm_plug *p, const struct vm_plug_device *v)
 	struct vm_err ignored = VM_ERR_INIT;
 
 	if (v->fd >= 0 &&
-	    vm_qmp_call(p->qmp, p->o->deadline, NULL, &ignored, "closefd", "{s:s}", "fdname", name) < 0)
+	    vm_qmp_call(p->qmp, p->deadline, NULL, &ignored, "closefd", "{s:s}", "fdname", name) < 0)
 		vm_log_step("%s", ignored.msg);
 }
 
@@ -191,12 +191,12 @@ int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_er
 			continue;
 		if (vm_qmp_send_text(p->qmp, command, text, &id, err) < 0)
 			return -1;
-		if (vm_qmp_recv(p->qmp, id, p->o->deadline, NULL, err) == 0)
+		if (vm_qmp_recv(p->qmp, id, p->deadline, NULL, err) == 0)
 			continue;
 		if (vm_qmp_refused(p->qmp) == NULL)
 			return -1;
 		if (i > 0)
-			vm_plug_drop_block(p->qmp, v->dev->alias, p->o->deadline);
+			vm_plug_drop_block(p->qmp, v->dev->alias, p->deadline);
 		drop_fd(p, v);
 		return 1;
 	}

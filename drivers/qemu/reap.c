@@ -61,7 +61,8 @@ static int undo_hostdev(void *ctx, const char *arg, struct vm_err *err)
 	if (vm_self_helper("vm-hostdev-reap", &path, err) < 0)
 		return -1;
 	argv[0] = path;
-	if (vm_run(argv, NULL, 4096, vm_deadline_in(HOSTDEV_MS), NULL, &said, &status, err) < 0)
+	if (vm_run(argv, NULL, 4096, vm_deadline_in(HOSTDEV_MS + g->state->conf.hook_timeout_ms), NULL, &said, &status,
+		   err) < 0)
 		return vm_err_wrap(err, "give back %s", arg);
 	said[strcspn(said, "\n")] = 0;
 	if (status != 0)

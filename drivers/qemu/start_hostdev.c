@@ -79,6 +79,8 @@ static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct
 	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
 	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", s->g->state->driver, s->g->name);
 	struct vm_vf_want want;
+	uint64_t spent_ms = 0;
+	int r;
 	const struct vm_hostdev_take take = {
 		.state = s->g->state,
 		.sys = sys,
@@ -88,13 +90,17 @@ static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct
 		.managed = h->managed == VM_SWITCH_ON,
 		.vf = interface != NULL ? &want : NULL,
 		.deadline = s->deadline,
+		.spent_ms = &spent_ms,
 	};
 
 	if (interface != NULL)
 		want = vm_interface_vf(interface);
 	if (vm_start_hold(s, VM_HOSTDEV_VERB, name, err) < 0)
 		return -1;
-	return vm_hostdev_take(&take, err) < 0 ? -1 : 0;
+	r = vm_hostdev_take(&take, err);
+	if (s->deadline.at_ms != 0)
+		s->deadline.at_ms += spent_ms;
+	return r < 0 ? -1 : 0;
 }
 
 static int open_vhost(struct vm_start *s, struct vm_err *err)

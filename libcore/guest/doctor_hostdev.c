@@ -31,12 +31,15 @@ static void look_record(struct vm_doctor *d, const char *key, const char *name)
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	VM_AUTO_FREE char *remedy = NULL;
 	struct vm_err ignored = VM_ERR_INIT;
-	const char *why;
+	const char *why, *cure;
 
 	if (vm_hostdev_record_read(d->state, key, &r, &ignored) < 0)
 		return;
-	if (vm_hostdev_phase(&r) == VM_HOSTDEV_STUCK) {
-		why = vm_record_get(&r, VM_HOSTDEV_WHY);
+	why = vm_record_get(&r, VM_HOSTDEV_WHY);
+	cure = vm_record_get(&r, VM_HOSTDEV_CURE);
+	if (vm_hostdev_phase(&r) == VM_HOSTDEV_STUCK && cure != NULL) {
+		vm_doctor_say(d, VM_HEALTH_FAIL, cure, "%s", why != NULL ? why : name);
+	} else if (vm_hostdev_phase(&r) == VM_HOSTDEV_STUCK) {
 		remedy = vm_xasprintf("end what uses it, then vm-hostdev-unbind %s; when its driver does not come back, boot the "
 				      "host again",
 				      name);
@@ -47,22 +50,11 @@ static void look_record(struct vm_doctor *d, const char *key, const char *name)
 	}
 }
 
-static bool answers(const struct vm_sys *sys, const struct vm_pci *p)
-{
-	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
-	uint16_t vendor;
-
-	/* a virtual function's own registers say nothing of it */
-	return p->pf[0] != 0 || vm_pci_open(sys, p->name, &dir, &ignored) < 0 ||
-	       vm_sys_bytes(dir, "config", &vendor, sizeof(vendor)) != (int)sizeof(vendor) || vendor != UINT16_MAX;
-}
-
 static void look_pci(struct vm_doctor *d, const struct vm_hostdev_view *v, const struct vm_hostdev_item *i)
 {
 	VM_AUTO_FREE char *remedy = vm_xasprintf("vm-hostdev-reset %s, or boot the host again", i->name);
 
-	if (!answers(&v->sys, i->pci))
+	if (!vm_pci_answers(&v->sys, i->name))
 		vm_doctor_say(d, VM_HEALTH_FAIL, remedy, "%s (%s) does not answer any more", i->name, i->description);
 	if (i->pci->noiommu)
 		vm_doctor_say(d, VM_HEALTH_WARN, "boot without vfio.enable_unsafe_noiommu_mode",

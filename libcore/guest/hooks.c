@@ -19,14 +19,14 @@
 #define HOOKS_MAX  256u
 #define OUTPUT_MAX 65536u
 
-static char *hooks_dir(const struct vm_state *s)
+char *vm_hooks_dir(const struct vm_state *s)
 {
 	return vm_state_path(s->conf.hooks_path);
 }
 
 bool vm_hooks_exist(const struct vm_state *s)
 {
-	VM_AUTO_FREE char *dir = hooks_dir(s);
+	VM_AUTO_FREE char *dir = vm_hooks_dir(s);
 	VM_AUTO_FREE char *one = vm_xasprintf("%s/%s", dir, s->driver);
 	VM_AUTO_FREE char *many = vm_xasprintf("%s/%s.d", dir, s->driver);
 
@@ -61,18 +61,17 @@ static const char *last_line(char *text)
 	return nl != NULL ? nl + 1 : text;
 }
 
-static int run_one(const struct vm_state *s, const char *path, const char *guest, const char *op,
-		   const char *sub, const char *document, struct vm_err *err)
+int vm_hook_run(const char *path, const struct vm_hook_call *c, struct vm_deadline deadline, struct vm_err *err)
 {
-	const char *const argv[] = { path, guest, op, sub, "-", NULL };
+	const char *const argv[] = { path, c->object, c->op, c->sub, c->extra, NULL };
+	const char *op = c->op;
 	VM_AUTO_FREE char *said = NULL;
 	int r = check_program(path, err), status = 0;
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	vm_log_step("hook %s %s %s %s", path, guest, op, sub);
-	if (vm_run(argv, document, OUTPUT_MAX, vm_deadline_in(s->conf.hook_timeout_ms), NULL, &said,
-		   &status, err) < 0)
+	vm_log_step("hook %s %s %s %s %s", path, c->object, op, c->sub, c->extra);
+	if (vm_run(argv, c->input, OUTPUT_MAX, deadline, NULL, &said, &status, err) < 0)
 		return vm_err_wrap(err, "hook %s %s", path, op);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
@@ -114,10 +113,11 @@ static char **list_names(const char *dir, size_t *ret_n)
 int vm_hooks_run(const struct vm_state *s, const char *guest, const char *op, const char *sub,
 		 const char *document, struct vm_err *err)
 {
-	VM_AUTO_FREE char *dir = hooks_dir(s);
+	VM_AUTO_FREE char *dir = vm_hooks_dir(s);
 	VM_AUTO_FREE char *one = vm_xasprintf("%s/%s", dir, s->driver);
 	VM_AUTO_FREE char *many = vm_xasprintf("%s/%s.d", dir, s->driver);
-	int r = run_one(s, one, guest, op, sub, document, err);
+	const struct vm_hook_call c = { guest, op, sub, "-", document };
+	int r = vm_hook_run(one, &c, vm_deadline_in(s->conf.hook_timeout_ms), err);
 	size_t n;
 	char **names = list_names(many, &n);
 
@@ -125,7 +125,7 @@ int vm_hooks_run(const struct vm_state *s, const char *guest, const char *op, co
 		VM_AUTO_FREE char *path = vm_xasprintf("%s/%s", many, names[i]);
 
 		if (r == 0)
-			r = run_one(s, path, guest, op, sub, document, err);
+			r = vm_hook_run(path, &c, vm_deadline_in(s->conf.hook_timeout_ms), err);
 		free(names[i]);
 	}
 	free(names);

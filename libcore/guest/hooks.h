@@ -8,9 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <vm/deadline.h>
 #include <vm/err.h>
 
 struct vm_state;
+
+/* Where hook programs are; owned. */
+char *vm_hooks_dir(const struct vm_state *s);
+
+/* PROGRAM OBJECT OP SUB EXTRA, input (NULL: nothing) on standard input. */
+struct vm_hook_call {
+	const char *object, *op, *sub, *extra, *input;
+};
+/* Runs one program, if it is there and executable.  VM_DENIED: it refuses, or others may change it; VM_TIMED_OUT. */
+int vm_hook_run(const char *path, const struct vm_hook_call *c, struct vm_deadline deadline, struct vm_err *err);
 
 /* Is there any? Costs two failed open()s when there is none. */
 bool vm_hooks_exist(const struct vm_state *s);

@@ -47,9 +47,10 @@ static int recover(const struct vm_hostdev_take *t, const char *key, struct vm_r
 		vm_hostdev_mark_stuck(t->state, key, r, err->msg);
 		return -1;
 	}
-	vm_hostdev_vf_restore_own(t->sys, t->name, r);
+	if (vm_hostdev_finish(t, key, r, VM_HOSTDEV_NONE, err) != 0)
+		return -1;
 	vm_record_free(r);
-	return vm_hostdev_record_remove(t->state, key, err);
+	return 0;
 }
 
 static int belongs_to(const char *name, const char *user, struct vm_err *err)
@@ -74,7 +75,7 @@ static void record_was(struct vm_record *r, const struct vm_vfio_was *was)
 }
 
 /* On VFIO by our hand, or somebody's: it becomes the user's and is left there afterwards. */
-static int adopt(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, int group, bool ours,
+static int adopt(struct vm_hostdev_take *t, const char *key, struct vm_record *r, const struct vm_pci *p, bool ours,
 		 struct vm_err *err)
 {
 	struct vm_err why = VM_ERR_INIT;
@@ -86,17 +87,23 @@ static int adopt(const struct vm_hostdev_take *t, const char *key, struct vm_rec
 		vm_record_set(r, VM_HOSTDEV_HAND, "yes");
 	else
 		vm_record_set(r, VM_HOSTDEV_BOUND, "no");
-	vm_record_setf(r, VM_HOSTDEV_GROUP, "%d", group);
+	vm_record_setf(r, VM_HOSTDEV_GROUP, "%d", p->group);
 	vm_record_set(r, VM_HOSTDEV_USER, t->user);
 	vm_record_set(r, VM_HOSTDEV_ALIAS, t->alias);
-	if (t->dry_run)
-		return vm_hostdev_vf_set(t, err);
-	if (t->user == NULL)
+	vm_hostdev_power_save(t, p, r);
+	vm_hostdev_hook_save(t, r);
+	if (t->user == NULL && !t->dry_run)
 		return 1;
-	if (vm_hostdev_vf_save(t, r, err) < 0 || vm_hostdev_store(t->state, key, r, VM_HOSTDEV_TAKEN, err) < 0)
+	if (!t->dry_run && (vm_hostdev_vf_save(t, r, err) < 0 ||
+			    vm_hostdev_store(t->state, key, r, VM_HOSTDEV_TAKEN, err) < 0))
 		return -1;
-	if (vm_hostdev_vf_set(t, err) == 0)
-		return 0;
+	if (vm_hostdev_hook_prepare(t, err) == 0) {
+		vm_hostdev_power_keep(t, r);
+		if (vm_hostdev_vf_set(t, err) == 0)
+			return 0;
+	}
+	if (t->dry_run)
+		return -1;
 	if (vm_hostdev_give_up(t, key, r, &why) < 0)
 		vm_log_warning("%s", why.msg);
 	return -1;
@@ -111,49 +118,73 @@ static void name_steps(const struct vm_hostdev_take *t)
 	vm_log_step("write '%s' to drivers_probe", t->name);
 }
 
-static int bind(const struct vm_hostdev_take *t, const char *key, int group, struct vm_err *err)
+static int dry_bind(struct vm_hostdev_take *t, const struct vm_pci *p, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
-	struct vm_vfio_was was;
+
+	vm_hostdev_power_save(t, p, &r);
+	if (vm_hostdev_hook_prepare(t, err) < 0)
+		return -1;
+	vm_hostdev_power_keep(t, &r);
+	name_steps(t);
+	return vm_hostdev_vf_set(t, err);
+}
+
+/* After a failure, whose error is what counts; bound: it is on VFIO, else it has what it had. */
+static int put_back(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, bool bound)
+{
+	struct vm_hostdev_take undo = *t;
 	struct vm_err why = VM_ERR_INIT;
 
-	if (t->dry_run) {
-		name_steps(t);
-		return vm_hostdev_vf_set(t, err);
-	}
+	/* what has no time left is put back all the same */
+	undo.deadline = vm_deadline_in(VM_HOSTDEV_UNBIND_MS);
+	vm_wait_shield();
+	if ((bound ? recover(&undo, key, r, &why) : vm_hostdev_finish(&undo, key, r, VM_HOSTDEV_NONE, &why)) != 0)
+		vm_log_warning("%s", why.msg);
+	vm_wait_unshield();
+	return -1;
+}
+
+static void record_taken(const struct vm_hostdev_take *t, const struct vm_pci *p, const struct vm_vfio_was *was,
+			 struct vm_record *r)
+{
+	vm_record_set(r, VM_HOSTDEV_DEVICE, t->name);
+	record_was(r, was);
+	vm_record_setf(r, VM_HOSTDEV_GROUP, "%d", p->group);
+	vm_record_set(r, VM_HOSTDEV_BOUND, "yes");
+	vm_record_set(r, VM_HOSTDEV_USER, t->user);
+	vm_record_set(r, VM_HOSTDEV_ALIAS, t->alias);
+	vm_hostdev_power_save(t, p, r);
+	vm_hostdev_hook_save(t, r);
+}
+
+static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci *p, struct vm_err *err)
+{
+	const char *driver = t->driver != NULL ? t->driver : "vfio-pci";
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_vfio_was was;
+
+	if (t->dry_run)
+		return dry_bind(t, p, err);
 	if (vm_vfio_load(t->sys, t->deadline, err) < 0 ||
 	    vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0 || vm_hostdev_vf_save(t, &r, err) < 0)
 		return -1;
-	vm_record_set(&r, VM_HOSTDEV_DEVICE, t->name);
-	record_was(&r, &was);
-	vm_record_setf(&r, VM_HOSTDEV_GROUP, "%d", group);
-	vm_record_set(&r, VM_HOSTDEV_BOUND, "yes");
-	vm_record_set(&r, VM_HOSTDEV_USER, t->user);
-	vm_record_set(&r, VM_HOSTDEV_ALIAS, t->alias);
+	record_taken(t, p, &was, &r);
 	if (vm_hostdev_store(t->state, key, &r, VM_HOSTDEV_BINDING, err) < 0)
 		return -1;
-	vm_log_step("bind %s to %s (from %s)", t->name, t->driver != NULL ? t->driver : "vfio-pci",
-		    was.driver[0] != 0 ? was.driver : "no driver");
-	if (vm_vfio_bind(t->sys, t->name, t->driver != NULL ? t->driver : "vfio-pci", &was, t->deadline,
-			 err) < 0) {
-		if (err->kind == VM_TIMED_OUT)
-			vm_hostdev_mark_stuck(t->state, key, &r, err->msg);
-		else if (vm_hostdev_record_remove(t->state, key, &why) < 0)
-			vm_log_warning("%s", why.msg);
+	if (vm_hostdev_hook_prepare(t, err) < 0)
+		return put_back(t, key, &r, false);
+	vm_hostdev_power_keep(t, &r);
+	vm_log_step("bind %s to %s (from %s)", t->name, driver, was.driver[0] != 0 ? was.driver : "no driver");
+	if (vm_vfio_bind(t->sys, t->name, driver, &was, t->deadline, err) < 0) {
+		if (err->kind != VM_TIMED_OUT)
+			return put_back(t, key, &r, false);
+		vm_hostdev_mark_stuck(t->state, key, &r, err->msg);
 		return -1;
 	}
-	if (vm_vfio_wait_node(t->sys, group, vm_deadline_min(t->deadline, vm_deadline_in(NODE_MS)), err) < 0 ||
-	    vm_hostdev_vf_set(t, err) < 0) {
-		struct vm_hostdev_take undo = *t;
-
-		/* what has no time left is put back all the same */
-		undo.deadline = vm_deadline_in(VM_HOSTDEV_UNBIND_MS);
-		vm_wait_shield();
-		if (recover(&undo, key, &r, &why) < 0)
-			vm_log_warning("%s", why.msg);
-		vm_wait_unshield();
-		return -1;
-	}
+	if (vm_vfio_wait_node(t->sys, p->group, vm_deadline_min(t->deadline, vm_deadline_in(NODE_MS)), err) < 0 ||
+	    vm_hostdev_vf_set(t, err) < 0)
+		return put_back(t, key, &r, true);
 	return vm_hostdev_store(t->state, key, &r, t->user != NULL ? VM_HOSTDEV_TAKEN : VM_HOSTDEV_READY, err);
 }
 
@@ -164,8 +195,9 @@ static int not_managed(const struct vm_hostdev_take *t, const struct vm_pci *p, 
 	return vm_err_hint(err, "vm-hostdev-bind %s first, or say managed='yes'", t->name);
 }
 
-int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err)
+int vm_hostdev_take(const struct vm_hostdev_take *given, struct vm_err *err)
 {
+	struct vm_hostdev_take own = *given, *t = &own;
 	VM_AUTO_FREE char *key = vm_hostdev_pci_key(t->name);
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	VM_AUTO(vm_lock_release) int lock = -1;
@@ -183,6 +215,10 @@ int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err)
 		return -1;
 	if (!none)
 		phase = vm_hostdev_phase(&r);
+	if (phase == VM_HOSTDEV_STUCK && t->user != NULL && vm_record_get(&r, VM_HOSTDEV_CURE) != NULL) {
+		vm_err_set(err, VM_IN_USE, "%s", vm_record_get(&r, VM_HOSTDEV_WHY));
+		return vm_err_hint(err, "%s", vm_record_get(&r, VM_HOSTDEV_CURE));
+	}
 	if (phase == VM_HOSTDEV_BINDING || phase == VM_HOSTDEV_RELEASING || phase == VM_HOSTDEV_STUCK) {
 		if (!t->dry_run && recover(t, key, &r, err) < 0)
 			return -1;
@@ -199,10 +235,10 @@ int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err)
 	if (vm_pci_read(t->sys, t->name, &p, err) < 0)
 		return -1;
 	if (phase == VM_HOSTDEV_READY && p.vfio)
-		return adopt(t, key, &r, p.group, true, err);
+		return adopt(t, key, &r, &p, true, err);
 	if (p.vfio)
-		return adopt(t, key, &r, p.group, false, err);
-	return t->managed ? bind(t, key, p.group, err) : not_managed(t, &p, err);
+		return adopt(t, key, &r, &p, false, err);
+	return t->managed ? bind(t, key, &p, err) : not_managed(t, &p, err);
 }
 
 /* ---- giving back by hand ---- */

@@ -27,15 +27,18 @@ struct vm_hostdev_take {
 	const struct vm_vf_want *vf; /* a network card's virtual function: what it is to be set to; NULL: left as it is */
 	bool managed; /* take it from the host's driver; else it must be on VFIO already */
 	struct vm_deadline deadline;
+	uint64_t *spent_ms; /* the time its hooks took is added, and is not the deadline's; or NULL */
 };
 /*
  * 0 = it is on VFIO and the user's; 1 = it was so already.  VM_IN_USE: somebody else has it, it is stuck, or (not managed) the
- * host's driver has it; VM_TIMED_OUT: its driver does not let go.  Any failure leaves it as it was, or stuck.
+ * host's driver has it; VM_TIMED_OUT: its driver does not let go; VM_DENIED: a hook refuses.  Any failure leaves it as it was,
+ * or stuck.
  */
 int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err);
 /*
  * Gives back what `user` took: to the host's driver if we took it from there, else it stays on VFIO.  A device that the
- * kernel does not let go of is left stuck, with a warning.  1 = the user has not taken it.
+ * kernel does not let go of, that a hook fails for or that answers wrongly is left stuck, with a warning.  1 = the user has
+ * not taken it.
  */
 int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name,
 			 const char *user, struct vm_deadline deadline, struct vm_err *err);

@@ -42,7 +42,10 @@ int vm_hostdev_cli_may(const struct vm_hostdev_item *i, bool force, const char *
 	for (size_t n = 0; n < i->n_blocks; n++) {
 		const struct vm_hostdev_block *b = &i->blocks[n];
 
-		if ((b->force && force) || strncmp(b->word, "sibling:", 8) == 0 ||
+		/* one that is stuck is put back first, if it can be */
+		if ((b->force && force) || strcmp(b->word, VM_HOSTDEV_BLOCK_STUCK) == 0 ||
+		    strcmp(b->word, VM_HOSTDEV_BLOCK_OUT) == 0 ||
+		    strncmp(b->word, "sibling:", 8) == 0 ||
 		    strncmp(b->word, "guest:", 6) == 0)
 			continue;
 		vm_err_set(err, vm_hostdev_block_kind(b), "cannot %s %s: %s", what, i->name, b->text);

@@ -87,16 +87,58 @@ int vm_hostdev_lock(const struct vm_state *s, int group, struct vm_deadline dead
 	return 0;
 }
 
-/* A device that does not answer any more after a guest had it. */
-static void look_sane(const struct vm_sys *sys, const char *name)
+/* What a guest's device was changed in is as before; only its hooks and its state keep it from the next one. */
+static void out_of_use(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
 {
-	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
-	uint16_t vendor;
+	VM_AUTO_FREE char *cure = err->kind == VM_DENIED || err->kind == VM_TIMED_OUT
+					  ? vm_xasprintf("vm-hostdev-unbind %s runs the hook again", t->name)
+					  : vm_xasprintf("%s; then vm-hostdev-unbind %s", err->hint, t->name);
 
-	if (vm_pci_open(sys, name, &dir, &ignored) == 0 &&
-	    vm_sys_bytes(dir, "config", &vendor, sizeof(vendor)) == (int)sizeof(vendor) && vendor == UINT16_MAX)
-		vm_log_warning("%s does not answer any more: it must be reset, or the host booted again", name);
+	vm_err_wrap(err, "%s is out of use", t->name);
+	vm_err_hint(err, "%s", cure);
+	vm_hostdev_vf_forget(r);
+	vm_record_set(r, VM_HOSTDEV_D3COLD, NULL);
+	vm_record_set(r, VM_HOSTDEV_HAND, NULL);
+	vm_record_set(r, VM_HOSTDEV_CURE, cure);
+	vm_hostdev_mark_stuck(t->state, key, r, err->msg);
+}
+
+int vm_hostdev_finish(const struct vm_hostdev_take *t, const char *key, struct vm_record *r,
+		      enum vm_hostdev_phase then, struct vm_err *err)
+{
+	vm_hostdev_vf_restore_own(t->sys, t->name, r);
+	vm_hostdev_power_restore(t, r);
+	if (vm_hostdev_hook_released(t, r, err) < 0 || vm_pci_sane(t->sys, t->name, err) < 0) {
+		out_of_use(t, key, r, err);
+		return 1;
+	}
+	if (then == VM_HOSTDEV_NONE)
+		return vm_hostdev_record_remove(t->state, key, err);
+	vm_hostdev_vf_forget(r);
+	vm_record_set(r, VM_HOSTDEV_D3COLD, NULL);
+	vm_record_set(r, VM_HOSTDEV_HOOK, NULL);
+	vm_record_set(r, VM_HOSTDEV_HAND, NULL);
+	vm_record_set(r, VM_HOSTDEV_USER, NULL);
+	vm_record_set(r, VM_HOSTDEV_ALIAS, NULL);
+	return vm_hostdev_store(t->state, key, r, then, err);
+}
+
+/* A guest ends all the same. */
+static int told(const struct vm_hostdev_take *t, struct vm_err *err)
+{
+	if (t->user == NULL)
+		return -1;
+	vm_log_warning("%s; %s", err->msg, err->hint);
+	*err = VM_ERR_INIT;
+	return 0;
+}
+
+static int finish(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, enum vm_hostdev_phase then,
+		  struct vm_err *err)
+{
+	int done = vm_hostdev_finish(t, key, r, then, err);
+
+	return done > 0 ? told(t, err) : done;
 }
 
 int vm_hostdev_to_host(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
@@ -114,18 +156,12 @@ int vm_hostdev_to_host(const struct vm_hostdev_take *t, const char *key, struct 
 	vm_log_step("give %s back to %s", t->name, was.driver[0] != 0 ? was.driver : "no driver");
 	if (vm_vfio_unbind(t->sys, t->name, &was, t->deadline, driver, err) < 0) {
 		vm_hostdev_mark_stuck(t->state, key, r, err->msg);
-		if (t->user == NULL)
-			return -1;
-		vm_log_warning("%s", err->msg);
-		*err = VM_ERR_INIT;
-		return 0;
+		return told(t, err);
 	}
 	if (was.driver[0] != 0 && strcmp(was.driver, driver) != 0)
 		vm_log_warning("%s had the driver %s and now has %s", t->name, was.driver,
 			       driver[0] != 0 ? driver : "none");
-	vm_hostdev_vf_restore_own(t->sys, t->name, r);
-	look_sane(t->sys, t->name);
-	return vm_hostdev_record_remove(t->state, key, err);
+	return finish(t, key, r, VM_HOSTDEV_NONE, err);
 }
 
 int vm_hostdev_give_up(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
@@ -135,15 +171,11 @@ int vm_hostdev_give_up(const struct vm_hostdev_take *t, const char *key, struct 
 	if (phase != VM_HOSTDEV_BINDING && phase != VM_HOSTDEV_RELEASING &&
 	    vm_record_bool(r, VM_HOSTDEV_HAND, false)) {
 		vm_hostdev_vf_restore(t->sys, t->name, r);
-		vm_hostdev_vf_forget(r);
-		vm_record_set(r, VM_HOSTDEV_HAND, NULL);
-		vm_record_set(r, VM_HOSTDEV_USER, NULL);
-		vm_record_set(r, VM_HOSTDEV_ALIAS, NULL);
-		return vm_hostdev_store(t->state, key, r, VM_HOSTDEV_READY, err);
+		return finish(t, key, r, VM_HOSTDEV_READY, err);
 	}
 	if (!vm_record_bool(r, VM_HOSTDEV_BOUND, false)) {
 		vm_hostdev_vf_restore(t->sys, t->name, r);
-		return vm_hostdev_record_remove(t->state, key, err);
+		return finish(t, key, r, VM_HOSTDEV_NONE, err);
 	}
 	return vm_hostdev_to_host(t, key, r, err);
 }
@@ -176,8 +208,11 @@ int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys,
 	none = vm_hostdev_load(state, key, &r, err);
 	if (none != 0)
 		return none;
-	/* a virtual function that is gone: nothing is left to be given back */
-	if (vm_pci_open(sys, name, &dir, &gone) < 0 && gone.kind == VM_NOT_FOUND)
+	/* a virtual function that is gone: nothing is left to be given back, but its hooks hear of it */
+	if (vm_pci_open(sys, name, &dir, &gone) < 0 && gone.kind == VM_NOT_FOUND) {
+		if (vm_hostdev_hook_released(&t, &r, &gone) < 0)
+			vm_log_warning("%s", gone.msg);
 		return vm_hostdev_record_remove(state, key, err);
+	}
 	return give_back(&t, key, &r, err);
 }

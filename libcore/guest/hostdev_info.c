@@ -26,6 +26,10 @@ static void show_pci(struct vm_out *out, const struct vm_pci *p)
 	vm_out_str(out, "revision", text);
 	vm_out_bool(out, "vfio", p->vfio);
 	vm_out_bool(out, "boot_vga", p->boot_vga);
+	if (p->d3cold >= 0)
+		vm_out_bool(out, "d3cold_allowed", p->d3cold);
+	else
+		vm_out_null(out, "d3cold_allowed");
 	vm_out_str(out, "pf", p->pf[0] != 0 ? p->pf : NULL);
 	vm_hostdev_number(out, "vf_index", p->vf_index);
 	vm_out_u64(out, "vfs", p->vfs);

@@ -7,6 +7,7 @@
 #include "state/hostdev.h"
 
 struct vm_hostdev_take;
+struct vm_pci;
 struct vm_sys;
 struct vm_vfio_was;
 
@@ -29,6 +30,20 @@ int vm_hostdev_vf_set(const struct vm_hostdev_take *t, struct vm_err *err);
 void vm_hostdev_vf_restore(const struct vm_sys *sys, const char *name, const struct vm_record *r);
 void vm_hostdev_vf_restore_own(const struct vm_sys *sys, const char *name, const struct vm_record *r);
 void vm_hostdev_vf_forget(struct vm_record *r);
+/* The administrator's programs for this device; a guest's devices alone have any. */
+void vm_hostdev_hook_save(const struct vm_hostdev_take *t, struct vm_record *r);
+int vm_hostdev_hook_prepare(struct vm_hostdev_take *t, struct vm_err *err);
+int vm_hostdev_hook_released(const struct vm_hostdev_take *t, const struct vm_record *r, struct vm_err *err);
+/* D3cold, for those that could not come back from it: noted, forbidden while a guest has it, as before; what fails is a warning. */
+void vm_hostdev_power_save(const struct vm_hostdev_take *t, const struct vm_pci *p, struct vm_record *r);
+void vm_hostdev_power_keep(const struct vm_hostdev_take *t, const struct vm_record *r);
+void vm_hostdev_power_restore(const struct vm_hostdev_take *t, const struct vm_record *r);
+/*
+ * It is back where it belongs: the rest of what a guest's device is given back with; then its record goes, or is that of a device
+ * that is ready.  1 = it is out of use, for a hook failed or it does not answer as a device does: *err says so.
+ */
+int vm_hostdev_finish(const struct vm_hostdev_take *t, const char *key, struct vm_record *r,
+		      enum vm_hostdev_phase then, struct vm_err *err);
 /* 0 = *r is filled; 1 = there is none. */
 int vm_hostdev_load(const struct vm_state *s, const char *key, struct vm_record *r, struct vm_err *err);
 /* Of a thing that is no group: "mdev:UUID". */

@@ -139,6 +139,18 @@ static void add_mdevs(struct vm_hostdev_view *v)
 
 /* ---- who has it ---- */
 
+/* Until somebody has seen to it, and said so. */
+static void block_stuck(struct vm_hostdev_item *i, const struct vm_record *r)
+{
+	const char *why = vm_record_get(r, VM_HOSTDEV_WHY), *cure = vm_record_get(r, VM_HOSTDEV_CURE);
+
+	block(i, vm_xstrdup(cure != NULL ? VM_HOSTDEV_BLOCK_OUT : VM_HOSTDEV_BLOCK_STUCK),
+	      cure != NULL ? vm_xstrdup(why) : vm_xasprintf("it is stuck: %s", why != NULL ? why : "the kernel does not come back"),
+	      cure != NULL ? vm_xstrdup(cure)
+			   : vm_xasprintf("vm-hostdev-unbind %s puts it back once its driver has let go", i->name),
+	      false);
+}
+
 static void read_owner(const struct vm_state *state, struct vm_hostdev_item *i,
 		       enum vm_hostdev_phase *ret_phase)
 {
@@ -154,6 +166,8 @@ static void read_owner(const struct vm_state *state, struct vm_hostdev_item *i,
 	if (user != NULL)
 		i->guest = vm_xstrdup(vm_hostdev_guest(user));
 	i->alias = vm_xstrdup(vm_record_get(&r, VM_HOSTDEV_ALIAS));
+	if (*ret_phase == VM_HOSTDEV_STUCK)
+		block_stuck(i, &r);
 }
 
 /* ---- what keeps it from a guest ---- */

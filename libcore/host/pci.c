@@ -227,6 +227,7 @@ static void read_all(int dir, struct vm_pci *p)
 	read_vfio(dir, p);
 	read_group(dir, p);
 	p->numa = vm_sys_i64(dir, "numa_node", &n) && n >= 0 && n < 65536 ? (int)n : -1;
+	p->d3cold = vm_sys_i64(dir, "d3cold_allowed", &n) ? n != 0 : -1;
 	p->boot_vga = vm_sys_i64(dir, "boot_vga", &n) && n == 1;
 	read_sriov(dir, p);
 	read_resets(dir, p);
@@ -246,6 +247,58 @@ int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, st
 	*ret = p;
 	return 0;
 }
+
+/* ---- is it still one? ---- */
+
+#define VENDOR_AND_DEVICE  0x00
+#define COMMAND_AND_STATUS 0x04
+#define HEADER		   0x0e
+
+/* Its registers' beginning; false: nothing is known. */
+static bool read_header(const struct vm_sys *s, const char *name, uint8_t config[64], bool *ret_vf)
+{
+	VM_AUTO_FD int dir = -1;
+	struct vm_err ignored = VM_ERR_INIT;
+
+	if (vm_pci_open(s, name, &dir, &ignored) < 0)
+		return false;
+	*ret_vf = vm_sys_exists(dir, "physfn");
+	return vm_sys_bytes(dir, "config", config, 64) == 64;
+}
+
+static bool answers(const uint8_t config[64], bool vf)
+{
+	uint32_t ones;
+
+	memcpy(&ones, config + (vf ? COMMAND_AND_STATUS : VENDOR_AND_DEVICE), sizeof(ones));
+	return ones != UINT32_MAX;
+}
+
+bool vm_pci_answers(const struct vm_sys *s, const char *name)
+{
+	uint8_t config[64];
+	bool vf;
+
+	return !read_header(s, name, config, &vf) || answers(config, vf);
+}
+
+int vm_pci_sane(const struct vm_sys *s, const char *name, struct vm_err *err)
+{
+	uint8_t config[64];
+	bool vf;
+
+	if (!read_header(s, name, config, &vf))
+		return 0;
+	if (!answers(config, vf))
+		vm_err_set(err, VM_SYSTEM, "it does not answer any more");
+	else if ((config[HEADER] & 0x7f) != VM_PCI_HEADER_ENDPOINT)
+		vm_err_set(err, VM_SYSTEM, "it answers wrongly: its header type is 0x%02x", config[HEADER]);
+	else
+		return 0;
+	return vm_err_hint(err, "vm-hostdev-reset %s, or boot the host again", name);
+}
+
+/* ---- all of them ---- */
 
 static int compare(const void *a, const void *b)
 {

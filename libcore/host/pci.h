@@ -59,6 +59,7 @@ struct vm_pci {
 	int vf_index;	      /* position among its VFs, -1 = unknown */
 	long vgpu; /* type of its vendor's virtual GPU; 0 = none chosen yet, -1 = it is none of that kind (host/make.h) */
 	unsigned vfs, vfs_max; /* physical function: VFs there are, there can be */
+	int d3cold; /* may its power be cut? -1 = not told */
 	char vfio_cdev[32];   /* "vfio0": its own node below /dev/vfio/devices; "" = none */
 };
 /* Is this a device that can be given to a guest as far as its header goes? */
@@ -71,6 +72,13 @@ static inline bool vm_pci_is_endpoint(const struct vm_pci *p)
 int vm_pci_open(const struct vm_sys *s, const char *name, int *ret_dir, struct vm_err *err);
 /* Reads one device; VM_NOT_FOUND. Nothing here takes the kernel's lock of the device, which a driver that hangs may hold. */
 int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_err *err);
+/*
+ * Does the device answer, and as one that a guest can be given?  VM_SYSTEM: no, with the hint what to do; one that is gone, or whose
+ * configuration space cannot be read, is not judged.  Source: PCI Express Base 4.0, 2.3.2 (reads without completion are ones),
+ * 9.3.4.1.1 (a virtual function's vendor ID always is).
+ */
+int vm_pci_sane(const struct vm_sys *s, const char *name, struct vm_err *err);
+bool vm_pci_answers(const struct vm_sys *s, const char *name);
 /* All, by address; a device that vanishes meanwhile is left out. */
 struct vm_pcis {
 	struct vm_pci *v; /* owned */

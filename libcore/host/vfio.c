@@ -228,6 +228,16 @@ int vm_vfio_wait_node(const struct vm_sys *s, int group, struct vm_deadline dead
 	}
 }
 
+int vm_pci_set_d3cold(const struct vm_sys *s, const char *name, bool allowed, struct vm_deadline deadline,
+		      struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s/d3cold_allowed", name);
+	const struct vm_sys_write w = { path, allowed ? "1" : "0" };
+	size_t at;
+
+	return vm_sys_write(s, &w, 1, deadline, &at, err);
+}
+
 int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
 		    struct vm_err *err)
 {

@@ -37,6 +37,9 @@ int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfi
 /* Waits until the node of an IOMMU group is there. */
 int vm_vfio_wait_node(const struct vm_sys *s, int group, struct vm_deadline deadline,
 		      struct vm_err *err);
+/* May the kernel cut the device's power (D3cold)?  A driver may be asked to wake it for that. */
+int vm_pci_set_d3cold(const struct vm_sys *s, const char *name, bool allowed, struct vm_deadline deadline,
+		      struct vm_err *err);
 /* Lets the kernel reset the device by the means it has. */
 int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
 		    struct vm_err *err);

@@ -23,6 +23,9 @@ struct vm_state;
 #define VM_HOSTDEV_BOUND    "bound"    /* "yes": we bound it and give it back */
 #define VM_HOSTDEV_TOOL	    "tool"     /* process that is at work on it: vm_record_set_procid() */
 #define VM_HOSTDEV_WHY	    "why"      /* stuck: what happened */
+#define VM_HOSTDEV_CURE	    "cure"     /* stuck, but nothing in the kernel hangs: what to do */
+#define VM_HOSTDEV_HOOK	    "hook"     /* guest whose "prepare" hooks were run; "released" is due */
+#define VM_HOSTDEV_D3COLD   "d3cold"   /* d3cold_allowed was that, before it became 0; absent: not touched */
 /* Of an interface's virtual function, before it was the guest's; absent: not touched. */
 #define VM_HOSTDEV_VF_MAC   "vf_mac"   /* its administrator's, "00:00:00:00:00:00" = none */
 #define VM_HOSTDEV_VF_VLAN  "vf_vlan"  /* number and priority: "42 0" */

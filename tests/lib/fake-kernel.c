@@ -577,6 +577,7 @@ static int apply(const char *path, const char *base, const char *text)
 	if (strcmp(base, "sriov_numvfs") == 0)
 		return set_vfs(strdup(dir), text);
 	if (strcmp(base, "note") == 0 || strcmp(base, "sriov_drivers_autoprobe") == 0 ||
+	    strcmp(base, "d3cold_allowed") == 0 ||
 	    strcmp(base, "current_vgpu_type") == 0) {
 		write_text(path, text);
 		note(format("%s %s", base, text));

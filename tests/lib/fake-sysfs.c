@@ -7,7 +7,7 @@
  * A line a thing; "+" in values is a blank:
  *   driver NAME [VENDOR:DEVICE...]
  *   pci ADDRESS VENDOR:DEVICE CLASS [driver=] [group=] [numa=] [on=PARENT] [pf=] [header=] [caps=flr,aflr,pm,pmkeep,
- *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0] [vgpu=TYPE]
+ *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0] [vgpu=TYPE] [d3cold=1]
  *   usb PORT VENDOR:PRODUCT NUMBER [class=] [driver=] [serial=] [maker=] [model=] [on=]
  *   scsi H:B:T:L [sg=] [block=NAME,M:m] [vendor=] [model=] [driver=] [type=] [on=]
  *   mdevtype TYPE api= [name=] [left=3] on=
@@ -274,6 +274,8 @@ static void add_pci(char **w)
 		text(dir, "sriov_numvfs", "0");
 		text(dir, "sriov_drivers_autoprobe", "1");
 	}
+	if ((v = get(w, "d3cold")) != NULL)
+		text(dir, "d3cold_allowed", "%s", v);
 	if ((v = get(w, "vgpu")) != NULL)
 		text(dir, "nvidia/current_vgpu_type", "%s", v);
 	if ((v = get(w, "pf")) != NULL) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stands between QEMU's monitor and QEMU where there is no VFIO: device_add of a vfio-pci opens the node of its IOMMU
- * group, as QEMU would, and is then the device_add of an edu, which every host has.  What cannot be opened is refused with
+ * Stands between QEMU's command line and monitor and QEMU where there is no VFIO: a vfio-pci, by -device or device_add, opens
+ * the node of its IOMMU group, as QEMU would, and is then an edu, which every host has.  What cannot be opened is refused with
  * the errno in QEMU's text ("no-13").
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
  * written to the file PID there: it takes a right that containers do not have.  With a file "refuse" there it is
- * refused, as the kernel does without that right.
+ * refused, as the kernel does without that right.  A limit of their own that they may not raise counts as raised.
  *
  * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
  *   stand-in.groups   lines "0000:02:00.0 15", "/sys/bus/mdev/devices/UUID 16"
@@ -31,23 +31,6 @@
 #define QEMU	 "/usr/bin/qemu-system-x86_64"
 #define VARIABLE "VFIO_STAND_IN"
 
-#ifndef STAND_IN_LIBRARY
-int main(int argc, char **argv)
-{
-	char self[PATH_MAX] = "", library[PATH_MAX + 8], *slash;
-
-	if (argc < 1 || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
-		return 127;
-	snprintf(library, sizeof(library), "%s.so", self);
-	slash = strrchr(self, '/');
-	*slash = 0;
-	setenv("LD_PRELOAD", library, 1);
-	setenv(VARIABLE, self, 1);
-	execv(QEMU, argv);
-	fprintf(stderr, "%s: %s\n", QEMU, strerror(errno));
-	return 127;
-}
-#else
 static int group_of(const char *host, char *ret)
 {
 	const char *dir = getenv(VARIABLE);
@@ -133,7 +116,7 @@ static void rewrite(char *text, size_t len)
 	char *at = memmem(text, len, from, sizeof(from) - 1), *host, to[64];
 	int e;
 
-	if (at == NULL || memmem(text, len, "device_add", 10) == NULL)
+	if (at == NULL)
 		return;
 	host = value_of(text, len, "host");
 	if (host == NULL)
@@ -155,6 +138,26 @@ static void rewrite(char *text, size_t len)
 	memcpy(at, to, strlen(to));
 }
 
+#ifndef STAND_IN_LIBRARY
+int main(int argc, char **argv)
+{
+	char self[PATH_MAX] = "", library[PATH_MAX + 8], *slash;
+
+	if (argc < 1 || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return 127;
+	snprintf(library, sizeof(library), "%s.so", self);
+	slash = strrchr(self, '/');
+	*slash = 0;
+	setenv("LD_PRELOAD", library, 1);
+	setenv(VARIABLE, self, 1);
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "-device") == 0)
+			rewrite(argv[i + 1], strlen(argv[i + 1]));
+	execv(QEMU, argv);
+	fprintf(stderr, "%s: %s\n", QEMU, strerror(errno));
+	return 127;
+}
+#else
 /* The command becomes one that changes nothing; the event comes before its answer. */
 static void reject(int fd, char *text, size_t len)
 {
@@ -203,6 +206,18 @@ int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *new, st
 	return fclose(f);
 }
 
+/* Where locking more memory is not allowed at all, QEMU need not do it either. */
+int setrlimit(enum __rlimit_resource what, const struct rlimit *new)
+{
+	static int (*real)(enum __rlimit_resource, const struct rlimit *);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "setrlimit");
+	if (real(what, new) == 0)
+		return 0;
+	return what == RLIMIT_MEMLOCK && errno == EPERM && getenv("VFIO_STAND_IN_LIMITS") != NULL ? 0 : -1;
+}
+
 /* QEMU reads its monitor byte by byte: what is there is looked at whole, and handed out rewritten as it is read. */
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
@@ -221,7 +236,8 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		ahead[fd].len = n > 0 ? (size_t)n : 0;
 		ahead[fd].at = 0;
 		memcpy(ahead[fd].was, ahead[fd].text, ahead[fd].len);
-		rewrite(ahead[fd].text, ahead[fd].len);
+		if (memmem(ahead[fd].text, ahead[fd].len, "device_add", 10) != NULL)
+			rewrite(ahead[fd].text, ahead[fd].len);
 		reject(fd, ahead[fd].text, ahead[fd].len);
 	}
 	errno = saved;

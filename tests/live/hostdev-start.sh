@@ -117,7 +117,7 @@ status_is 12 vm-start --timeout=5 hang
 err_like 'its driver nvme does not let go of it'
 is "$(vm-hostdev-list --state=stuck | cut -f1)" 0000:02:00.0 "the device is stuck"
 status_is 10 vm-start hang
-err_like 'cannot assign 0000:02:00.0: it is stuck; vm-hostdev-unbind 0000:02:00.0 puts it back once its driver has let go'
+err_like 'cannot assign 0000:02:00.0: it is stuck: 0000:02:00.0: its driver nvme does not let go of it; vm-hostdev-unbind 0000:02:00.0 puts it back once its driver has let go'
 rm "$ctl/hang-0000:02:00.0"
 wait_for 10 "the kernel comes back" grep -q 'unbound 0000:02:00.0' "$ctl/log"
 # whoever wants it next puts it back first

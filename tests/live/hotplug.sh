@@ -140,6 +140,7 @@ status_is 0 vm-attach-hostdev slow "$card"
 kill -9 "$(vm-info --get=pid slow)"
 wait_for 20 "kill -9 of QEMU: the watcher gives it back" given
 wait_for 10 "the guest is off" vm-info --is=shutoff slow
+wait_for 20 "all it had is given back" test ! -e "$run/slow"
 remember hot
 qemu=$(vm-info --get=pid hot)
 kill -STOP "$qemu"

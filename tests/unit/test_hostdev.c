@@ -379,6 +379,58 @@ static void links_stay_below(void **state)
 	vm_sys_close(&s);
 }
 
+/* A device after a guest had it: files as sysfs has them. */
+static void still_a_device(void **state)
+{
+	static const uint8_t good[64] = { 0x86, 0x80, 0x38, 0x42, 0x06, 0x04, 0x10, [0x0e] = 0x80 };
+	static const struct {
+		const char *what, *message;
+		unsigned at, n;
+		uint8_t byte;
+		bool vf;
+	} rows[] = {
+		{ "as it should be", NULL, 0, 0, 0, false },
+		{ "gone from the bus", "it does not answer any more", 0, 64, 0xff, false },
+		{ "its vendor alone", NULL, 0, 2, 0xff, false },
+		{ "header type 7f", "it answers wrongly: its header type is 0x7f", 0x0e, 1, 0x7f, false },
+		{ "now a bridge", "it answers wrongly: its header type is 0x01", 0x0e, 1, 0x01, false },
+		{ "one function", NULL, 0x0e, 1, 0x00, false },
+		/* a virtual function's vendor and device are ones while all is well */
+		{ "a virtual function", NULL, 0, 4, 0xff, true },
+		{ "a dead one", "it does not answer any more", 0, 64, 0xff, true },
+	};
+	VM_AUTO_FREE char *path = vm_xasprintf("%s/sys/bus/pci/devices/0000:01:00.0/config", place_root);
+	struct vm_sys s = VM_SYS_INIT;
+	struct vm_err err;
+
+	(void)state;
+	place_file("sys/bus/pci/devices/0000:01:00.0/config", "");
+	must(vm_sys_open(place_root, &s, must_err));
+	/* what cannot be read is not judged, nor what is not there */
+	must(vm_pci_sane(&s, "0000:01:00.0", must_err));
+	must(vm_pci_sane(&s, "0000:02:00.0", must_err));
+	for (size_t i = 0; i < VM_COUNT(rows); i++) {
+		uint8_t config[64];
+		FILE *f = fopen(path, "wb");
+
+		memcpy(config, good, sizeof(config));
+		memset(config + rows[i].at, rows[i].byte, rows[i].n);
+		assert_non_null(f);
+		assert_int_equal(fwrite(config, 1, sizeof(config), f), sizeof(config));
+		fclose(f);
+		if (rows[i].vf)
+			place_file("sys/bus/pci/devices/0000:01:00.0/physfn", "");
+		err = VM_ERR_INIT;
+		if ((vm_pci_sane(&s, "0000:01:00.0", &err) < 0) != (rows[i].message != NULL))
+			fail_msg("%s: '%s'", rows[i].what, err.msg);
+		if (rows[i].message == NULL)
+			continue;
+		assert_string_equal(err.msg, rows[i].message);
+		assert_string_equal(err.hint, "vm-hostdev-reset 0000:01:00.0, or boot the host again");
+	}
+	vm_sys_close(&s);
+}
+
 static void texts_are_checked(void **state)
 {
 	struct vm_sys s = VM_SYS_INIT;
@@ -482,6 +534,7 @@ int main(void)
 		cmocka_unit_test(group_roles),
 		cmocka_unit_test(memlock),
 		cmocka_unit_test_setup_teardown(links_stay_below, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(still_a_device, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(texts_are_checked, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(modprobe_forbids, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(names_of_models, place_make, place_remove),
