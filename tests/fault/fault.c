@@ -255,8 +255,8 @@ static void on_entry(struct tracee *t, const struct ptrace_syscall_info *info)
 	at = opt.changes_only ? changing : opt.failing_only ? failing : calls;
 	here = opt.changes_only ? changes : opt.failing_only ? can_fail : true;
 	if (opt.list && here)
-		fprintf(stderr, "%llu %d %s %s\n", (unsigned long long)at, (int)t->tid,
-			call ? call->name : "?", changes ? "changes" : "-");
+		fprintf(stderr, "%llu %d %s %s %s\n", (unsigned long long)at, (int)t->tid,
+			call ? call->name : "?", changes ? "changes" : "-", can_fail ? "fails" : "-");
 	if (opt.mode == MODE_COUNT || hit || !here || at != opt.at)
 		return;
 	if (opt.mode == MODE_FAIL) {
@@ -493,7 +493,8 @@ static void usage(FILE *to)
 	      "      --deadline=MS   give up after this time (default 30000)\n"
 	      "      --linger=MS     trace what COMMAND leaves running for so long\n"
 	      "      --report=FILE   write \"calls= changes= failing= hit= at= file= ms= end=\"\n"
-	      "      --list          print every counted call on standard error\n"
+	      "      --list          print every counted call on standard error, whether it changes\n"
+	      "                      something, and whether it can fail\n"
 	      "  -h, --help          print this help\n"
 	      "\n"
 	      "The exit status is COMMAND's, 128+N if signal N ended it, 124 after the deadline.\n",

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 struct scan {
-	char end[32]; /* ".rXXXXXXXX.vm-qemu" */
+	char end[32], scope[32]; /* ".rXXXXXXXX.vm-qemu", ".rXXXXXXXX.scope" */
 	void (*fn)(void *context, const char *path, const char *guest);
 	void *context;
 	int found;
@@ -21,7 +21,7 @@ static void look(struct scan *s, const char *dir, unsigned depth)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		size_t n = strlen(e->d_name), m = strlen(s->end);
+		size_t n = strlen(e->d_name), m = strlen(s->end), k = strlen(s->scope);
 		char path[PATH_MAX], guest[256];
 
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
@@ -29,6 +29,12 @@ static void look(struct scan *s, const char *dir, unsigned depth)
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		if (n > m && strcmp(e->d_name + n - m, s->end) == 0) {
 			snprintf(guest, sizeof(guest), "%.*s", (int)(n - m), e->d_name);
+			s->found++;
+			s->fn(s->context, path, guest);
+		} else if (n > k + 3 && strncmp(e->d_name, "vm-", 3) == 0 &&
+			   strcmp(e->d_name + n - k, s->scope) == 0) {
+			/* its name is systemd's way of writing it, which does not matter here */
+			snprintf(guest, sizeof(guest), "%.*s", (int)(n - k - 3), e->d_name + 3);
 			s->found++;
 			s->fn(s->context, path, guest);
 		} else if (depth > 0) {
@@ -61,6 +67,7 @@ int groups_scan(const char *root, void (*fn)(void *context, const char *path, co
 		return -1;
 	groups_tag(root, tag);
 	snprintf(s.end, sizeof(s.end), ".%s.vm-qemu", tag);
+	snprintf(s.scope, sizeof(s.scope), ".%s.scope", tag);
 	while (fgets(line, sizeof(line), mounts))
 		if (strstr(line, " - cgroup") && sscanf(line, "%*s %*s %*s %*s %4095s", point) == 1)
 			look(&s, point, 4);

@@ -21,6 +21,7 @@
 
 #include "cgroup/dbus.h"
 #include "cgroup/systemd.h"
+#include "dbus_peer.h"
 
 enum how {
 	PLAY_WELL,
@@ -72,17 +73,6 @@ static bool put(struct peer *p, const void *data, size_t len)
 	return true;
 }
 
-static void field(struct vm_strbuf *b, char code, const char *sig, const char *text)
-{
-	vm_dbus_put_align(b, 8);
-	vm_strbuf_putc(b, code);
-	vm_dbus_put_sig(b, sig);
-	if (*sig == 'g')
-		vm_dbus_put_sig(b, text);
-	else
-		vm_dbus_put_str(b, text);
-}
-
 static void swap32(struct vm_strbuf *b, size_t at)
 {
 	uint32_t v;
@@ -96,33 +86,8 @@ static bool message(struct peer *p, enum vm_dbus_type type, uint32_t reply_to, c
 		    const char *sig, const struct vm_strbuf *body)
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
-	struct vm_dbus_array a;
 
-	vm_strbuf_putc(&b, 'l');
-	vm_strbuf_putc(&b, (char)type);
-	vm_strbuf_putc(&b, 0);
-	vm_strbuf_putc(&b, 1);
-	vm_dbus_put_u32(&b, body ? (uint32_t)body->len : 0);
-	vm_dbus_put_u32(&b, ++p->serial);
-	a = vm_dbus_put_array(&b, 8);
-	if (type == VM_DBUS_SIGNAL) {
-		field(&b, 1, "o", "/org/freedesktop/systemd1");
-		field(&b, 2, "s", "org.freedesktop.systemd1.Manager");
-		field(&b, 3, "s", name);
-	} else {
-		vm_dbus_put_align(&b, 8);
-		vm_strbuf_putc(&b, 5);
-		vm_dbus_put_sig(&b, "u");
-		vm_dbus_put_u32(&b, reply_to);
-	}
-	if (type == VM_DBUS_ERROR)
-		field(&b, 4, "s", name);
-	if (sig)
-		field(&b, 8, "g", sig);
-	vm_dbus_end_array(&b, a);
-	vm_dbus_put_align(&b, 8);
-	if (body && body->len)
-		vm_strbuf_add(&b, body->text, body->len);
+	dbus_peer_message(&b, type, ++p->serial, reply_to, name, sig, body);
 	return put(p, b.text, b.len);
 }
 

@@ -18,6 +18,8 @@ f_fault=$VM_BUILD/tests/fault
 f_invariants=$VM_BUILD/tests/invariants
 f_sample=${VM_FAULT_SAMPLE:-12}
 f_linger=3000
+# "FROM:TO": only calls from a little before the first FROM to a little behind the first TO after it are tried
+f_window=
 # "no": the command removes things; one that failed halfway is finished by the next
 f_whole=
 f_seed=${VM_TEST_SEED:-$(date +%s)}
@@ -189,16 +191,36 @@ f_once() {
 f_points() {
 	if [ -n "${VM_FAULT_AT:-}" ]; then
 		echo "$VM_FAULT_AT"
-	elif [ -n "${VM_TEST_FULL:-}" ] || [ "$f_total" -le "$f_sample" ]; then
-		seq 1 "$f_total"
+	elif [ -n "${VM_TEST_FULL:-}" ] || [ $((f_last - f_first + 1)) -le "$f_sample" ]; then
+		seq "$f_first" "$f_last"
 	else
-		awk -v n="$f_sample" -v total="$f_total" -v seed="$f_seed" 'BEGIN {
+		awk -v n="$f_sample" -v first="$f_first" -v total="$((f_last - f_first + 1))" -v seed="$f_seed" 'BEGIN {
 			srand(seed)
 			while (got < n) {
-				p = 1 + int(rand() * total)
+				p = first + int(rand() * total)
 				if (!(p in seen)) { seen[p] = 1; got++; print p }
 			}
 		}' | sort -n
+	fi
+}
+
+# The points of this mode that are within f_window.
+f_find_window() {
+	f_new_root
+	f_prepare >"$T/prepared" 2>&1
+	f_command "$f_fault" count --list -- >/dev/null 2>"$T/listed"
+	f_finish >/dev/null 2>&1
+	set -- $(awk -v mode="$f_mode" -v from="${f_window%%:*}" -v to="${f_window#*:}" '$1 ~ /^[0-9]+$/ && NF == 5 {
+		name[++n] = $3
+		count[n] = count[n - 1] + (mode == "fail" ? $5 == "fails" : $4 == "changes")
+		if (!a && $3 == from) a = n > 8 ? n - 8 : 1
+		if (a && !b && $3 == to && n > a + 8) b = n + 8
+	}
+	END { if (a && b) print count[a - 1] + 1, count[b <= n ? b : n] }' "$T/listed")
+	if [ $# -eq 2 ] && [ "$1" -le "$2" ]; then
+		f_first=$1 f_last=$2
+	else
+		f_problem "$f_window is not among the calls"
 	fi
 }
 
@@ -239,13 +261,15 @@ faults() {
 		fail) f_total=$f_failing ;;
 		*) f_total=$f_changes ;;
 		esac
+		f_first=1 f_last=$f_total
+		[ -z "$f_window" ] || f_find_window
 		for f_n in $(f_points); do
 			f_once
 			f_tried=$((f_tried + 1))
 			[ "$f_hit" = yes ] || f_missed=$((f_missed + 1))
 		done
 		if [ "$f_problems" -eq 0 ]; then
-			pass "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls ($f_missed not reached)"
+			pass "$f_name ($f_who): $f_mode at $f_tried of $((f_last - f_first + 1)) system calls ($f_missed not reached)"
 		else
 			fail "$f_name ($f_who): $f_mode at $f_tried of $f_total system calls: $f_problems violations"
 		fi
