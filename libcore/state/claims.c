@@ -189,6 +189,7 @@ enum claim_presence claim_user_presence(const struct vm_state *s, const char *us
 	return CLAIM_DEAD;
 }
 
+/* 1 = there is no room to write the others' claims without this one. */
 static int drop_user(const struct vm_state *s, const char *key, const char *user,
 		     struct vm_err *err)
 {
@@ -216,7 +217,9 @@ static int drop_user(const struct vm_state *s, const char *key, const char *user
 	if (i == c.n)
 		return 0;
 	claim_del(&c, i);
-	return claim_store(s->claims, key, &c, err);
+	if (claim_store(s->claims, key, &c, err) == 0)
+		return 0;
+	return vm_disk_full(err->sys) ? 1 : -1;
 }
 
 /* A line too many does no harm; but a guest whose devices come and go would note more and more. */
@@ -243,7 +246,7 @@ int vm_claim_drop(const struct vm_guest *g, const char *key, struct vm_err *err)
 {
 	VM_AUTO_FREE char *self = claim_user(g);
 
-	if (claim_key_check(key, err) < 0 || drop_user(g->state, key, self, err) < 0)
+	if (claim_key_check(key, err) < 0 || drop_user(g->state, key, self, err) != 0)
 		return -1;
 	forget_own(g, key);
 	return 0;
@@ -261,12 +264,11 @@ struct drop {
  */
 static int drop_one(struct drop *d, const char *key)
 {
-	if (drop_user(d->g->state, key, d->user, d->err) == 0)
-		return 0;
-	if (!vm_disk_full(d->err->sys))
-		return -1;
-	vm_log_warning("%s", d->err->msg);
-	return 0;
+	int r = drop_user(d->g->state, key, d->user, d->err);
+
+	if (r == 1)
+		vm_log_warning("%s", d->err->msg);
+	return r < 0 ? -1 : 0;
 }
 
 static int drop_each(int dirfd, const char *key, void *arg)
