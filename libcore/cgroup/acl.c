@@ -105,6 +105,9 @@ int vm_acl_choose(const struct vm_cgroup *c, int backend, unsigned *ret_sides, c
 		sides = 0;
 	for (size_t i = 0; i < VM_COUNT(sides_table); i++)
 		if ((sides & sides_table[i].side) != 0 && check_side(c, &sides_table[i], err) < 0) {
+			/* What is not to be had is refused as by policy: it was asked for by name. */
+			if (err->kind == VM_UNSUPPORTED || err->kind == VM_NOT_FOUND)
+				err->kind = VM_DENIED;
 			vm_err_wrap(err, "device rules by cgroup %s", sides_table[i].word);
 			return vm_err_hint(err, "see acl_backend in vm.conf(5)");
 		}

@@ -119,10 +119,35 @@ static bool lives(const struct vm_procid *id)
 	return vm_procid_open(id, &pidfd, &ignored) == 0;
 }
 
+/* Rules that are not those it should have; a group that is gone, or that it is not in any more. */
+static void look_at_group(struct vm_doctor *d, const struct vm_guest *g)
+{
+	VM_AUTO(vm_acl_check_free) struct vm_acl_check c = VM_ACL_CHECK_INIT;
+	VM_AUTO_FREE char *remedy = vm_xasprintf("see vm-cgroup '%s' devices", g->name);
+	size_t missing = 0, extra = 0;
+	struct vm_err err = VM_ERR_INIT;
+
+	if (vm_guest_acl_check(g, &c, &err) < 0) {
+		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
+		return;
+	}
+	for (size_t i = 0; i < c.n; i++) {
+		missing += strcmp(c.rows[i].check, "missing") == 0;
+		extra += strcmp(c.rows[i].check, "extra") == 0;
+	}
+	if (c.note != NULL)
+		vm_doctor_say(d, VM_HEALTH_WARN, NULL, "%s", c.note);
+	if (missing + extra > 0)
+		vm_doctor_say(d, VM_HEALTH_WARN, remedy, "its device rules are not those it was given: %zu missing, %zu more",
+			      missing, extra);
+}
+
 static void look_at_walls(struct vm_doctor *d, const struct vm_guest *g, pid_t pid)
 {
 	const char *acl = vm_record_get(&g->record, VM_KEY_ACL);
 	struct vm_task_walls w;
+
+	look_at_group(d, g);
 
 	if (acl != NULL && strcmp(acl, "none") == 0)
 		vm_doctor_say(d, VM_HEALTH_WARN, "see what vm-doctor acl says", "no device rules hold for it");

@@ -208,21 +208,28 @@ static int moved_to(const struct vm_cgroup *group, size_t i, pid_t pid, const ch
 	return 0;
 }
 
-static int check_place(const struct vm_guest *g, const struct vm_cgroup *group, struct vm_acl_check *c,
-		       struct vm_err *err)
+int vm_guest_group_moved(const struct vm_guest *g, const struct vm_cgroup *group, char **ret_note,
+			 struct vm_err *err)
 {
+	VM_AUTO_FREE char *all = NULL;
 	struct vm_procid id;
 
+	*ret_note = NULL;
 	if (!vm_record_get_procid(&g->record, VM_KEY_PID, &id))
 		return 0;
 	for (size_t i = 0; i < group->host.n; i++) {
 		VM_AUTO_FREE char *text = NULL;
+		char *longer;
 
 		if (moved_to(group, i, id.pid, "", &text, err) < 0)
 			return -1;
-		if (text != NULL)
-			add_note(c, text);
+		if (text == NULL)
+			continue;
+		longer = all == NULL ? vm_take_ptr(&text) : vm_xasprintf("%s; %s", all, text);
+		free(all);
+		all = longer;
 	}
+	*ret_note = vm_take_ptr(&all);
 	return 0;
 }
 
@@ -273,6 +280,7 @@ int vm_guest_acl_check(const struct vm_guest *g, struct vm_acl_check *ret, struc
 	VM_AUTO(vm_acl_check_free) struct vm_acl_check c = VM_ACL_CHECK_INIT;
 	VM_AUTO(vm_cgroup_close) struct vm_cgroup group = VM_CGROUP_INIT;
 	VM_AUTO_FREE char *blocked = NULL;
+	VM_AUTO_FREE char *moved = NULL;
 	unsigned sides = vm_acl_sides_from_word(vm_record_get(&g->record, VM_KEY_ACL));
 
 	c.backend = vm_acl_side_word(sides);
@@ -283,8 +291,12 @@ int vm_guest_acl_check(const struct vm_guest *g, struct vm_acl_check *ret, struc
 		add_note(&c, group.note);
 	if (group.path != NULL)
 		c.path = vm_xstrdup(group.path);
+	if (vm_guest_group_moved(g, &group, &moved, err) < 0)
+		return -1;
+	if (moved != NULL)
+		add_note(&c, moved);
 	if (sides != 0) {
-		if (read_actual(&group, sides, &c, err) < 0 || check_place(g, &group, &c, err) < 0 ||
+		if (read_actual(&group, sides, &c, err) < 0 ||
 		    vm_acl_blocked(&group, sides, &c.wanted, &blocked, err) < 0)
 			return -1;
 		add_rows(&c, &c.wanted, &c.actual, "ok", "missing");

@@ -8,6 +8,9 @@
 
 /* Opens it; a guest without groups gives one with path NULL. */
 int vm_guest_group_open(const struct vm_guest *g, struct vm_cgroup *ret, struct vm_err *err);
+/* Has somebody moved QEMU out of it?  *ret_note (owned; NULL = no) says where to. */
+int vm_guest_group_moved(const struct vm_guest *g, const struct vm_cgroup *group, char **ret_note,
+			 struct vm_err *err);
 /* Keeps guests of different $VM_ROOTs apart on one host: vm_cgroup_want.tag; owned, NULL = the ordinary places. */
 char *vm_guest_group_tag(const struct vm_state *s);
 /* A vm_group_kill_fn and a vm_group_populated_fn (state.h). */

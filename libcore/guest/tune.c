@@ -191,8 +191,13 @@ static int ask_threads(struct job *j, struct vm_err *err)
 
 static int prepare_live(struct job *j, struct vm_err *err)
 {
-	if (edit_live(j, err) < 0 || check_numa(j, err) < 0 || vm_guest_group_open(j->g, &j->group, err) < 0)
+	VM_AUTO_FREE char *moved = NULL;
+
+	if (edit_live(j, err) < 0 || check_numa(j, err) < 0 || vm_guest_group_open(j->g, &j->group, err) < 0 ||
+	    vm_guest_group_moved(j->g, &j->group, &moved, err) < 0)
 		return -1;
+	if (moved != NULL)
+		vm_log_warning("%s: %s: what is set for its own group does not hold for it", j->g->name, moved);
 	return about_threads(j) ? ask_threads(j, err) : 0;
 }
 

@@ -2,7 +2,7 @@
 # timeout: 300
 # Guests' control groups: made at the start, gone after every kind of end; nobody else's is touched.
 . "$(dirname "$0")/../tap.sh"
-needs vm-start vm-destroy vm-define vm-info vm-repair
+needs vm-start vm-destroy vm-define vm-info vm-repair vm-cgroup vm-doctor
 root_needed
 grep -q ' - cgroup' /proc/self/mountinfo || skip_all "no control groups"
 conf=$VM_ROOT/etc/vm
@@ -98,6 +98,12 @@ for mount in $hierarchies; do
 	echo "$(pid cg)" >"$mount/cgroup.procs" || diag "cannot move QEMU in $mount"
 	mkdir "$mount$(group cg)/helpers/deep" "$mount$(group cg)/helpers/deep/er"
 done
+run vm-cgroup cg devices
+like "$err" "QEMU was moved to / of " "one that somebody has moved away is told of"
+run vm-doctor cg
+like "$out" "^warn	cg	QEMU was moved to / of " "by vm-doctor, too"
+run vm-cgroup --live cg cpu_shares=300
+like "$err" "QEMU was moved to / of .*: what is set for its own group does not hold for it" "and by what would limit it"
 ok "destroy a guest that was moved out of its groups" vm-destroy -q cg
 is "$(groups)" 0 "the groups are gone, with those below"
 

@@ -18,6 +18,7 @@
 
 #include <vm/acl.h>
 #include <vm/alloc.h>
+#include <vm/cgroup.h>
 #include <vm/cleanup.h>
 #include <vm/conf.h>
 #include <vm/model.h>
@@ -463,6 +464,41 @@ static void test_keys(void **state)
 	assert_int_equal(vm_acl_from_key(&key, 8, &back), -1);
 }
 
+/* By policy a side that cannot be had is refused; by itself a guest goes without, which is said. */
+static void test_choice_without_groups(void **state)
+{
+	static const struct {
+		int backend;
+		const char *msg;
+	} refused[] = {
+		{ 1, "device rules by cgroup v1: the guest has no group of cgroup v1's devices controller" },
+		{ 2, "device rules by cgroup v2: the guest has no group of cgroup v2" },
+		{ 3, "device rules by cgroup v1: the guest has no group of cgroup v1's devices controller" },
+	};
+	VM_AUTO(vm_cgroup_close) struct vm_cgroup c = VM_CGROUP_INIT;
+	char *note = NULL;
+	unsigned sides;
+
+	(void)state;
+	for (size_t i = 0; i < VM_COUNT(refused); i++) {
+		err = VM_ERR_INIT;
+		assert_int_equal(vm_acl_choose(&c, refused[i].backend, &sides, &note, &err), -1);
+		assert_int_equal(err.kind, VM_DENIED);
+		assert_string_equal(err.msg, refused[i].msg);
+		assert_string_equal(err.hint, "see acl_backend in vm.conf(5)");
+		assert_null(note);
+	}
+	err = VM_ERR_INIT;
+	assert_int_equal(vm_acl_choose(&c, 0, &sides, &note, &err), 0);
+	assert_int_equal(sides, 0);
+	assert_string_equal(note, "no device rules: v1: the guest has no group of cgroup v1's devices controller; "
+				  "v2: the guest has no group of cgroup v2");
+	free(note);
+	assert_int_equal(vm_acl_choose(&c, 4, &sides, &note, &err), 0);
+	assert_int_equal(sides, 0);
+	assert_null(note);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,7 +506,7 @@ int main(void)
 		cmocka_unit_test(test_allows),	 cmocka_unit_test(test_text),
 		cmocka_unit_test(test_record),	 cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_domain),	 cmocka_unit_test(test_program),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_keys),	 cmocka_unit_test(test_choice_without_groups),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

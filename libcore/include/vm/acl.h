@@ -88,7 +88,7 @@ unsigned vm_acl_sides_from_word(const char *word);
 /*
  * Which sides carry the rules out.  backend: vm.conf's acl_backend (its index: auto, v1, v2, both, none).  auto is v1
  * where its devices controller is mounted, else v2; where neither can be had it is none, with a note (owned)
- * that says why; a side that was asked for by name and cannot be had is VM_DENIED or VM_UNSUPPORTED.
+ * that says why; a side that was asked for by name and cannot be had is VM_DENIED.
  */
 int vm_acl_choose(const struct vm_cgroup *c, int backend, unsigned *ret_sides, char **ret_note,
 		  struct vm_err *err);
