@@ -8,7 +8,7 @@ root_needed
 needs vm-define vm-undefine vm-start vm-destroy
 
 f_guest=fdestroy$$
-guest_xml "$f_guest" "$(f_disks)" >"$T/guest.xml"
+guest_xml "$f_guest" "$(f_disks)" | f_tuned >"$T/guest.xml"
 f_learn_caps
 f_check() { f_owners; }
 

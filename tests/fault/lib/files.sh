@@ -3,6 +3,7 @@
 #
 # f_disks    prints the guest's disks: one that is mapped, in a directory that nobody may search; if an overlay can be
 #            mounted, another one whose owner must be changed while the guest runs
+# f_tuned    adds limits and pins to a document
 # f_owners   for f_check: says whose they are, if that is wrong
 
 mkdir -m 0700 "$T/closed"
@@ -21,6 +22,14 @@ if mount -t overlay -o "lowerdir=$T/o/l,upperdir=$T/o/u,workdir=$T/o/w" none "$T
 else
 	diag "no overlay can be mounted: no file whose owner is changed"
 fi
+
+# Limits, pins and nodes for the document on standard input, as far as this host can have them.
+f_tuned() {
+	f_limits="<memtune><hard_limit unit='MiB'>700</hard_limit></memtune>"
+	f_pins="<cputune><shares>512</shares><quota>60000</quota><global_period>100000</global_period><global_quota>200000</global_quota><vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='0'/></cputune><numatune><memory mode='strict' nodeset='0'/></numatune>"
+	grep -q '^cpuset[[:space:]].*1$' /proc/cgroups && grep -q '^memory[[:space:]].*1$' /proc/cgroups || f_limits= f_pins=
+	sed -e "s|<vcpu>1|$f_limits<vcpu placement='static'>2|" -e "s|<os>|$f_pins<os>|"
+}
 
 f_disk() {
 	echo "<disk type='file'><driver name='qemu' type='raw'/><source file='$1'/><target dev='$2' bus='virtio'/></disk>"
