@@ -17,6 +17,7 @@
 
 #include "caps.h"
 #include "guest/attach.h"
+#include "guest/group.h"
 #include "lifecycle.h"
 #include "monitor.h"
 #include "reap.h"
@@ -45,6 +46,11 @@ static void plug_close(struct vm_plug *p)
 }
 
 /* ---- steps ---- */
+
+static int step_group(struct vm_plug *p, struct vm_err *err)
+{
+	return vm_guest_acl_obeyed(p->g, err);
+}
 
 /* Before anything is changed: a QEMU that does not answer would leave everybody in doubt. */
 static int step_connect(struct vm_plug *p, struct vm_err *err)
@@ -131,6 +137,7 @@ static const struct step {
 	const char *name;
 	int (*run)(struct vm_plug *p, struct vm_err *err);
 } steps[] = {
+	{ "look for it in its group", step_group },
 	{ "check the host", vm_plug_check },
 	{ "plan what QEMU is told", vm_plug_words },
 	{ "connect to QEMU", step_connect },

@@ -14,7 +14,6 @@
 
 #include "caps.h"
 #include "guest/attach.h"
-#include "guest/group.h"
 #include "hostdev.h"
 #include "lifecycle.h"
 #include "plan.h"
@@ -176,7 +175,8 @@ static int check_kind(const struct vm_plug_device *v, struct vm_err *err)
 static unsigned buses_of(const struct vm_plug *p)
 {
 	static const unsigned buses[VM_HOSTDEV_TYPES] = {
-		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI,
+		/* those that it carries end when its driver does */
+		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV,
 		[VM_HOSTDEV_TYPE_USB] = 1u << VM_HOSTDEV_USB,
 		[VM_HOSTDEV_TYPE_SCSI] = 1u << VM_HOSTDEV_SCSI,
 		[VM_HOSTDEV_TYPE_MDEV] = 1u << VM_HOSTDEV_MDEV,
@@ -188,11 +188,21 @@ static unsigned buses_of(const struct vm_plug *p)
 	return all;
 }
 
+static int look(struct vm_plug *p, struct vm_err *err)
+{
+	VM_AUTO_FREE const char **pcis = vm_xcalloc(p->n + 1, sizeof(*pcis));
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].h->type == VM_HOSTDEV_TYPE_PCI)
+			pcis[n++] = p->v[i].name;
+	vm_hostdev_view_free(&p->view);
+	return vm_hostdev_view_read_some(p->g->state, buses_of(p), pcis, n, &p->view, err);
+}
+
 int vm_plug_check(struct vm_plug *p, struct vm_err *err)
 {
-	vm_hostdev_view_free(&p->view);
-	if (vm_guest_acl_obeyed(p->g, err) < 0 ||
-	    vm_hostdev_view_read(p->g->state, NULL, buses_of(p), &p->view, err) < 0)
+	if (look(p, err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->n; i++) {
 		struct vm_plug_device *v = &p->v[i];

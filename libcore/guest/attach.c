@@ -190,16 +190,26 @@ static int make_elements(struct attach *a, struct vm_err *err)
 {
 	const struct vm_hostdev_request *r = a->job.r;
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	VM_AUTO_FREE char(*pcis)[VM_PCI_NAME] = vm_xcalloc(r->n + 1, sizeof(*pcis));
+	VM_AUTO_FREE const char **names = vm_xcalloc(r->n + 1, sizeof(*names));
 	struct vm_err ignored = VM_ERR_INIT;
 	unsigned buses = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct vm_hostdev_name name;
 
-		if (vm_hostdev_name_parse(r->devices[i], &name, &ignored) == 0)
-			buses |= 1u << name.bus;
+		if (vm_hostdev_name_parse(r->devices[i], &name, &ignored) < 0)
+			continue;
+		buses |= 1u << name.bus;
+		if (name.bus != VM_HOSTDEV_PCI)
+			continue;
+		vm_pci_name(&name.pci, pcis[n]);
+		names[n] = pcis[n];
+		n++;
 	}
-	if (vm_hostdev_view_read(&a->job.host->state, NULL, buses, &view, err) < 0)
+	/* Who has them, and what uses them, is looked at when they are given. */
+	if (vm_hostdev_view_read_some(NULL, buses, names, n, &view, err) < 0)
 		return -1;
 	return vm_hostdev_elements_make(r->devices, r->n, &r->how, &view, &a->elements, err);
 }

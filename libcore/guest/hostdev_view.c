@@ -74,12 +74,24 @@ static struct vm_hostdev_item *add(struct vm_hostdev_view *v, enum vm_hostdev_bu
 	return i;
 }
 
-static void add_pcis(struct vm_hostdev_view *v)
+/* What is looked at. */
+struct scope {
+	const char *sysroot;
+	unsigned buses;
+	bool some; /* no other PCI devices than these and their groups' */
+	const char *const *pcis;
+	size_t n;
+};
+
+static void add_pcis(struct vm_hostdev_view *v, const struct scope *scope)
 {
 	VM_AUTO(vm_pci_ids_free) struct vm_pci_ids *ids = NULL;
 
-	vm_pcis_read(&v->sys, &v->pcis);
-	if (v->pcis.n > 0)
+	if (scope->some)
+		vm_group_pcis(&v->sys, scope->pcis, scope->n, &v->pcis);
+	else
+		vm_pcis_read(&v->sys, &v->pcis);
+	if (v->pcis.n > 0 && !scope->some)
 		ids = vm_pci_ids_load(&v->sys);
 	for (size_t n = 0; n < v->pcis.n; n++) {
 		const struct vm_pci *p = &v->pcis.v[n];
@@ -88,12 +100,14 @@ static void add_pcis(struct vm_hostdev_view *v)
 
 		i->pci = p;
 		i->group = p->group;
-		i->description = vm_pci_describe(ids, p->vendor, p->device, p->class);
+		if (!scope->some)
+			i->description = vm_pci_describe(ids, p->vendor, p->device, p->class);
 	}
 }
 
-static void add_usbs(struct vm_hostdev_view *v)
+static void add_usbs(struct vm_hostdev_view *v, const struct scope *scope)
 {
+	(void)scope;
 	vm_usbs_read(&v->sys, &v->usbs);
 	for (size_t n = 0; n < v->usbs.n; n++) {
 		const struct vm_usb *u = &v->usbs.v[n];
@@ -108,8 +122,9 @@ static void add_usbs(struct vm_hostdev_view *v)
 	}
 }
 
-static void add_scsis(struct vm_hostdev_view *v)
+static void add_scsis(struct vm_hostdev_view *v, const struct scope *scope)
 {
+	(void)scope;
 	vm_scsis_read(&v->sys, &v->scsis);
 	for (size_t n = 0; n < v->scsis.n; n++) {
 		const struct vm_scsi *d = &v->scsis.v[n];
@@ -122,8 +137,9 @@ static void add_scsis(struct vm_hostdev_view *v)
 	}
 }
 
-static void add_mdevs(struct vm_hostdev_view *v)
+static void add_mdevs(struct vm_hostdev_view *v, const struct scope *scope)
 {
+	(void)scope;
 	vm_mdevs_read(&v->sys, &v->mdevs);
 	for (size_t n = 0; n < v->mdevs.n; n++) {
 		const struct vm_mdev *m = &v->mdevs.v[n];
@@ -331,10 +347,10 @@ static enum vm_hostdev_state judge(const struct vm_hostdev_item *i, enum vm_host
 	return VM_HOSTDEV_IS_HOST;
 }
 
-int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
-			 struct vm_hostdev_view *ret, struct vm_err *err)
+static int read_scope(const struct vm_state *state, const struct scope *scope, struct vm_hostdev_view *ret,
+		      struct vm_err *err)
 {
-	static void (*const adds[])(struct vm_hostdev_view *) = {
+	static void (*const adds[])(struct vm_hostdev_view *, const struct scope *) = {
 		[VM_HOSTDEV_PCI] = add_pcis,
 		[VM_HOSTDEV_USB] = add_usbs,
 		[VM_HOSTDEV_SCSI] = add_scsis,
@@ -343,13 +359,13 @@ int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsi
 	struct vm_hostdev_view v = VM_HOSTDEV_VIEW_INIT;
 	VM_AUTO_FREE enum vm_hostdev_phase *phases = NULL;
 
-	if (vm_sys_open(sysroot, &v.sys, err) < 0)
+	if (vm_sys_open(scope->sysroot, &v.sys, err) < 0)
 		return -1;
 	vm_vfio_host_read(&v.sys, &v.vfio);
 	vm_uses_read(&v.sys, &v.uses);
 	for (unsigned bus = 0; bus < VM_HOSTDEV_BUSES; bus++)
-		if (buses >> bus & 1)
-			adds[bus](&v);
+		if (scope->buses >> bus & 1)
+			adds[bus](&v, scope);
 	phases = vm_xcalloc(v.n + 1, sizeof(*phases));
 	for (size_t i = 0; state != NULL && i < v.n; i++)
 		read_owner(state, &v.v[i], &phases[i]);
@@ -363,4 +379,20 @@ int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsi
 	}
 	*ret = v;
 	return 0;
+}
+
+int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
+			 struct vm_hostdev_view *ret, struct vm_err *err)
+{
+	const struct scope scope = { .sysroot = sysroot, .buses = buses };
+
+	return read_scope(state, &scope, ret, err);
+}
+
+int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,
+			      struct vm_hostdev_view *ret, struct vm_err *err)
+{
+	const struct scope scope = { .buses = buses, .some = true, .pcis = pcis, .n = n };
+
+	return read_scope(state, &scope, ret, err);
 }

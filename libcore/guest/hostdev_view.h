@@ -56,7 +56,7 @@ struct vm_hostdev_item {
 		const struct vm_mdev *mdev;
 	};
 	int group; /* IOMMU group, VM_NO_GROUP */
-	char *description;
+	char *description; /* NULL: nobody asked for it */
 	enum vm_hostdev_state state;
 	char *guest, *alias; /* who has it; NULL */
 	struct vm_hostdev_block *blocks;
@@ -77,6 +77,10 @@ struct vm_hostdev_view {
 /* state NULL: nobody is asked who has what.  sysroot: vm_sys_open().  buses: bits 1u << enum vm_hostdev_bus. */
 int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
 			 struct vm_hostdev_view *ret, struct vm_err *err);
+/* The same for a change that must not take long: of PCI devices these alone and those of their IOMMU groups, and no
+ * descriptions. */
+int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,
+			      struct vm_hostdev_view *ret, struct vm_err *err);
 void vm_hostdev_view_free(struct vm_hostdev_view *v);
 /* The device that text names, in any form CONTRACT allows; VM_NOT_FOUND, VM_BAD_INPUT (also: several
  * USB devices). */

@@ -175,3 +175,30 @@ void vm_group_members(const struct vm_sys *s, int group, struct vm_sys_names *re
 
 	vm_sys_names(dir, ret);
 }
+
+static const struct vm_pci *add_pci(const struct vm_sys *s, const char *name, struct vm_pcis *to)
+{
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_pci p;
+
+	if (vm_pcis_find(to, name) != NULL || vm_pci_read(s, name, &p, &ignored) < 0)
+		return NULL;
+	to->v = vm_xreallocarray(to->v, to->n + 1, sizeof(*to->v));
+	to->v[to->n] = p;
+	return &to->v[to->n++];
+}
+
+void vm_group_pcis(const struct vm_sys *s, const char *const *names, size_t n, struct vm_pcis *ret)
+{
+	*ret = (struct vm_pcis){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		VM_AUTO(vm_sys_names_free) struct vm_sys_names members = { 0 };
+		const struct vm_pci *p = add_pci(s, names[i], ret);
+
+		if (p == NULL)
+			continue;
+		vm_group_members(s, p->group, &members);
+		for (size_t k = 0; k < members.n; k++)
+			add_pci(s, members.v[k], ret);
+	}
+}

@@ -31,3 +31,5 @@ enum vm_group_role {
 enum vm_group_role vm_group_role(const struct vm_pci *member);
 /* Names of the members of a device's group, itself too (itself alone when it has none). */
 void vm_group_members(const struct vm_sys *s, int group, struct vm_sys_names *ret);
+/* These PCI devices, as far as they are there, and the others of their groups: each once, by group. */
+void vm_group_pcis(const struct vm_sys *s, const char *const *names, size_t n, struct vm_pcis *ret);
