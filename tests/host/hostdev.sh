@@ -93,6 +93,30 @@ wait_for 60 "the guest is up" guest_says pci '^pci end'
 vm-shutdown -q pci
 wait_for 60 "after the guest's own power-off" given
 
+# ---- hooks of the device, and its power ----
+hook() { # BODY
+	mkdir -p "$VM_ROOT/etc/vm/hooks/hostdev.d"
+	printf '#!/bin/sh\n%s\n' "$1" >"$VM_ROOT/etc/vm/hooks/hostdev.d/8086:10d3"
+	chmod 755 "$VM_ROOT/etc/vm/hooks/hostdev.d/8086:10d3"
+}
+hook "echo \"\$2 \$4 \$(basename \"\$(readlink $sys/\$1/driver)\") \$(cat $sys/\$1/d3cold_allowed)\" >>$T/hooks"
+is "$(vm-hostdev-info --get=d3cold_allowed "$alone")" yes "its power may be cut"
+status_is 0 vm-start pci
+is "$(cat "$sys/$alone/d3cold_allowed")" 0 "not while the guest has it"
+status_is 0 vm-destroy pci
+is "$(cat "$T/hooks")" "prepare pci e1000e 1
+released pci e1000e 1" "its hooks, with the host's driver each time"
+hook '[ "$2" = released ] || exit 0; echo "a vendor alone can reset it" >&2; exit 1'
+status_is 0 vm-start pci
+status_is 0 vm-destroy pci
+err_like "$alone is out of use: .*a vendor alone can reset it"
+is "$(driver "$alone") $(listed "$alone")" "e1000e stuck$tab-" "the host has it, and no guest can"
+status_is 10 vm-start pci
+err_like "cannot assign $alone: .*a vendor alone can reset it"
+rm -r "$VM_ROOT/etc/vm/hooks/hostdev.d"
+status_is 0 vm-hostdev-unbind "$alone"
+is "$(listed "$alone") $(cat "$sys/$alone/d3cold_allowed")" "host$tab- 1" "until somebody has seen to it"
+
 # ---- groups ----
 define half "$(hostdev "$one")"
 status_is 10 vm-start half
