@@ -11,6 +11,8 @@
 #include "host/usb.h"
 #include "plan.h"
 
+#define IOMMUFD "iommufd0"
+
 static const char *node_of(const struct vm_plan *p, const struct vm_hostdev *h)
 {
 	for (uint32_t i = 0; p->env->hostdev_nodes != NULL && i < p->d->hostdevs.n; i++)
@@ -37,6 +39,8 @@ static void pci(const struct vm_plan *p, struct vm_qobj *o, const struct vm_host
 	vm_qobj_str(o, "driver", "vfio-pci");
 	vm_qobj_str(o, "host", host);
 	vm_qobj_str(o, "id", alias);
+	if (vm_hostdev_iommufd(p->d, h))
+		vm_qobj_str(o, "iommufd", IOMMUFD);
 	if (index != 0)
 		vm_qobj_u64(o, "bootindex", index);
 	if (h->teaming != NULL)
@@ -215,7 +219,14 @@ void vm_plan_hostdevs(struct vm_plan *p)
 {
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
+	struct vm_qobj o = VM_QOBJ_INIT;
 
+	/* QEMU opens /dev/iommu; all of them share what is mapped there. Source: QAPI IommufdProperties, QEMU 9.0 */
+	if (vm_domain_has_iommufd(p->d)) {
+		vm_qobj_str(&o, "qom-type", "iommufd");
+		vm_qobj_str(&o, "id", IOMMUFD);
+		vm_qobj_emit(&o, p->a, "-object");
+	}
 	while ((h = vm_hostdev_next(p->d, &i)) != NULL)
 		if (i.disk == NULL && !vm_hostdev_parked(h))
 			vm_plan_one_hostdev(p, h, i.interface);

@@ -7,6 +7,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "caps.h"
 #include "guest/hostdev_view.h"
 #include "host/scsi.h"
 #include "host/usb.h"
@@ -132,6 +133,36 @@ struct vm_vf_want vm_interface_vf(const struct vm_interface *f)
 	return want;
 }
 
+/* ---- which way to VFIO ---- */
+
+bool vm_qemu_has_iommufd(const struct vm_qemu_caps *caps)
+{
+	return vm_qemu_caps_has(caps, "schema:object-iommufd") && vm_qemu_caps_has(caps, "device:vfio-pci.iommufd");
+}
+
+void vm_qemu_choose_iommufd(struct vm_domain *d, const struct vm_qemu_caps *caps, const struct vm_vfio_host *host)
+{
+	if (d->iommufd != VM_SWITCH_ABSENT || !vm_domain_has_pci(d) || !host->cdev || !vm_qemu_has_iommufd(caps))
+		return;
+	d->iommufd = VM_SWITCH_ON;
+	mt_assigned(&d->obj, VM_DOMAIN_BIT_IOMMUFD);
+}
+
+/* QEMU gets the object when it is started. */
+static int may_join(const struct vm_domain *d, const struct vm_hostdev *only, struct vm_err *err)
+{
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
+
+	if (!vm_hostdev_iommufd(d, only) || d->iommufd == VM_SWITCH_ON)
+		return 0;
+	while ((h = vm_hostdev_next(d, &i)) != NULL)
+		if (vm_hostdev_iommufd(d, h) && !vm_hostdev_same_source(h, only))
+			return 0;
+	vm_err_set(err, VM_IN_USE, "the guest was started without iommufd");
+	return vm_err_hint(err, "leave iommufd='yes' out, or give it the device in its definition");
+}
+
 /* ---- may the guest have them? ---- */
 
 static const struct vm_hostdev_item *find(const struct vm_hostdev *h, const struct vm_hostdev_view *view,
@@ -192,6 +223,7 @@ static bool is_held(const struct vm_sys *sys, const char *name)
 }
 
 static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const struct vm_sys *sys,
+		    const struct vm_vfio_host *host,
 		    const struct vm_hostdev_item *item, const char *guest, bool force, struct vm_err *err)
 {
 	for (size_t n = 0; n < item->n_blocks; n++) {
@@ -209,6 +241,11 @@ static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const
 		vm_err_set(err, VM_IN_USE, "cannot assign %s: it has the driver %s, and managed='no'", item->name,
 			   item->pci->driver[0] != 0 ? item->pci->driver : "none");
 		return vm_err_hint(err, "vm-hostdev-bind %s first, or say managed='yes'", item->name);
+	}
+	if (vm_hostdev_iommufd(d, h) && !host->cdev) {
+		vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s by iommufd: %s", item->name,
+			   host->iommufd ? "this kernel's VFIO has no nodes of devices" : "there is no " VM_IOMMUFD_NODE);
+		return vm_err_hint(err, "leave iommufd='yes' out, or boot a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV");
 	}
 	if (h->type == VM_HOSTDEV_TYPE_MDEV && strcmp(item->mdev->api, "vfio-pci") != 0)
 		return vm_err_set(err, VM_NOT_FOUND, "%s is for model='%s'", item->name, item->mdev->api);
@@ -229,7 +266,7 @@ static int may_one(const struct vm_domain *d, const struct vm_hostdev *h, const 
 	    (h->type == VM_HOSTDEV_TYPE_SCSI && h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI))
 		return 0;
 	item = find(h, view, err);
-	return item == NULL ? -1 : may_item(d, h, &view->sys, item, guest, force, err);
+	return item == NULL ? -1 : may_item(d, h, &view->sys, &view->vfio, item, guest, force, err);
 }
 
 /* A card that has no settings of a virtual function cannot be made to have the guest's. */
@@ -247,6 +284,8 @@ int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
 
+	if (only != NULL && may_join(d, only, err) < 0)
+		return -1;
 	while ((h = vm_hostdev_next(d, &i)) != NULL)
 		if ((only == NULL || vm_hostdev_same_source(h, only)) &&
 		    ((i.interface != NULL && may_interface(h, view, err) < 0) ||

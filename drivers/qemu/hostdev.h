@@ -35,6 +35,12 @@ int vm_hostdevs_resolve(struct vm_domain *d, uint32_t from, bool cold, struct vm
  */
 int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
 		      const struct vm_hostdev_view *view, const char *guest, bool force, struct vm_err *err);
+struct vm_qemu_caps;
+struct vm_vfio_host;
+/* Has it the object, and can its vfio-pci be told of it? */
+bool vm_qemu_has_iommufd(const struct vm_qemu_caps *caps);
+/* Where the document leaves it open: all of the guest's PCI devices by iommufd, if QEMU and this host have it. */
+void vm_qemu_choose_iommufd(struct vm_domain *d, const struct vm_qemu_caps *caps, const struct vm_vfio_host *host);
 struct vm_interface;
 /* What the virtual function of an interface of type='hostdev' has to be set to. */
 struct vm_vf_want vm_interface_vf(const struct vm_interface *f);

@@ -112,6 +112,7 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 			.name = v->name,
 			.user = user,
 			.alias = v->h->dev.alias,
+			.driver = v->h->driver_model,
 			.managed = v->h->managed == VM_SWITCH_ON,
 			.dry_run = p->o->dry_run,
 			.vf = v->interface != NULL ? &want : NULL,
@@ -180,7 +181,8 @@ static void new_nodes(const struct vm_plug *p, struct vm_nodes *ret)
 			vm_nodes_add(ret, all.v[i].path, all.v[i].perms,
 				     all.v[i].optional || p->o->dry_run, all.v[i].by);
 	for (size_t i = 0; !container && i < p->n; i++)
-		if (p->v[i].h->type == VM_HOSTDEV_TYPE_PCI || p->v[i].h->type == VM_HOSTDEV_TYPE_MDEV)
+		if ((p->v[i].h->type == VM_HOSTDEV_TYPE_PCI && !vm_hostdev_iommufd(p->d, p->v[i].h)) ||
+		    p->v[i].h->type == VM_HOSTDEV_TYPE_MDEV)
 			vm_nodes_add(ret, CONTAINER, VM_NODE_READ | VM_NODE_WRITE, p->o->dry_run,
 				     p->v[i].h->dev.alias);
 }

@@ -87,6 +87,7 @@ static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct
 		.name = name,
 		.user = user,
 		.alias = h->dev.alias,
+		.driver = h->driver_model,
 		.managed = h->managed == VM_SWITCH_ON,
 		.vf = interface != NULL ? &want : NULL,
 		.deadline = s->deadline,

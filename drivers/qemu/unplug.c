@@ -167,7 +167,7 @@ static void remove_own_nodes(struct end *e, const struct vm_acl *old, const stru
 	if (e->found == 0 || vm_sys_open(NULL, &sys, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < e->found; i++) {
-		VM_AUTO_FREE char *path = vm_hostdev_node(e->v[i], &sys);
+		VM_AUTO_FREE char *path = vm_hostdev_node(e->v[i], vm_hostdev_iommufd(e->d, e->v[i]), &sys);
 
 		if (path != NULL && strncmp(path, "/dev/", 5) == 0 && !is_named(old, path) && !is_needed(rest, path))
 			remove_node(e, path);

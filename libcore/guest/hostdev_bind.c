@@ -111,7 +111,7 @@ static int adopt(struct vm_hostdev_take *t, const char *key, struct vm_record *r
 
 static void name_steps(const struct vm_hostdev_take *t)
 {
-	const char *driver = t->driver != NULL ? t->driver : "vfio-pci";
+	const char *driver = t->driver != NULL ? t->driver : VM_VFIO_PCI;
 
 	vm_log_step("write '%s' to driver_override of %s", driver, t->name);
 	vm_log_step("write '%s' to unbind of its driver", t->name);
@@ -160,13 +160,13 @@ static void record_taken(const struct vm_hostdev_take *t, const struct vm_pci *p
 
 static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci *p, struct vm_err *err)
 {
-	const char *driver = t->driver != NULL ? t->driver : "vfio-pci";
+	const char *driver = t->driver != NULL ? t->driver : VM_VFIO_PCI;
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	struct vm_vfio_was was;
 
 	if (t->dry_run)
 		return dry_bind(t, p, err);
-	if (vm_vfio_load(t->sys, t->deadline, err) < 0 ||
+	if (vm_vfio_load(t->sys, t->driver, t->deadline, err) < 0 ||
 	    vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0 || vm_hostdev_vf_save(t, &r, err) < 0)
 		return -1;
 	record_taken(t, p, &was, &r);
@@ -182,7 +182,7 @@ static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci 
 		vm_hostdev_mark_stuck(t->state, key, &r, err->msg);
 		return -1;
 	}
-	if (vm_vfio_wait_node(t->sys, p->group, vm_deadline_min(t->deadline, vm_deadline_in(NODE_MS)), err) < 0 ||
+	if (vm_vfio_wait_node(t->sys, t->name, p->group, vm_deadline_min(t->deadline, vm_deadline_in(NODE_MS)), err) < 0 ||
 	    vm_hostdev_vf_set(t, err) < 0)
 		return put_back(t, key, &r, true);
 	return vm_hostdev_store(t->state, key, &r, t->user != NULL ? VM_HOSTDEV_TAKEN : VM_HOSTDEV_READY, err);

@@ -96,6 +96,25 @@ static bool module_there(const struct vm_sys *s)
 	return false;
 }
 
+/* Source: Linux, drivers/vfio/device_cdev.c: the numbers are taken, by this name, when the module is loaded. */
+static bool has_cdevs(const struct vm_sys *s)
+{
+	VM_AUTO_FD int dir = vm_sys_dir(s, "proc");
+	VM_AUTO_FREE char *text = dir < 0 ? NULL : read_text(dir, "devices", 1u << 16);
+	size_t n;
+
+	for (const char *line = text; line != NULL && *line != 0; line += n + (line[n] == '\n')) {
+		const char *name = line + strspn(line, " 0123456789");
+
+		n = strcspn(line, "\n");
+		if (strncmp(name, "vfio-dev", 8) == 0 && name + 8 == line + n)
+			return true;
+		if (strncmp(line, "Block devices:", 14) == 0)
+			break;
+	}
+	return false;
+}
+
 void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names groups = { 0 };
@@ -107,6 +126,7 @@ void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret)
 	h.iommu = groups.n > 0;
 	h.container = there(s, "dev/vfio", "vfio");
 	h.iommufd = there(s, "dev", "iommu");
+	h.cdev = h.iommufd && has_cdevs(s);
 	h.driver = there(s, "sys/bus/pci/drivers", "vfio-pci");
 	h.module = h.driver || (!s->recorded && module_there(s));
 	h.blocked = !h.driver && module_blocked(s);

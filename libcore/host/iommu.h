@@ -9,11 +9,16 @@
 
 /* Absolute directory of the nodes of groups, and of the container. */
 #define VM_VFIO_NODES "/dev/vfio"
+/* ... of the devices' own nodes, and the node that goes with these.  Source: Linux Documentation/driver-api/vfio.rst, "VFIO Device
+ * cdev"; userspace-api/iommufd.rst. */
+#define VM_VFIO_DEVICES VM_VFIO_NODES "/devices"
+#define VM_IOMMUFD_NODE "/dev/iommu"
 
 struct vm_vfio_host {
 	bool iommu;	/* there are IOMMU groups */
 	bool container; /* /dev/vfio/vfio */
 	bool iommufd;	/* /dev/iommu */
+	bool cdev;	/* ... and VFIO, which is loaded, has nodes of devices: QEMU may do without groups */
 	bool driver;	/* vfio-pci is loaded */
 	bool module;	/* ... or can be */
 	bool blocked;	/* ... but modprobe's configuration forbids it */

@@ -89,6 +89,7 @@ void vm_pcis_free(struct vm_pcis *p);
 /* NULL: not there. */
 const struct vm_pci *vm_pcis_find(const struct vm_pcis *p, const char *name);
 
+#define VM_VFIO_PCI "vfio-pci"
 /* Is this the name of a driver of VFIO for PCI: vfio-pci or one of its variants? */
 bool vm_vfio_driver(const char *driver);
 /* The host's bus a device hangs on is a root bus: resetting it is nobody's. */

@@ -54,27 +54,38 @@ int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline de
 	return 0;
 }
 
-int vm_vfio_load(const struct vm_sys *s, struct vm_deadline deadline, struct vm_err *err)
+static int load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err)
 {
-	static const char *const argv[] = { "modprobe", "vfio-pci", NULL };
+	const char *const argv[] = { "modprobe", driver, NULL };
+	VM_AUTO_FREE char *place = vm_xasprintf("sys/bus/pci/drivers/%s", driver);
 	VM_AUTO_FREE char *said = NULL;
-	struct vm_vfio_host host;
+	VM_AUTO_FD int before = vm_sys_dir(s, place);
+	VM_AUTO_FD int after = -1;
 	int status = 0;
 
-	vm_vfio_host_read(s, &host);
-	if (vm_vfio_host_check(s, &host, err) < 0)
-		return -1;
-	if (host.driver)
+	if (before >= 0)
 		return 0;
-	if (vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0)
-		return vm_err_wrap(err, "load vfio-pci");
+	/* modprobe acts on this machine */
+	if (!s->recorded && vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0)
+		return vm_err_wrap(err, "load %s", driver);
+	after = vm_sys_dir(s, place);
+	if (after >= 0)
+		return 0;
+	if (said != NULL)
+		said[strcspn(said, "\n")] = 0;
+	return vm_err_set(err, VM_UNSUPPORTED, "cannot load the driver %s%s%s", driver,
+			  said != NULL && *said != 0 ? ": " : "", said != NULL ? said : "");
+}
+
+int vm_vfio_load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err)
+{
+	struct vm_vfio_host host;
+
 	vm_vfio_host_read(s, &host);
-	if (!host.driver) {
-		if (said != NULL)
-			said[strcspn(said, "\n")] = 0;
-		return vm_err_set(err, VM_UNSUPPORTED, "cannot load the driver vfio-pci%s%s",
-				  said != NULL && *said != 0 ? ": " : "", said != NULL ? said : "");
-	}
+	if (vm_vfio_host_check(s, &host, err) < 0 || load(s, VM_VFIO_PCI, deadline, err) < 0 ||
+	    (driver != NULL && load(s, driver, deadline, err) < 0))
+		return -1;
+	vm_vfio_host_read(s, &host);
 	return vm_vfio_host_check(s, &host, err);
 }
 
@@ -209,17 +220,26 @@ int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfi
 	return 0;
 }
 
-int vm_vfio_wait_node(const struct vm_sys *s, int group, struct vm_deadline deadline,
-		      struct vm_err *err)
+static bool has_node(const struct vm_sys *s, const char *name, int group)
+{
+	VM_AUTO_FD int dir = vm_sys_dir(s, &VM_VFIO_NODES[1]);
+	VM_AUTO_FD int own = vm_sys_dir(s, &VM_VFIO_DEVICES[1]);
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_pci p;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", group);
+	if (dir >= 0 && vm_sys_exists(dir, number))
+		return true;
+	return own >= 0 && vm_pci_read(s, name, &p, &ignored) == 0 && p.vfio_cdev[0] != 0 && vm_sys_exists(own, p.vfio_cdev);
+}
+
+int vm_vfio_wait_node(const struct vm_sys *s, const char *name, int group, struct vm_deadline deadline, struct vm_err *err)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000 };
-	char name[16];
 
-	snprintf(name, sizeof(name), "%d", group);
 	for (;;) {
-		VM_AUTO_FD int dir = vm_sys_dir(s, "dev/vfio");
-
-		if (dir >= 0 && vm_sys_exists(dir, name))
+		if (has_node(s, name, group))
 			return 0;
 		if (vm_deadline_passed(deadline) || vm_wait_interrupted())
 			return vm_err_set(err, VM_TIMED_OUT, "/dev/vfio/%d does not appear", group);

@@ -19,8 +19,8 @@ struct vm_vfio_was {
 /* Bounded: asking for driver_override waits for whoever holds the device. */
 int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
 		 struct vm_vfio_was *ret, struct vm_err *err);
-/* Loads vfio-pci unless it is there; VM_UNSUPPORTED: it cannot be had. */
-int vm_vfio_load(const struct vm_sys *s, struct vm_deadline deadline, struct vm_err *err);
+/* Loads vfio-pci, and `driver` of the same kind (NULL: none), unless they are there; VM_UNSUPPORTED: one cannot be had. */
+int vm_vfio_load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err);
 /*
  * Binds the device to a driver of VFIO ("vfio-pci") that is loaded.  VM_TIMED_OUT: its driver does not let go
  * (nothing more can be done to it until that comes back).  Any other failure leaves it as it was.
@@ -34,9 +34,8 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
  */
 int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
 		   struct vm_deadline deadline, char *ret_driver, struct vm_err *err);
-/* Waits until the node of an IOMMU group is there. */
-int vm_vfio_wait_node(const struct vm_sys *s, int group, struct vm_deadline deadline,
-		      struct vm_err *err);
+/* Waits until the node of the IOMMU group of a device that is on VFIO is there, or its own: a kernel may have either alone. */
+int vm_vfio_wait_node(const struct vm_sys *s, const char *name, int group, struct vm_deadline deadline, struct vm_err *err);
 /* May the kernel cut the device's power (D3cold)?  A driver may be asked to wake it for that. */
 int vm_pci_set_d3cold(const struct vm_sys *s, const char *name, bool allowed, struct vm_deadline deadline,
 		      struct vm_err *err);

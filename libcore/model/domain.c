@@ -72,6 +72,7 @@ static const struct mt_row domain_rows[] = {
     D_WORD("on_lockfailure/#text", on_lockfailure, ON_LOCKFAILURE, vm_lockfailure_words),
     D_WORD("pm/suspend-to-mem/@enabled", suspend_to_mem, SUSPEND_TO_MEM, vm_yes_no_words),
     D_WORD("pm/suspend-to-disk/@enabled", suspend_to_disk, SUSPEND_TO_DISK, vm_yes_no_words),
+    D_WORD("iommufd/@enabled", iommufd, IOMMUFD, vm_yes_no_words),
     D("devices/emulator/#text", emulator, EMULATOR, MT_PATH),
     D_LIST("disk", disks, DISKS, disk),
     D_LIST("controller", controllers, CONTROLLERS, controller),

@@ -88,6 +88,7 @@ struct vm_domain {
 	struct vm_clock *clock;
 	int on_poweroff, on_reboot, on_crash, on_lockfailure;
 	int suspend_to_mem, suspend_to_disk; /* yes/no */
+	int iommufd; /* yes/no; of a run: do its PCI host devices use it, where each says nothing itself? */
 	char *emulator;			     /* filled by the driver if absent */
 	struct mt_list disks, controllers, interfaces, serials, parallels, consoles, channels;
 	struct mt_list inputs, graphics, videos, memballoons, rngs, watchdogs, panics,
@@ -123,6 +124,7 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_ON_LOCKFAILURE,
 	VM_DOMAIN_BIT_SUSPEND_TO_MEM,
 	VM_DOMAIN_BIT_SUSPEND_TO_DISK,
+	VM_DOMAIN_BIT_IOMMUFD,
 	VM_DOMAIN_BIT_EMULATOR,
 	VM_DOMAIN_BIT_DISKS,
 	VM_DOMAIN_BIT_CONTROLLERS,

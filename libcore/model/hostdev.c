@@ -266,6 +266,8 @@ static const struct mt_row hostdev_rows[] = {
 	H_WORD("@rawio", rawio, RAWIO, vm_yes_no_words),
 	H("@missing", missing, MISSING, MT_ENUM, .flags = MT_LIVE_ONLY, .arg = vm_yes_no_words),
 	H_WORD("driver/@name", driver, DRIVER, driver_words),
+	H_WORD("driver/@iommufd", iommufd, IOMMUFD, vm_yes_no_words),
+	H("driver/@model", driver_model, DRIVER_MODEL, MT_STR),
 	H("source", source, SOURCE, MT_CASE, .flags = MT_REQUIRED | MT_KEY, .arg = &source_cases),
 	H("teaming", teaming, TEAMING, MT_ONE, .arg = &vm_teaming_type),
 	H("readonly", readonly, READONLY, MT_BOOL, .flags = MT_PRESENT),
@@ -305,6 +307,8 @@ static int check_hostdev(const void *obj, const struct mt_ctx *ctx, struct vm_er
 		{ VM_HOSTDEV_BIT_READONLY, "readonly", SCSI, "type='scsi'" },
 		{ VM_HOSTDEV_BIT_SHAREABLE, "shareable", SCSI, "type='scsi'" },
 		{ VM_HOSTDEV_BIT_DRIVER, "driver/@name", PCI, "type='pci'" },
+		{ VM_HOSTDEV_BIT_IOMMUFD, "driver/@iommufd", PCI, "type='pci'" },
+		{ VM_HOSTDEV_BIT_DRIVER_MODEL, "driver/@model", PCI, "type='pci'" },
 		{ VM_HOSTDEV_BIT_TEAMING, "teaming", PCI, "type='pci'" },
 	};
 	const struct vm_hostdev *h = obj;
@@ -312,6 +316,9 @@ static int check_hostdev(const void *obj, const struct mt_ctx *ctx, struct vm_er
 	if (vm_check_only(ctx, &h->dev.obj, table, VM_COUNT(table), h->type, err) < 0 ||
 	    check_model(h, ctx, err) < 0)
 		return -1;
+	if (h->driver_model && (!*h->driver_model || strlen(h->driver_model) > 60 || !vm_text_only(h->driver_model, "_-")))
+		return mt_error(ctx, h, "driver/@model", VM_BAD_INPUT, err, "'%.60s' is no name of a driver",
+				h->driver_model);
 	if (h->dev.rom && !vm_hostdev_on_pci(h))
 		return mt_error(ctx, h, "rom", VM_BAD_INPUT, err, "<rom> is for devices on the PCI bus");
 	if (h->dev.boot_order && h->type == VM_HOSTDEV_TYPE_SCSI_HOST)

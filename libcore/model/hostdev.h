@@ -91,6 +91,8 @@ struct vm_hostdev {
 	int display, ramfb;	 /* mdev; on/off */
 	int sgio, rawio;	 /* scsi */
 	int driver;		 /* 1 vfio, 2 kvm, 3 xen */
+	int iommufd;		 /* yes/no */
+	char *driver_model;	 /* of VFIO: "vfio-pci", "mlx5_vfio_pci" ... */
 	int missing;		 /* live: yes, it was not plugged in when the guest started */
 	bool readonly, shareable;
 	struct vm_hostdev_source *source; /* never NULL */
@@ -111,6 +113,8 @@ enum vm_hostdev_bit {
 	VM_HOSTDEV_BIT_SHAREABLE,
 	VM_HOSTDEV_BIT_SOURCE,
 	VM_HOSTDEV_BIT_TEAMING,
+	VM_HOSTDEV_BIT_IOMMUFD,
+	VM_HOSTDEV_BIT_DRIVER_MODEL,
 };
 extern const struct mt_type vm_hostdev_type, vm_teaming_type, vm_hostdev_pci_source_type;
 
@@ -131,6 +135,13 @@ struct vm_hostdev_iter {
 };
 const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_hostdev_iter *iter);
 bool vm_domain_has_hostdevs(const struct vm_domain *d);
+/* Does QEMU open this one by its own node (/dev/vfio/devices/vfio0) and /dev/iommu, instead of its group's and the container?  Never
+ * a disk's controller: QEMU's driver for these knows groups alone. */
+bool vm_hostdev_iommufd(const struct vm_domain *d, const struct vm_hostdev *h);
+/* Any of them: QEMU has the object then. */
+bool vm_domain_has_iommufd(const struct vm_domain *d);
+/* A PCI device that QEMU's vfio-pci is to drive. */
+bool vm_domain_has_pci(const struct vm_domain *d);
 /* The PCI device that an interface of type='hostdev' is; in *store, with what is borrowed of the interface. */
 const struct vm_hostdev *vm_hostdev_of_interface(const struct vm_interface *f, struct vm_hostdev_iter *store);
 /* Those that can come and go while the guest runs, each to be kept: interfaces of type='hostdev', then <hostdev>s. */

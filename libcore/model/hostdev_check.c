@@ -42,7 +42,7 @@ static const struct vm_hostdev *from_disk(const struct vm_disk *disk, struct vm_
 						   .slot = s->slot,
 						   .function = s->function };
 	iter->inner = (struct vm_hostdev){ .dev = disk->dev, .type = VM_HOSTDEV_TYPE_PCI, .managed = s->managed,
-					   .source = &iter->source };
+					   .source = &iter->source, .iommufd = VM_SWITCH_OFF };
 	/* its place on the guest's bus is the disk's */
 	iter->inner.dev.address_type = VM_ADDRESS_NONE;
 	iter->inner.dev.address = NULL;
@@ -109,6 +109,37 @@ bool vm_domain_has_hostdevs(const struct vm_domain *d)
 	struct vm_hostdev_iter iter = { 0 };
 
 	return vm_hostdev_next(d, &iter) != NULL;
+}
+
+bool vm_hostdev_iommufd(const struct vm_domain *d, const struct vm_hostdev *h)
+{
+	return h->type == VM_HOSTDEV_TYPE_PCI &&
+	       (h->iommufd != VM_SWITCH_ABSENT ? h->iommufd == VM_SWITCH_ON : d->iommufd == VM_SWITCH_ON);
+}
+
+bool vm_domain_has_pci(const struct vm_domain *d)
+{
+	struct vm_hostdev_iter iter = { 0 };
+	const struct vm_hostdev *h;
+
+	while ((h = vm_hostdev_next(d, &iter)) != NULL)
+		if (h->type == VM_HOSTDEV_TYPE_PCI && iter.disk == NULL)
+			return true;
+	return false;
+}
+
+bool vm_domain_has_iommufd(const struct vm_domain *d)
+{
+	struct vm_hostdev_iter iter = { 0 };
+	const struct vm_hostdev *h;
+
+	/* devices may come later, which are to find it */
+	if (d->iommufd == VM_SWITCH_ON)
+		return true;
+	while ((h = vm_hostdev_next(d, &iter)) != NULL)
+		if (vm_hostdev_iommufd(d, h))
+			return true;
+	return false;
 }
 
 bool vm_hostdev_on_pci(const struct vm_hostdev *h)

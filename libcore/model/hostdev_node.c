@@ -24,7 +24,7 @@ static char *usb_node(const struct vm_hostdev *h)
 	return vm_xasprintf("/%s", node);
 }
 
-char *vm_hostdev_node(const struct vm_hostdev *h, const struct vm_sys *sys)
+char *vm_hostdev_node(const struct vm_hostdev *h, bool iommufd, const struct vm_sys *sys)
 {
 	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
 	struct vm_err ignored = VM_ERR_INIT;
@@ -36,6 +36,8 @@ char *vm_hostdev_node(const struct vm_hostdev *h, const struct vm_sys *sys)
 	case VM_HOSTDEV_TYPE_PCI:
 		if (vm_pci_read(sys, name, &pci, &ignored) < 0 || pci.group == VM_NO_GROUP)
 			return NULL;
+		if (iommufd)
+			return pci.vfio_cdev[0] != 0 ? vm_xasprintf(VM_VFIO_DEVICES "/%s", pci.vfio_cdev) : NULL;
 		return vm_xasprintf(VM_VFIO_NODES "/%d", pci.group);
 	case VM_HOSTDEV_TYPE_MDEV:
 		if (vm_mdev_read(sys, name + strlen("mdev:"), &mdev, &ignored) < 0 || mdev.group < 0)

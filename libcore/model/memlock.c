@@ -10,6 +10,7 @@ static unsigned vfio_users(const struct vm_domain *d)
 	const struct vm_hostdev *h;
 	unsigned n = 0;
 
+	/* iommufd counts its pages for the user, in the same limit, and each once */
 	while ((h = vm_hostdev_next(d, &i)) != NULL)
 		n += h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV;
 	return n;

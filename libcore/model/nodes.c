@@ -164,13 +164,16 @@ static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf,
 	if (!vm_domain_has_hostdevs(d) || vm_sys_open(NULL, &sys, &ignored) < 0)
 		return;
 	while ((h = vm_hostdev_next(d, &i)) != NULL) {
-		VM_AUTO_FREE char *path = vm_hostdev_node(h, &sys);
+		bool iommufd = vm_hostdev_iommufd(d, h);
+		VM_AUTO_FREE char *path = vm_hostdev_node(h, iommufd, &sys);
 
 		if (path == NULL)
 			continue;
 		vm_nodes_add(nodes, path, h->readonly ? READ : WRITE, false, who(&h->dev, "hostdev"));
-		/* Each asks for the container, so that it stays as long as one of them does. */
-		if ((h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV) &&
+		/* Each asks for what they share, so that it stays as long as one of them does. */
+		if (iommufd)
+			vm_nodes_add(nodes, VM_IOMMUFD_NODE, WRITE, false, who(&h->dev, "hostdev"));
+		else if ((h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV) &&
 		    !is_static(nodes, VM_VFIO_NODES "/vfio"))
 			vm_nodes_add(nodes, VM_VFIO_NODES "/vfio", WRITE, false, who(&h->dev, "hostdev"));
 	}
