@@ -111,7 +111,7 @@ static int adopt(struct vm_hostdev_take *t, const char *key, struct vm_record *r
 
 static void name_steps(const struct vm_hostdev_take *t)
 {
-	const char *driver = t->driver != NULL ? t->driver : VM_VFIO_PCI;
+	const char *driver = t->driver;
 
 	vm_log_step("write '%s' to driver_override of %s", driver, t->name);
 	vm_log_step("write '%s' to unbind of its driver", t->name);
@@ -160,7 +160,7 @@ static void record_taken(const struct vm_hostdev_take *t, const struct vm_pci *p
 
 static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci *p, struct vm_err *err)
 {
-	const char *driver = t->driver != NULL ? t->driver : VM_VFIO_PCI;
+	const char *driver = t->driver;
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	struct vm_vfio_was was;
 
@@ -188,6 +188,24 @@ static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci 
 	return vm_hostdev_store(t->state, key, &r, t->user != NULL ? VM_HOSTDEV_TAKEN : VM_HOSTDEV_READY, err);
 }
 
+/* A driver that is made for this device can more than vfio-pci; one that cannot be had is missed, and no more. */
+static const char *choose_driver(const struct vm_hostdev_take *t, char ret[64])
+{
+	struct vm_err why = VM_ERR_INIT;
+	char module[64];
+
+	if (!vm_vfio_variant(t->sys, t->name, module))
+		return VM_VFIO_PCI;
+	if (t->dry_run) {
+		snprintf(ret, 64, "%s", module);
+		return ret;
+	}
+	if (vm_vfio_variant_load(t->sys, module, t->deadline, ret, &why) == 0)
+		return ret;
+	vm_log_warning("%s: %s: it is bound to " VM_VFIO_PCI, t->name, why.msg);
+	return VM_VFIO_PCI;
+}
+
 static int not_managed(const struct vm_hostdev_take *t, const struct vm_pci *p, struct vm_err *err)
 {
 	vm_err_set(err, VM_IN_USE, "%s is not on VFIO but has the driver %s, and managed='no'", t->name,
@@ -198,6 +216,7 @@ static int not_managed(const struct vm_hostdev_take *t, const struct vm_pci *p, 
 int vm_hostdev_take(const struct vm_hostdev_take *given, struct vm_err *err)
 {
 	struct vm_hostdev_take own = *given, *t = &own;
+	char driver[64];
 	VM_AUTO_FREE char *key = vm_hostdev_pci_key(t->name);
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	VM_AUTO(vm_lock_release) int lock = -1;
@@ -238,7 +257,11 @@ int vm_hostdev_take(const struct vm_hostdev_take *given, struct vm_err *err)
 		return adopt(t, key, &r, &p, true, err);
 	if (p.vfio)
 		return adopt(t, key, &r, &p, false, err);
-	return t->managed ? bind(t, key, &p, err) : not_managed(t, &p, err);
+	if (!t->managed)
+		return not_managed(t, &p, err);
+	if (t->driver == NULL)
+		t->driver = choose_driver(t, driver);
+	return bind(t, key, &p, err);
 }
 
 /* ---- giving back by hand ---- */

@@ -22,7 +22,7 @@ struct vm_hostdev_take {
 	const char *name;  /* "0000:01:00.0" */
 	const char *user;  /* "qemu/web1"; NULL: by hand, for any guest later */
 	const char *alias; /* name in QEMU, or NULL */
-	const char *driver; /* NULL: "vfio-pci" */
+	const char *driver; /* NULL: one that is made for this device, else "vfio-pci" */
 	bool dry_run; /* name the steps (vm_log_step()) and take none */
 	const struct vm_vf_want *vf; /* a network card's virtual function: what it is to be set to; NULL: left as it is */
 	bool managed; /* take it from the host's driver; else it must be on VFIO already */

@@ -13,11 +13,13 @@
 #include <vm/out.h>
 
 #include "host/vf.h"
+#include "host/vfio.h"
 #include "hostdev_print.h"
 #include "model/memlock.h"
 
-static void show_pci(struct vm_out *out, const struct vm_vfio_host *host, const struct vm_pci *p)
+static void show_pci(struct vm_out *out, const struct vm_sys *sys, const struct vm_vfio_host *host, const struct vm_pci *p)
 {
+	char variant[64];
 	char text[16];
 
 	snprintf(text, sizeof(text), "%04x:%04x", p->subvendor, p->subdevice);
@@ -26,6 +28,7 @@ static void show_pci(struct vm_out *out, const struct vm_vfio_host *host, const 
 	vm_out_str(out, "revision", text);
 	vm_out_bool(out, "vfio", p->vfio);
 	vm_out_str(out, "vfio_by", !host->iommu || p->group == VM_NO_GROUP ? NULL : host->cdev ? "iommufd" : "container");
+	vm_out_str(out, "vfio_driver", p->group == VM_NO_GROUP ? NULL : vm_vfio_variant(sys, p->name, variant) ? variant : VM_VFIO_PCI);
 	vm_out_str(out, "vfio_device", p->vfio_cdev[0] != 0 ? p->vfio_cdev : NULL);
 	vm_out_bool(out, "boot_vga", p->boot_vga);
 	if (p->d3cold >= 0)
@@ -268,7 +271,7 @@ void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view
 	vm_hostdev_resets(out, i);
 	switch (i->bus) {
 	case VM_HOSTDEV_PCI:
-		show_pci(out, &v->vfio, i->pci);
+		show_pci(out, &v->sys, &v->vfio, i->pci);
 		show_vf(out, &v->sys, i->pci);
 		break;
 	case VM_HOSTDEV_USB:

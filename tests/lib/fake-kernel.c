@@ -315,7 +315,7 @@ static void update_node(const char *place)
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		const char *driver = e->d_name[0] == '.' ? NULL : driver_of(e->d_name);
 
-		n += driver != NULL && strcmp(driver, "vfio-pci") == 0;
+		n += driver != NULL && strstr(driver, "vfio") != NULL;
 	}
 	if (d != NULL)
 		closedir(d);

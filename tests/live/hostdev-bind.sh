@@ -100,6 +100,42 @@ status_is 0 vm-hostdev-bind --dry-run 0000:02:00.0
 is "$(log)" "" "--dry-run writes nothing"
 unchanged "--dry-run"
 
+# ---- a driver of VFIO that is made for the device ----
+release=6.8.0-test
+mkdir -p "$tree/lib/modules/$release" "$tree/proc/sys/kernel" "$tree/sys/module/acme_vfio_pci/drivers" "$tree/sys/bus/pci/drivers/mlx5_vfio_pci"
+echo "$release" >"$tree/proc/sys/kernel/osrelease"
+: >"$tree/sys/bus/pci/drivers/mlx5_vfio_pci/unbind"
+ln -s ../../../bus/pci/drivers/mlx5_vfio_pci "$tree/sys/module/acme_vfio_pci/drivers/pci:mlx5_vfio_pci"
+echo "pci:v00001CC1d00008201sv00000000sd00000000bc01sc08i02" >"$(readlink -f "$tree/sys/bus/pci/devices/0000:02:00.0")/modalias"
+cat >"$tree/lib/modules/$release/modules.alias" <<'END'
+# Aliases extracted from modules themselves.
+alias pci:v00001CC1d00008201sv*sd*bc*sc*i* nvme
+alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci
+alias vfio_pci:v00001CC1d*sv*sd*bc*sc*i* other_vfio_pci
+alias vfio_pci:v00001CC1d00008201sv*sd*bc*sc*i* acme_vfio_pci
+alias vfio_pci:v00001CC1d00008202sv*sd*bc*sc*i* wrong_vfio_pci
+alias vfio_pci:v*d*sv*sd*bc01sc08i02* ../evil
+END
+snapshot >"$T/before"
+: >"$ctl/log"
+is "$(vm-hostdev-info --get=vfio_driver 0000:02:00.0)" acme_vfio_pci "vm-hostdev-info names the module that fits best"
+status_is 0 vm-hostdev-bind 0000:02:00.0
+is "$(driver 0000:02:00.0)" mlx5_vfio_pci "bound to its driver"
+is "$(vm-hostdev-list --state=ready --group=15 | cut -f1)" 0000:02:00.0 "which is as good as vfio-pci"
+ok "and back" vm-hostdev-unbind 0000:02:00.0
+unchanged "a driver that is made for it"
+status_is 0 vm-hostdev-bind --driver=vfio-pci 0000:02:00.0
+is "$(driver 0000:02:00.0)" vfio-pci "unless somebody says otherwise"
+ok "and back" vm-hostdev-unbind 0000:02:00.0
+rm "$tree/sys/module/acme_vfio_pci/drivers/pci:mlx5_vfio_pci"
+status_is 0 vm-hostdev-bind 0000:02:00.0
+err_like '0000:02:00.0: cannot load the module acme_vfio_pci: it is bound to vfio-pci'
+ok "and back" vm-hostdev-unbind 0000:02:00.0
+status_is 3 vm-hostdev-bind --driver=none_vfio_pci 0000:02:00.0
+err_like 'cannot load the driver none_vfio_pci'
+rm "$tree/lib/modules/$release/modules.alias"
+snapshot >"$T/before"
+
 # ---- the kernel refuses ----
 : >"$ctl/fail-driver_override"
 status_is 14 vm-hostdev-bind 0000:02:00.0
