@@ -179,9 +179,19 @@ static int failed(const struct vm_vf *vf, int e, const char *what, struct vm_err
 {
 	errno = e;
 	vm_err_sys(err, "%s virtual function %u of %s", what, vf->index, vf->pf);
-	if (e == EOPNOTSUPP)
-		vm_err_hint(err, "the driver of %s cannot do that", vf->pf);
-	return -1;
+	switch (e) {
+	case EOPNOTSUPP:
+		return vm_err_hint(err, "the driver of %s cannot do that; a <hostdev> instead of the <interface> needs it not", vf->pf);
+	case EPERM:
+		return vm_err_hint(err, "that takes CAP_NET_ADMIN, and a card whose own settings allow it");
+	case EINVAL:
+		return vm_err_hint(err, "the driver of %s takes no such value, or has no virtual function %u: dmesg | grep %s", vf->pf,
+				   vf->index, vf->pf);
+	case ETIMEDOUT:
+		return vm_err_hint(err, "the driver of %s, or of another interface, does not come back", vf->pf);
+	default:
+		return -1;
+	}
 }
 
 static int ask(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_config *ret, bool *ret_up, struct vm_err *err)

@@ -8,6 +8,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "host/rtnetlink.h"
 #include "host/vf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (unsigned i = 0; i < 3; i++)
 			if (vm_vf_parse(answer, size, i, &c, &up))
 				assert(c.vlan < 4096 && c.qos < 8);
+	if (size > 0) {
+		int e = vm_rt_parse((const char *)answer, size, data[0] & 1);
+
+		assert(e >= 0 && e <= 4095);
+	}
 	if (vm_mac_parse(text, mac)) {
 		vm_mac_format(mac, buf);
 		assert(vm_mac_parse(buf, again) && memcmp(mac, again, 6) == 0);

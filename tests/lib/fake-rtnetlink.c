@@ -6,7 +6,7 @@
  *
  * State is TREE/ctl/vf, a line "N MAC VLAN QOS" each, read and written at each message.  TREE/ctl/down: the interface is down.
  * TREE/ctl/nl-mac, nl-vlan: the errno that setting one ends with.  TREE/ctl/nl-zero: an empty MAC is refused.  TREE/ctl/nl-log:
- * what was asked for.  TREE/ctl/own-N: path below TREE of the address of the function's own interface, which takes its MAC when it is
+ * what was asked for.  TREE/ctl/nl-hang: nothing is answered while it is there; nl-wrong: answers are those to somebody else.  TREE/ctl/own-N: path below TREE of the address of the function's own interface, which takes its MAC when it is
  * not empty; RTM_SETLINK of that interface writes there, too.
  *
  * Source: Linux, uapi/linux/if_link.h, net/core/rtnetlink.c (rtnl_fill_vfinfo(), do_setvfinfo()).
@@ -267,13 +267,15 @@ static void answer(int fd, const char *buf, size_t n)
 
 	if (!NLMSG_OK(head, n) || head->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)))
 		return;
+	while (there("nl-hang"))
+		usleep(20000);
 	load();
 	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
 	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if (a->rta_type == IFLA_IFNAME)
 			name = RTA_DATA(a);
 	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
-	e.head.nlmsg_seq = head->nlmsg_seq;
+	e.head.nlmsg_seq = head->nlmsg_seq + (there("nl-wrong") ? 1 : 0);
 	if (head->nlmsg_type == RTM_GETLINK && strcmp(name, interface) == 0) {
 		n = tell(out, head);
 		if (send(fd, out, n, MSG_NOSIGNAL) < 0)

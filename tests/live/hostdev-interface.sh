@@ -116,6 +116,28 @@ err_like 'set the MAC of virtual function 0 of pf0: Device or resource busy'
 rm "$ctl/nl-mac"
 unchanged "a MAC that cannot be set"
 
+for e in "1 4 not permitted; that takes CAP_NET_ADMIN" "22 14 Invalid argument; the driver of pf0 takes no such value" \
+	"95 3 not supported; the driver of pf0 cannot do that"; do
+	set -- $e
+	echo "$1" >"$ctl/nl-mac"
+	status_is "$2" vm-start mac
+	shift 2
+	err_like "set the MAC of virtual function 0 of pf0: .*$*"
+	rm "$ctl/nl-mac"
+	unchanged "$*"
+done
+: >"$ctl/nl-wrong"
+status_is 14 vm-start mac
+err_like 'set the MAC of virtual function 0 of pf0: Connection reset by peer' # after that answer there was none
+rm "$ctl/nl-wrong"
+printf '0 00:00:00:00:00:00 0 0\n1 00:00:00:00:00:00 7 3\n' >"$ctl/vf"
+unchanged "answers to somebody else"
+: >"$ctl/nl-hang"
+status_is 12 vm-start mac
+err_like 'ask for virtual function 0 of pf0: timed out; the driver of pf0, or of another interface, does not come back'
+rm "$ctl/nl-hang"
+unchanged "a kernel that does not answer"
+
 # ---- one that was bound by hand keeps that ----
 ok "by hand" vm-hostdev-bind -q 0000:06:10.0
 status_is 5 vm-start plain
