@@ -15,6 +15,7 @@
 #include <vm/state.h>
 
 #include "driver.h"
+#include "guest/attach_both.h"
 #include "qemu/reap.h"
 
 #define SETTLE_MS 60000u
@@ -32,6 +33,7 @@ static int settle(const char *connect, const char *name, bool locked, struct vm_
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 	const struct vm_planner *planner;
 	struct vm_deadline deadline = vm_deadline_in(SETTLE_MS);
+	int r;
 
 	if (vm_host_open(connect, &h, err) < 0 || vm_planner_find(h.state.driver, &planner, err) < 0)
 		return -1;
@@ -40,7 +42,15 @@ static int settle(const char *connect, const char *name, bool locked, struct vm_
 		return -1;
 	if (!g.active || planner->settle == NULL)
 		return 0;
-	return planner->settle(&g, deadline, err);
+	if (locked)
+		g.lock = VM_SETTLE_LOCK_FD;
+	r = planner->settle(&g, deadline, err);
+	if (r >= 0)
+		vm_both_settle(&g, planner, deadline);
+	/* its owner gives it up */
+	if (locked)
+		g.lock = -1;
+	return r;
 }
 
 int main(int argc, char **argv)

@@ -105,6 +105,11 @@ int vm_plug_commit(struct vm_guest *g, struct vm_err *err);
 /* It has nothing of it: the new files go; the journal is the caller's to undo. */
 int vm_plug_forget(const struct vm_guest *g, struct vm_err *err);
 
+/* replug.c */
+/* Gives QEMU anew what is plugged into the host at another place, or has another number there, than when it was given.
+ * 1 = there was something. */
+int vm_qemu_replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
+
 /* vm_planner.attach, .wait_taken, .detach, .settle */
 int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
 		   struct vm_err *err);

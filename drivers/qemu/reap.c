@@ -21,6 +21,7 @@
 #include "guest/tune.h"
 #include "host/self.h"
 #include "host/tap.h"
+#include "state/hostdev.h"
 
 /* How long processes of a guest that is dead may take to go. */
 #define CGROUP_MS 10000u
@@ -189,7 +190,8 @@ static int settle(struct vm_guest *g, struct vm_err *err)
 	bool plug = faccessat(g->run, VM_RUN_PLUG, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	char what[32];
 
-	if (!plug && vm_record_get(&g->record, VM_KEY_UNPLUG) == NULL)
+	if (!plug && vm_record_get(&g->record, VM_KEY_UNPLUG) == NULL &&
+	    faccessat(g->run, VM_RUN_DEFINE_WAS, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && !vm_hostdev_lost(&g->record))
 		return 0;
 	/* It works under our lock: if we are killed, nobody else comes in before it ends. */
 	snprintf(what, sizeof(what), VM_PLUG_SETTLE "%d", g->lock);

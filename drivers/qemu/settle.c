@@ -195,7 +195,7 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
 {
 	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
-	int attached, detached;
+	int attached, detached, again;
 
 	if (vm_qemu_monitor_open(g, deadline, &q, err) < 0)
 		return -1;
@@ -203,5 +203,9 @@ int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_er
 	if (attached < 0)
 		return -1;
 	detached = settle_detach(g, q, deadline, err);
-	return detached < 0 ? -1 : attached || detached;
+	if (detached < 0)
+		return -1;
+	vm_qmp_close(&q);
+	again = vm_qemu_replug(g, deadline, err);
+	return again < 0 ? -1 : attached || detached || again;
 }

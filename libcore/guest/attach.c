@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attach.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
@@ -13,6 +15,7 @@
 #include <vm/state.h>
 #include <vm/xml.h>
 
+#include "attach_both.h"
 #include "attach_internal.h"
 #include "driver.h"
 #include "hostdev_view.h"
@@ -126,9 +129,16 @@ static int attach_live(struct attach *a, struct vm_err *err)
 
 static int before_store(void *arg, const char *text, size_t len, struct vm_err *err)
 {
-	(void)text;
-	(void)len;
-	return attach_live(arg, err) < 0 ? -1 : 0;
+	struct attach *a = arg;
+
+	if (vm_both_begin(a->job.g, text, len, err) < 0)
+		return -1;
+	if (attach_live(a, err) >= 0)
+		return 0;
+	/* In doubt whoever asks QEMU again decides about this, too. */
+	if (faccessat(a->job.g->run, VM_RUN_PLUG, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		vm_both_end(a->job.g);
+	return -1;
 }
 
 /* The guest has it and keeps it: only the next start does not know. */
@@ -166,6 +176,8 @@ static int attach_config(struct attach *a, struct vm_err *err)
 	if (added == 0)
 		return 1;
 	r = vm_hostdev_job_define(&a->job, doc, a->job.live ? before_store : NULL, a, err);
+	if (a->live >= 0)
+		vm_both_end(a->job.g);
 	if (r < 0)
 		return only_live(a, err);
 	return r == 0 && !a->job.live && tell_elements(a, err) < 0 ? -1 : r;

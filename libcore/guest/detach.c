@@ -9,6 +9,7 @@
 #include <vm/state.h>
 #include <vm/xml.h>
 
+#include "attach_both.h"
 #include "attach_internal.h"
 #include "driver.h"
 #include "hostdev_view.h"
@@ -241,6 +242,23 @@ static int detach_config(struct vm_hostdev_job *j, struct vm_hostdev_results *re
 	return doc == NULL ? 1 : vm_hostdev_job_define(j, doc, NULL, NULL, err);
 }
 
+/* What its definition becomes waits beside it while the guest is asked. */
+static int begin(const struct vm_hostdev_job *j, const struct vm_xml *doc, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *was = NULL, *whole = NULL;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	const char *text;
+	size_t len;
+
+	if (j->r->dry_run)
+		return 0;
+	if (vm_hostdev_job_read(j, &was, err) < 0 ||
+	    vm_domain_complete(doc, was, j->planner, &whole, &d, err) < 0)
+		return -1;
+	text = vm_xml_text(whole, &len);
+	return vm_both_begin(j->g, text, len, err);
+}
+
 /* Once the guest was asked, it is to be without them at its next start too, also while it hesitates. */
 static int detach_both(struct vm_hostdev_job *j, struct vm_hostdev_results *ret, struct vm_err *err)
 {
@@ -249,15 +267,21 @@ static int detach_both(struct vm_hostdev_job *j, struct vm_hostdev_results *ret,
 	int live, config;
 
 	/* What cannot be is found out before the guest is asked. */
-	if (edit_config(j, NULL, &doc, err) < 0)
+	if (edit_config(j, NULL, &doc, err) < 0 || (doc != NULL && begin(j, doc, err) < 0))
 		return -1;
 	live = detach_live(j, ret, err);
-	if (live < 0 && err->kind != VM_PENDING)
+	if (live < 0 && err->kind != VM_PENDING) {
+		/* One that was asked and has not refused: whoever asks again decides about this, too. */
+		if (doc != NULL && j->g->lock >= 0 && vm_record_get(&j->g->record, VM_KEY_UNPLUG) == NULL)
+			vm_both_end(j->g);
 		return -1;
+	}
 	if (!j->r->dry_run && j->g->lock < 0 && vm_guest_lock(j->g, vm_deadline_in(LOCK_MS), &why) < 0)
 		config = -1;
 	else
 		config = detach_config(j, NULL, &why);
+	if (doc != NULL && !j->r->dry_run && j->g->lock >= 0)
+		vm_both_end(j->g);
 	if (config < 0) {
 		*err = why;
 		vm_err_wrap(err, "the running guest was asked to let go, but its definition could not be changed");

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vm/acl.h>
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
@@ -40,6 +41,17 @@ static int place_open(const struct vm_state *s, bool make, int *ret, struct vm_e
 int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err)
 {
 	return place_open(s, true, ret, err);
+}
+
+bool vm_hostdev_lost(const struct vm_record *guest)
+{
+	static const char nodes[] = " /dev/bus/usb/";
+	const char *rule, *path;
+
+	for (size_t i = 0; (rule = vm_record_nth(guest, VM_KEY_ACL_RULE, i)) != NULL; i++)
+		if ((path = strstr(rule, nodes)) != NULL && access(path + 1, F_OK) < 0 && errno == ENOENT)
+			return true;
+	return false;
 }
 
 void vm_hostdev_sweep(const struct vm_state *s)

@@ -6,6 +6,8 @@
  * the last, so that whoever finds one knows how the device was.  A device that the host drives has none.
  * Needs libc alone.
  */
+#include <stdbool.h>
+
 #include <vm/err.h>
 #include <vm/record.h>
 
@@ -52,6 +54,8 @@ extern const char *const vm_hostdev_phase_words[];
 
 /* Opens the directory of the records, making it: locks of IOMMU groups are in it too ("group-7.lock"). */
 int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err);
+/* Is a USB device gone from the host that the guest may open: plugged in again it has another number. */
+bool vm_hostdev_lost(const struct vm_record *guest);
 /* Removes temporaries of writers that are gone. */
 void vm_hostdev_sweep(const struct vm_state *s);
 /* VM_NOT_FOUND: there is none. */

@@ -20,7 +20,8 @@ static int reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, stru
 	if (vm_guest_reap)
 		return vm_guest_reap(g, dead, deadline, err);
 	if (!vm_entry_exists(g->run, VM_RUN_UNDO_START) && !vm_entry_exists(g->run, VM_RUN_UNDO_CHANGE) &&
-	    !vm_entry_exists(g->run, VM_RUN_PLUG) && !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
+	    !vm_entry_exists(g->run, VM_RUN_PLUG) && (dead || !vm_entry_exists(g->run, VM_RUN_DEFINE_WAS)) &&
+	    !(dead && vm_record_get(&g->record, VM_KEY_HELD)))
 		return 0;
 	vm_err_set(err, VM_IN_USE, "an interrupted command left work to undo");
 	return vm_err_hint(err, "vm-repair %s", g->name);
@@ -185,7 +186,8 @@ static int reconcile_running(struct vm_guest *g, struct vm_deadline deadline, st
 	if (unlinkat(g->run, VM_RUN_UNDO_START, 0) == 0)
 		r = 1;
 	if (!vm_entry_exists(g->run, VM_RUN_UNDO_CHANGE) && !vm_entry_exists(g->run, VM_RUN_PLUG) &&
-	    !vm_record_get(&g->record, VM_KEY_UNPLUG))
+	    !vm_entry_exists(g->run, VM_RUN_DEFINE_WAS) && !vm_record_get(&g->record, VM_KEY_UNPLUG) &&
+	    !vm_hostdev_lost(&g->record))
 		return r;
 	/* What was interrupted may have been at any of its files. */
 	vm_file_sweep(g->run);

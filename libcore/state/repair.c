@@ -16,6 +16,7 @@
 #include <vm/lock.h>
 
 #include "state/facts.h"
+#include "state/hostdev.h"
 
 #define WATCHER_MS 2000u /* it knows better how a run ended, and may be about to say so */
 
@@ -34,13 +35,13 @@ static int other_than_lock(int dirfd, const char *name, void *arg)
 }
 
 /* A guest was asked to let go of a host device: whoever asked may not have come so far. */
-static bool is_unplugging(int run)
+static bool is_settling(int run)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	struct vm_err ignored = VM_ERR_INIT;
 
 	return vm_record_read(&r, run, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION, &ignored) == 0 &&
-	       vm_record_get(&r, VM_KEY_UNPLUG) != NULL;
+	       (vm_record_get(&r, VM_KEY_UNPLUG) != NULL || vm_hostdev_lost(&r));
 }
 
 /* What reconciling will do; NULL = nothing, "" = nothing worth telling, or not known: *ret_busy, somebody is at
@@ -59,11 +60,13 @@ static const char *run_fault(int run, bool own_lock, bool *ret_busy)
 	if (f.alive == VM_ALIVE_HELD) {
 		if (vm_entry_exists(run, VM_RUN_PLUG))
 			return "settled an attach that was interrupted";
+		if (vm_entry_exists(run, VM_RUN_DEFINE_WAS))
+			return "settled a change of its devices that was interrupted";
 		if (vm_entry_exists(run, VM_RUN_UNDO_CHANGE))
 			return "undid a change that was interrupted";
 		if (vm_entry_exists(run, VM_RUN_UNDO_START))
 			return "finished a start that was interrupted";
-		return is_unplugging(run) ? "" : NULL;
+		return is_settling(run) ? "" : NULL;
 	}
 	if (f.alive == VM_ALIVE_STALE)
 		return "cleared away what a dead run left";

@@ -36,7 +36,10 @@ state_of_all() {
 	has held grep -q "^held=hostdev $card" "$run_dir/record"
 	has qemu sh -c "vm-qmp '$f_guest' 'qom-list {\"path\":\"/machine/peripheral\"}' | grep -q '\"hostdev0\"'"
 	word "$(memlock "$f_guest")" "${f_limit:-}" 1107296256 memlock
-	for left in change.undo plug live.xml.new record.new; do [ ! -e "$run_dir/$left" ] || echo "$left"; done
+	# a command says itself (14) when the definition alone could not be changed
+	[ -z "$f_both" ] || [ "$f_mode:${f_got:-0}" = fail:14 ] ||
+		has definition grep -q "bus='0x01' slot='0x00' function='0x0'/>" "$VM_ROOT/etc/vm/qemu/$f_guest.xml"
+	for left in change.undo plug live.xml.new record.new define.xml define.was; do [ ! -e "$run_dir/$left" ] || echo "$left"; done
 	! grep -q '^unplug=' "$run_dir/record" || echo unplugging
 }
 f_check() {
@@ -55,13 +58,19 @@ f_check() {
 	case $said in old | new) ;; *) echo "not all alike: $said: $(state_of_all 2>&1 | paste -sd ' ')" ;; esac
 }
 
+f_both=
 f_prepare() { vm-define -q "$T/guest.xml" && vm-start -q "$f_guest"; }
 f_command() { "$@" vm-attach-hostdev -q "$f_guest" "$card"; }
 f_converge() { "$@" vm-attach-hostdev -q --if-needed "$f_guest" "$card"; }
 faults "vm-attach-hostdev" tool kill tree fail
+f_both=--persistent
+f_command() { "$@" vm-attach-hostdev -q --persistent "$f_guest" "$card"; }
+f_converge() { "$@" vm-attach-hostdev -q --persistent --if-needed "$f_guest" "$card"; }
+faults "vm-attach-hostdev --persistent" tool kill fail
 
+f_both=
 f_prepare() {
-	vm-define -q "$T/guest.xml" && vm-start -q "$f_guest" && vm-attach-hostdev -q "$f_guest" "$card" || return
+	vm-define -q "$T/guest.xml" && vm-start -q "$f_guest" && vm-attach-hostdev -q $f_both "$f_guest" "$card" || return
 	# it takes part when it has found the device
 	for f_try in 1 2 3 4 5 6 7 8 9 10; do
 		! grep -q 'hotplug pci .* added' "$T/$f_guest.console" || return 0
@@ -72,6 +81,10 @@ f_command() { "$@" vm-detach-hostdev -q "$f_guest" "$card"; }
 f_whole=no
 f_converge() { "$@" vm-detach-hostdev -q --if-needed --wait=5 "$f_guest" "$card"; }
 faults "vm-detach-hostdev" tool kill tree fail
+f_both=--persistent
+f_command() { "$@" vm-detach-hostdev -q --persistent "$f_guest" "$card"; }
+f_converge() { "$@" vm-detach-hostdev -q --persistent --if-needed --wait=5 "$f_guest" "$card"; }
+faults "vm-detach-hostdev --persistent" tool kill fail
 umount "$VM_SYSROOT"
 leftovers
 done_testing

@@ -62,6 +62,30 @@ for n in 0 1 2 3 4; do
 	is "$(state | diff "$T/without" - | head -n 5)" "" "and it is gone"
 	vm-attach-hostdev -q hot "$card" || fail "attach"
 done
+
+# ---- killed between the running guest and its definition ----
+vm-detach-hostdev -q hot "$card"
+xml=$VM_ROOT/etc/vm/qemu/hot.xml
+in_both() { grep -c "bus='0x01' slot='0x00' function='0x0'/>" "$xml" "$run/hot/live.xml" | grep -c ':[1-9]'; }
+calls vm-attach-hostdev -q --persistent hot "$card"
+is "$(in_both)" 2 "attached to both"
+# live.xml, record, then the definition
+third=$(awk -v from="$at" '$1 > from && $3 == "renameat" { if (++n == 3) print $1 - 4 }' "$T/calls")
+vm-detach-hostdev -q --persistent hot "$card"
+is "$(in_both)" 0 "taken from both"
+"$VM_BUILD/tests/fault" kill "$third" -- vm-attach-hostdev -q --persistent hot "$card" >/dev/null 2>&1
+isnt "$?" 0 "killed at call $third"
+is "$(in_both)" 1 "the running guest has it, its definition not"
+status_is 0 vm-repair hot
+is "$(in_both)" 2 "vm-repair: both have it"
+is "$(ls "$run/hot" | grep define)" "" "and nothing waits"
+calls vm-detach-hostdev -q --persistent hot "$card"
+vm-attach-hostdev -q --persistent hot "$card"
+"$VM_BUILD/tests/fault" kill "$((at + 4))" -- vm-detach-hostdev -q --persistent hot "$card" >/dev/null 2>&1
+isnt "$?" 0 "a detach is killed right after it asked"
+status_is 0 vm-repair hot
+released() { [ "$(in_both)" -eq 0 ]; }
+wait_for 20 "neither has it" released
 status_is 0 vm-destroy hot
 umount "$VM_SYSROOT"
 leftovers "nothing is left"

@@ -139,6 +139,9 @@ int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err);
 #define VM_RUN_UNDO_CHANGE "change.undo"
 /* Something was begun of which only the hypervisor knows whether it happened: asked before VM_RUN_UNDO_CHANGE counts. */
 #define VM_RUN_PLUG "plug"
+/* A definition that is to be stored when the running guest has become it, and the one that it then replaces. */
+#define VM_RUN_DEFINE	  "define.xml"
+#define VM_RUN_DEFINE_WAS "define.was"
 /* Of the lib directory. */
 #define VM_LIB_INDEX	   "index"
 #define VM_LIB_LAST	   "last"

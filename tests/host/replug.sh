@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A USB device of a running guest is unplugged from the host and plugged in again: it has another number then, and QEMU is
+# given it anew.
+# timeout: 600
+. "$(dirname "$0")/../tap.sh"
+. "$VM_SOURCE/tests/host/lib/host.sh"
+HOST_TIMEOUT=570
+host_machine
+
+VM_TIMEOUT=200
+export VM_TIMEOUT
+# the kernel's own: a controller and a device of software
+ok "USB" host_modules dummy_hcd g_serial
+device() { vm-hostdev-list --kind=usb | grep 'Gadget Serial' | cut -f1; }
+plugged() { [ -n "$(device)" ]; }
+wait_for 60 "the host has a USB device" plugged
+usb=$(device)
+port=${usb#usb:}
+tab=$(printf '\t')
+diag "$(vm-hostdev-list --kind=usb)"
+number() { cat "/sys/bus/usb/devices/$port/devnum"; }
+node() { printf '/dev/bus/usb/%03d/%03d' "$(cat "/sys/bus/usb/devices/$port/busnum")" "$(number)"; }
+replug() {
+	was=$(number)
+	modprobe -r g_serial
+	wait_for 60 "unplugged" test ! -e "/sys/bus/usb/devices/$port"
+	[ -z "${1:-}" ] || "$@"
+	modprobe g_serial
+	wait_for 60 "and in again" plugged
+	wait_for 60 "its node too" test -c "$(node)"
+	isnt "$(number)" "$was" "with another number"
+}
+state() {
+	(cd "$VM_ROOT/run/vm" && ls -d claims/* 2>/dev/null)
+	vm-cgroup hot devices
+	find "$VM_ROOT/run/vm/qemu/hot/dev" | sort
+	cat "$VM_ROOT/run/vm/qemu/hot/live.xml"
+	sort "$VM_ROOT/run/vm/qemu/hot/record"
+}
+guest_xml hot "<controller type='usb' index='0' model='qemu-xhci'/><controller type='pci' index='1' model='pcie-root-port'/>" |
+	sed -e "/type='usb' model='none'/d" >"$T/hot.xml"
+status_is 0 vm-define "$T/hot.xml"
+status_is 0 vm-start hot
+wait_for 60 "the guest is up" guest_says hot '^pci end'
+state >"$T/before"
+given() { # DESC
+	is "$(vm-info hot hostdevs | cut -f1,2)" "hostdev0${tab}assigned" "$1: the guest has it"
+	like "$(vm-cgroup hot devices)" "c${tab}189:[0-9]*${tab}rw${tab}ok${tab}hostdev0${tab}$(node)" "$1: a rule for its new node"
+	is "$(vm-cgroup hot devices | grep -c /dev/bus/usb/)" 1 "$1: and for no other"
+	is "$(cd "$VM_ROOT/run/vm/qemu/hot/dev" && find bus -type c)" "$(node | cut -d/ -f3-)" "$1: that node is in its /dev, and no other"
+	like "$(for fd in "/proc/$(vm-info --get=pid hot)"/fd/*; do readlink "$fd"; done)" "$(node)" "$1: QEMU has it open"
+	like "$(vm-qmp --hmp hot 'info usb')" 'Product Gadget Serial.*hostdev0|Device 0\.[1-9]' "$1: it is on the guest's bus"
+}
+status_is 0 vm-attach-hostdev hot "$usb"
+given "attached"
+replug
+status_is 0 vm-repair hot
+given "after vm-repair"
+while_away() { status_is 0 vm-suspend hot; status_is 0 vm-resume hot; }
+replug while_away
+status_is 0 vm-suspend hot
+given "after the next command"
+status_is 0 vm-resume hot
+status_is 0 vm-detach-hostdev hot "$usb"
+state >"$T/after"
+is "$(diff "$T/before" "$T/after" | head -n 8)" "" "detached: nothing of it is left"
+
+# ---- and taken away then ----
+status_is 0 vm-attach-hostdev hot "$usb"
+replug
+status_is 0 vm-detach-hostdev hot "$usb"
+state >"$T/after"
+is "$(diff "$T/before" "$T/after" | head -n 8)" "" "what was replugged can be detached at once"
+status_is 0 vm-destroy hot
+done_testing
