@@ -16,7 +16,7 @@ struct options {
 static const struct vm_opt options[] = {
 	{ "siblings", .kind = VM_OPT_FLAG, AT(siblings), .help = "the rest of the IOMMU group too" },
 	{ "driver", .kind = VM_OPT_STR, AT(driver), .arg = "NAME",
-	  .help = "a driver of VFIO (default: the device's own, else vfio-pci)" },
+	  .help = "this driver of VFIO instead of the one that fits best" },
 	{ "force", .kind = VM_OPT_FLAG, AT(force),
 	  .help = "also when the host uses it (mounted, routed, console)" },
 	{ 0 },

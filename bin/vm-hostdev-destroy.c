@@ -20,9 +20,11 @@ static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-hostdev-destroy",
 	.usage = "[OPTION...] DEVICE...",
-	.summary = "Unmake mediated devices, virtual functions and virtual GPUs that no guest has.\n"
+	.summary = "Unmake mediated devices, virtual functions, virtual GPUs and virtual ports that\n"
+		   "no guest has.\n"
 		   "DEVICE: mdev:UUID | vfs:0000:06:12.0 (a card's virtual functions) |\n"
-		   "vgpu:0000:06:12.4 (a virtual GPU on a virtual function)",
+		   "vgpu:0000:06:12.4 (a virtual GPU on a virtual function) | vport:WWPN |\n"
+		   "scsi_host6 (a virtual port by its host)",
 	.options = options,
 	.operands = vm_hostdef_operands,
 	.size = sizeof(struct options),

@@ -66,8 +66,7 @@ int vm_hostdef_define(const struct vm_hostdefs *h, const struct vm_xml *doc, cha
 
 	if (vm_hostdef_parse(doc, &d, err) < 0)
 		return -1;
-	if (d->kind == VM_HOSTDEF_MDEV && !mt_is_set(&d->cap->obj, VM_HOSTDEF_CAP_UUID))
-		vm_hostdef_identify(d, NULL);
+	vm_hostdef_identify(d, NULL);
 	key = vm_hostdef_key(d);
 	if (finished(doc, d, &whole, err) < 0 ||
 	    (!h->dry_run && vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0))

@@ -3,7 +3,7 @@
  * Making and unmaking host devices.  The record of one that is being made is written before the first change; whoever finds it
  * with the lock knows that its writer is dead.
  */
-#include "hostdef.h"
+#include "hostdef_make.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 #include "host/make.h"
 #include "host/mdev.h"
+#include "host/vport.h"
 #include "hostdev_record.h"
 #include "hostdev_view.h"
 #include "model/device.h"
@@ -27,7 +28,7 @@ static const char *address_of(const char *key)
 	return strchr(key, ':') + 1;
 }
 
-static int begin(const struct vm_hostdefs *h, const char *key, struct vm_record *r, struct vm_err *err)
+int vm_hostdef_begin(const struct vm_hostdefs *h, const char *key, struct vm_record *r, struct vm_err *err)
 {
 	vm_record_set(r, VM_HOSTDEV_DEVICE, key);
 	return vm_hostdev_store(&h->state, key, r, VM_HOSTDEV_MAKING, err);
@@ -36,7 +37,7 @@ static int begin(const struct vm_hostdefs *h, const char *key, struct vm_record 
 static int recover(const struct vm_hostdefs *h, const char *key, bool failed, struct vm_err *err);
 
 /* After a failure; the first error is what counts. */
-static void put_back(const struct vm_hostdefs *h, const char *key)
+void vm_hostdef_put_back(const struct vm_hostdefs *h, const char *key)
 {
 	struct vm_hostdefs undo = *h;
 	struct vm_err why = VM_ERR_INIT;
@@ -74,24 +75,24 @@ static int make_mdev(const struct vm_hostdefs *h, const struct vm_hostdef *d, co
 	}
 	if (h->dry_run)
 		return 0;
-	if (begin(h, key, &r, err) < 0)
+	if (vm_hostdef_begin(h, key, &r, err) < 0)
 		return -1;
 	if (vm_mdev_create(&h->sys, d->parent, d->cap->type, uuid, h->deadline, err) < 0) {
-		put_back(h, key);
+		vm_hostdef_put_back(h, key);
 		return -1;
 	}
 	for (uint32_t i = 0; i < d->cap->attrs.n; i++) {
 		const struct vm_hostdef_attr *a = d->cap->attrs.v[i];
 
 		if (vm_mdev_set(&h->sys, uuid, a->name, a->value, h->deadline, err) < 0) {
-			put_back(h, key);
+			vm_hostdef_put_back(h, key);
 			return -1;
 		}
 	}
 	if (vm_hostdev_record_remove(&h->state, key, err) == 0)
 		return 0;
 	/* with that record the next one would unmake it */
-	put_back(h, key);
+	vm_hostdef_put_back(h, key);
 	return -1;
 }
 
@@ -163,11 +164,11 @@ static int make_vfs(const struct vm_hostdefs *h, const struct vm_hostdef *d, con
 	vm_record_setf(&r, VM_HOSTDEV_COUNT, "%u", count);
 	if (change)
 		vm_record_set(&r, VM_HOSTDEV_PROBE, probe != 0 ? "yes" : "no");
-	if (begin(h, key, &r, err) < 0)
+	if (vm_hostdef_begin(h, key, &r, err) < 0)
 		return -1;
 	if ((change && vm_sriov_set_autoprobe(&h->sys, name, !probe, h->deadline, err) < 0) ||
 	    vm_sriov_set(&h->sys, name, count, h->deadline, err) < 0) {
-		put_back(h, key);
+		vm_hostdef_put_back(h, key);
 		return -1;
 	}
 	/* without that its record says so all the same: all of them are there */
@@ -363,6 +364,8 @@ static int recover(const struct vm_hostdefs *h, const char *key, bool failed, st
 			return -1;
 		return vm_hostdev_record_remove(&h->state, key, err) < 0 ? -1 : 1;
 	}
+	if (strncmp(key, "vport:", 6) == 0)
+		return vm_hostdef_drop_vport(h, key, err) < 0 ? -1 : 1;
 	if (vm_pci_read(&h->sys, address_of(key), &pf, err) < 0) {
 		if (err->kind != VM_NOT_FOUND)
 			return -1;
@@ -386,8 +389,7 @@ int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm
 	VM_AUTO(vm_lock_release) int lock = -1;
 	VM_AUTO_FREE char *key = NULL;
 
-	if (d->kind == VM_HOSTDEF_MDEV && !mt_is_set(&d->cap->obj, VM_HOSTDEF_CAP_UUID))
-		vm_hostdef_identify(d, NULL);
+	vm_hostdef_identify(d, NULL);
 	key = vm_hostdef_key(d);
 	if (!h->dry_run && (vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0 ||
 			    recover(h, key, false, err) < 0))
@@ -399,6 +401,8 @@ int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm
 		return make_vfs(h, d, key, err);
 	case VM_HOSTDEF_VGPU:
 		return make_vgpu(h, d, key, err);
+	case VM_HOSTDEF_VPORT:
+		return vm_hostdef_make_vport(h, d, key, err);
 	case VM_HOSTDEF_ABSENT:
 	case VM_HOSTDEF_KINDS:
 		break;
@@ -406,8 +410,20 @@ int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm
 	return vm_err_set(err, VM_UNSUPPORTED, "%s: cannot be made", key);
 }
 
-int vm_hostdef_unmake(const struct vm_hostdefs *h, const char *key, bool force, struct vm_err *err)
+/* By its host's name: whoever makes it has the lock of its port's. */
+static char *unmake_key(const struct vm_hostdefs *h, const char *key)
 {
+	struct vm_err none = VM_ERR_INIT;
+	struct vm_vport v;
+
+	if (strncmp(key, "vport:", 6) == 0 && vm_vport_find(&h->sys, address_of(key), &v, &none) == 0)
+		return vm_xasprintf("vport:%s", v.wwpn);
+	return vm_xstrdup(key);
+}
+
+int vm_hostdef_unmake(const struct vm_hostdefs *h, const char *given, bool force, struct vm_err *err)
+{
+	VM_AUTO_FREE char *key = unmake_key(h, given);
 	VM_AUTO(vm_lock_release) int lock = -1;
 	int did = 0, r;
 
@@ -418,6 +434,8 @@ int vm_hostdef_unmake(const struct vm_hostdefs *h, const char *key, bool force, 
 		r = unmake_mdev(h, key, err);
 	else if (strncmp(key, "vfs:", 4) == 0)
 		r = unmake_vfs(h, key, force, err);
+	else if (strncmp(key, "vport:", 6) == 0)
+		r = vm_hostdef_unmake_vport(h, key, force, err);
 	else
 		r = unmake_vgpu(h, key, err);
 	return r == 1 && did > 0 ? 0 : r;

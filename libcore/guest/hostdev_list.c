@@ -12,6 +12,7 @@
 #include <vm/out.h>
 #include <vm/strbuf.h>
 
+#include "host/vport.h"
 #include "hostdev_print.h"
 
 const char *vm_hostdev_driver(const struct vm_hostdev_item *i)
@@ -148,11 +149,15 @@ void vm_hostdev_row(struct vm_out *out, bool json, const struct vm_hostdev_item 
 bool vm_hostdev_made(const struct vm_hostdev_view *v, const char *key)
 {
 	const struct vm_pci *p = NULL;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_vport port;
 
 	if (strncmp(key, "vfs:", 4) == 0)
 		return (p = vm_pcis_find(&v->pcis, key + 4)) != NULL && p->vfs > 0;
 	if (strncmp(key, "vgpu:", 5) == 0)
 		return (p = vm_pcis_find(&v->pcis, key + 5)) != NULL && p->vgpu > 0;
+	if (strncmp(key, "vport:", 6) == 0)
+		return vm_vport_find(&v->sys, key + 6, &port, &ignored) == 0;
 	for (size_t i = 0; i < v->n; i++)
 		if (strcmp(v->v[i].key, key) == 0)
 			return true;

@@ -11,11 +11,12 @@
 
 #include "host/mdev.h"
 #include "host/pci.h"
+#include "host/vport.h"
 #include "rows.h"
 
-const char *const vm_hostdef_words[] = { "", "mdev", "vfs", "vgpu", NULL };
+const char *const vm_hostdef_words[] = { "", "mdev", "vfs", "vgpu", "vport", NULL };
 static const char *const capability_words[] = {
-	"", "mdev", "virt_functions", "vgpu", "!scsi_host", "!ap_matrix", NULL,
+	"", "mdev", "virt_functions", "vgpu", "scsi_host", "!ap_matrix", NULL,
 };
 
 enum { ATTR_NAME, ATTR_VALUE };
@@ -114,10 +115,37 @@ static const struct mt_type vgpu_cap = {
 	.check = check_vgpu,
 };
 
+static const char *const transport_words[] = { "", "fc_host", "!vport_ops", NULL };
+static const struct mt_row vport_rows[] = {
+	C("capability/@type", transport, TRANSPORT, MT_ENUM, .flags = MT_REQUIRED, .arg = transport_words),
+	C("capability/wwnn/#text", wwnn, WWNN, MT_STR, .flags = MT_ASSIGNED),
+	C("capability/wwpn/#text", wwpn, WWPN, MT_STR, .flags = MT_ASSIGNED),
+};
+
+static int check_vport(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const struct vm_hostdef_cap *c = obj;
+	char wwn[VM_WWN_TEXT];
+
+	if (c->wwpn && !vm_wwn_parse(c->wwpn, wwn))
+		return mt_error(ctx, obj, "capability/wwpn", VM_BAD_INPUT, err, "'%.60s' is not 16 hexadecimal digits", c->wwpn);
+	if (c->wwnn && !vm_wwn_parse(c->wwnn, wwn))
+		return mt_error(ctx, obj, "capability/wwnn", VM_BAD_INPUT, err, "'%.60s' is not 16 hexadecimal digits", c->wwnn);
+	return 0;
+}
+static const struct mt_type vport_cap = {
+	.elem = "capability",
+	.size = sizeof(struct vm_hostdef_cap),
+	.rows = vport_rows,
+	.n = VM_COUNT(vport_rows),
+	.check = check_vport,
+};
+
 static const struct mt_type *const cap_by_kind[] = {
 	[VM_HOSTDEF_MDEV] = &mdev_cap,
 	[VM_HOSTDEF_VFS] = &vfs_cap,
 	[VM_HOSTDEF_VGPU] = &vgpu_cap,
+	[VM_HOSTDEF_VPORT] = &vport_cap,
 };
 static const struct mt_cases caps = {
 	.tag = "type",
@@ -154,6 +182,8 @@ static char *kernel_name(const char *parent)
 		vm_pci_name(&address, name);
 		return vm_xstrdup(name);
 	}
+	if (strncmp(parent, "scsi_host", 9) == 0)
+		return vm_xstrdup(parent + strlen("scsi_"));
 	if (strcmp(parent, "ap_matrix") == 0)
 		return vm_xstrdup("matrix");
 	if (strncmp(parent, "css_", 4) == 0) {
@@ -164,6 +194,12 @@ static char *kernel_name(const char *parent)
 		return copy;
 	}
 	return vm_xstrdup(parent);
+}
+
+static bool is_scsi_host(const char *name)
+{
+	return strncmp(name, "host", 4) == 0 && name[4] != 0 && strlen(name) < 12 &&
+	       strspn(name + 4, "0123456789") == strlen(name + 4);
 }
 
 static int check(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
@@ -178,7 +214,9 @@ static int check(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 		return mt_error(ctx, obj, "capability", VM_BAD_INPUT, err, "from 1 to %u virtual functions", UINT16_MAX);
 	if (!parent_valid(name))
 		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "'%.80s' is no name of a device", d->parent);
-	if (d->kind != VM_HOSTDEF_MDEV && !vm_pci_parse(name, &ignored))
+	if (d->kind == VM_HOSTDEF_VPORT && !is_scsi_host(name))
+		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "'%.80s' is no SCSI host: scsi_host5", d->parent);
+	if (d->kind != VM_HOSTDEF_MDEV && d->kind != VM_HOSTDEF_VPORT && !vm_pci_parse(name, &ignored))
 		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "'%.80s' is no PCI device", d->parent);
 	return 0;
 }
@@ -189,6 +227,22 @@ const struct mt_type vm_hostdef_type = {
 	.n = VM_COUNT(rows),
 	.check = check,
 };
+
+static void settle_wwn(char **wwn)
+{
+	char name[VM_WWN_TEXT];
+
+	if (*wwn != NULL && vm_wwn_parse(*wwn, name)) {
+		free(*wwn);
+		*wwn = vm_xstrdup(name);
+	}
+}
+
+static void settle_names(struct vm_hostdef *d)
+{
+	settle_wwn(&d->cap->wwpn);
+	settle_wwn(&d->cap->wwnn);
+}
 
 static void settle_parent(struct vm_hostdef *d)
 {
@@ -208,6 +262,7 @@ int vm_hostdef_parse(const struct vm_xml *doc, struct vm_hostdef **ret, struct v
 		return -1;
 	*ret = obj;
 	settle_parent(*ret);
+	settle_names(*ret);
 	return 0;
 }
 
@@ -251,6 +306,21 @@ void vm_hostdef_attr(struct vm_hostdef *d, const char *name, size_t len, const c
 	mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_ATTRS);
 }
 
+void vm_hostdef_ports(struct vm_hostdef *d, const char *wwpn, const char *wwnn)
+{
+	d->cap->transport = 1;
+	mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_TRANSPORT);
+	if (wwpn != NULL) {
+		d->cap->wwpn = vm_xstrdup(wwpn);
+		mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_WWPN);
+	}
+	if (wwnn != NULL) {
+		d->cap->wwnn = vm_xstrdup(wwnn);
+		mt_assigned(&d->cap->obj, VM_HOSTDEF_CAP_WWNN);
+	}
+	settle_names(d);
+}
+
 int vm_hostdef_check(struct vm_hostdef *d, struct vm_err *err)
 {
 	const struct mt_ctx ctx = { .root = d };
@@ -269,8 +339,36 @@ void vm_hostdef_freep(struct vm_hostdef **d)
 	*d = NULL;
 }
 
+/* Source: IEEE, "Guidelines for Fibre Channel Use": NAA 5, 24 bits of a vendor's (001a4a, as libvirt has it), 36 of our own. */
+static char *make_wwn(const uint8_t *bytes)
+{
+	return vm_xasprintf("5001a4a%02x%02x%02x%02x%x", bytes[0], bytes[1], bytes[2], bytes[3], (unsigned)bytes[4] & 0xf);
+}
+
+static void identify_vport(struct vm_hostdef_cap *c, const uint8_t *given)
+{
+	uint8_t uuid[16];
+
+	if (given != NULL)
+		memcpy(uuid, given, sizeof(uuid));
+	else
+		vm_uuid_make(uuid);
+	if (c->wwpn == NULL) {
+		c->wwpn = make_wwn(uuid);
+		mt_assigned(&c->obj, VM_HOSTDEF_CAP_WWPN);
+	}
+	if (c->wwnn == NULL) {
+		c->wwnn = make_wwn(uuid + 11);
+		mt_assigned(&c->obj, VM_HOSTDEF_CAP_WWNN);
+	}
+}
+
 void vm_hostdef_identify(struct vm_hostdef *d, const uint8_t *uuid)
 {
+	if (d->kind == VM_HOSTDEF_VPORT)
+		identify_vport(d->cap, uuid);
+	if (d->kind != VM_HOSTDEF_MDEV || mt_is_set(&d->cap->obj, VM_HOSTDEF_CAP_UUID))
+		return;
 	if (uuid != NULL)
 		memcpy(d->cap->uuid, uuid, sizeof(d->cap->uuid));
 	else
@@ -282,6 +380,8 @@ char *vm_hostdef_key(const struct vm_hostdef *d)
 {
 	char uuid[37];
 
+	if (d->kind == VM_HOSTDEF_VPORT)
+		return vm_xasprintf("vport:%s", d->cap->wwpn);
 	if (d->kind != VM_HOSTDEF_MDEV)
 		return vm_xasprintf("%s:%s", vm_hostdef_words[d->kind], d->parent);
 	vm_uuid_format(d->cap->uuid, uuid);
@@ -294,7 +394,14 @@ char *vm_hostdef_name(const char *text, struct vm_err *err)
 	struct vm_pci_address address;
 	char name[VM_PCI_NAME], uuid[37];
 	uint8_t bytes[16];
+	char wwn[VM_WWN_TEXT];
 
+	if (strncmp(text, "vport:", 6) == 0 && vm_wwn_parse(rest + 1, wwn))
+		return vm_xasprintf("vport:%s", wwn);
+	if (strncmp(text, "scsi_host", 9) == 0 && is_scsi_host(text + strlen("scsi_")))
+		return vm_xasprintf("vport:%s", text + strlen("scsi_"));
+	if (strncmp(text, "vport:", 6) == 0 && is_scsi_host(rest + 1))
+		return vm_xstrdup(text);
 	if (strncmp(text, "mdev_", 5) == 0 && strlen(text) >= 41 && (text[41] == 0 || text[41] == '_')) {
 		snprintf(uuid, sizeof(uuid), "%.36s", text + 5);
 		for (char *p = uuid; *p != 0; p++)
@@ -308,14 +415,14 @@ char *vm_hostdef_name(const char *text, struct vm_err *err)
 		vm_uuid_format(bytes, uuid);
 		return vm_xasprintf("mdev:%s", uuid);
 	}
-	for (int kind = VM_HOSTDEF_VFS; rest != NULL && kind < VM_HOSTDEF_KINDS; kind++)
+	for (int kind = VM_HOSTDEF_VFS; rest != NULL && kind <= VM_HOSTDEF_VGPU; kind++)
 		if (strncmp(text, vm_hostdef_words[kind], (size_t)(rest - text)) == 0 &&
 		    vm_hostdef_words[kind][rest - text] == 0 && vm_pci_parse(rest + 1, &address)) {
 			vm_pci_name(&address, name);
 			return vm_xasprintf("%s:%s", vm_hostdef_words[kind], name);
 		}
 	vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no name of a device that can be made", text);
-	vm_err_hint(err, "write mdev:UUID, vfs:0000:06:12.0 (the card with virtual functions) or "
-			 "vgpu:0000:06:12.4 (the virtual function)");
+	vm_err_hint(err, "write mdev:UUID, vfs:0000:06:12.0 (the card with virtual functions), "
+			 "vgpu:0000:06:12.4 (the virtual function) or vport:WWPN");
 	return NULL;
 }

@@ -2,12 +2,12 @@
 #pragma once
 /*
  * Documents of host devices that can be made: mediated devices, the virtual functions of a card, a vendor's virtual GPU on
- * one of these.  Source: libvirt 9.0, formatnode "mdev"; virt_functions and vgpu beside a <parent> are ours.
+ * one of these, virtual ports (NPIV) of Fibre Channel adapters.  Source: libvirt 9.0, formatnode "mdev", "scsi_host"; virt_functions and vgpu beside a <parent> are ours.
  */
 #include <vm/mt.h>
 
-enum vm_hostdef_kind { VM_HOSTDEF_ABSENT, VM_HOSTDEF_MDEV, VM_HOSTDEF_VFS, VM_HOSTDEF_VGPU, VM_HOSTDEF_KINDS };
-/* "mdev", "vfs", "vgpu": what names of such devices begin with */
+enum vm_hostdef_kind { VM_HOSTDEF_ABSENT, VM_HOSTDEF_MDEV, VM_HOSTDEF_VFS, VM_HOSTDEF_VGPU, VM_HOSTDEF_VPORT, VM_HOSTDEF_KINDS };
+/* "mdev", "vfs", "vgpu", "vport": what names of such devices begin with */
 extern const char *const vm_hostdef_words[];
 
 struct vm_hostdef_attr { /* written to the file of this name, in the document's order */
@@ -23,13 +23,16 @@ struct vm_hostdef_cap {
 	uint64_t group;
 	uint64_t count;	   /* VFs */
 	int autoprobe;	   /* enum vm_switch: may drivers of the host take them? */
+	int transport;	   /* 1 = fc_host */
+	char *wwnn, *wwpn; /* 16 hexadecimal digits in lower case */
 };
 enum { VM_HOSTDEF_CAP_TYPE, VM_HOSTDEF_CAP_UUID, VM_HOSTDEF_CAP_ATTRS, VM_HOSTDEF_CAP_PARENT_ADDR,
-       VM_HOSTDEF_CAP_GROUP, VM_HOSTDEF_CAP_COUNT, VM_HOSTDEF_CAP_AUTOPROBE };
+       VM_HOSTDEF_CAP_GROUP, VM_HOSTDEF_CAP_COUNT, VM_HOSTDEF_CAP_AUTOPROBE, VM_HOSTDEF_CAP_TRANSPORT,
+       VM_HOSTDEF_CAP_WWNN, VM_HOSTDEF_CAP_WWPN };
 struct vm_hostdef {
 	struct mt_obj obj;
 	char *name, *path, *driver; /* libvirt's; not looked at */
-	char *parent;		    /* as the kernel calls it: "0000:00:02.0", "mtty", "0.0.0072" */
+	char *parent;		    /* as the kernel calls it: "0000:00:02.0", "mtty", "0.0.0072", "host5" */
 	int kind;
 	struct vm_hostdef_cap *cap;
 };
@@ -43,12 +46,16 @@ void vm_hostdef_freep(struct vm_hostdef **d); /* for VM_AUTO */
 int vm_hostdef_parse(const struct vm_xml *doc, struct vm_hostdef **ret, struct vm_err *err);
 /* Of one that was put together: type (NULL: none), number of VFs (0: none) and whether drivers leave them alone; an attribute. */
 void vm_hostdef_set(struct vm_hostdef *d, const char *type, uint64_t count, bool no_probe);
+/* Names of a virtual port and its node; NULL: they are to be made up. */
+void vm_hostdef_ports(struct vm_hostdef *d, const char *wwpn, const char *wwnn);
 void vm_hostdef_attr(struct vm_hostdef *d, const char *name, size_t len, const char *value);
 /* Checks one that was put together: VM_BAD_INPUT. */
 int vm_hostdef_check(struct vm_hostdef *d, struct vm_err *err);
-/* "mdev:UUID", "vfs:0000:06:12.0", "vgpu:0000:06:12.4"; owned.  A mediated device must have its UUID. */
+/* "mdev:UUID", "vfs:0000:06:12.0", "vgpu:0000:06:12.4", "vport:2101001b32a9da5e"; owned.  It must have been identified. */
 char *vm_hostdef_key(const struct vm_hostdef *d);
-/* The same from what people write: also virsh's "mdev_<UUID with _>_<parent>"; owned.  NULL: VM_BAD_INPUT. */
+/* The same from what people write: also virsh's "mdev_<UUID with _>_<parent>", and "scsi_host6", which becomes
+ * "vport:host6"; owned.  NULL: VM_BAD_INPUT. */
 char *vm_hostdef_name(const char *text, struct vm_err *err);
-/* Takes a UUID (random if NULL) as ours. */
+/* Makes up what a mediated device or a virtual port is to be called, from this UUID (random if NULL), where it has no name; others have
+ * one by their parent. */
 void vm_hostdef_identify(struct vm_hostdef *d, const uint8_t *uuid);

@@ -56,8 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(err.kind == VM_BAD_INPUT || err.kind == VM_UNSUPPORTED);
 		return 0;
 	}
-	if (d->kind == VM_HOSTDEF_MDEV && !mt_is_set(&d->cap->obj, VM_HOSTDEF_CAP_UUID))
-		vm_hostdef_identify(d, uuid);
+	vm_hostdef_identify(d, uuid);
 	key = vm_hostdef_key(d);
 	check_key(key);
 	assert(vm_hostdef_check(d, &err) == 0);

@@ -10,7 +10,8 @@
  * A mediated device is there from the write to its type's file create to that to its own file remove; its file "note"
  * can be written.  sriov_numvfs takes 0, or what is not more than sriov_totalvfs when it was 0: the functions are
  * the first lines of TREE/vfs-ADDRESS, in fake-sysfs's language.
- * TREE/ctl/hang-sriov_numvfs, -create, -remove: likewise.  TREE/ctl/fail-FILE: writing to a file of that name fails, with
+ * vport_create of a Fibre Channel host takes "WWPN:WWNN" and makes host60 and further; vport_delete takes it back.
+ * TREE/ctl/hang-sriov_numvfs, -create, -remove, -vport_create: likewise.  TREE/ctl/fail-FILE: writing to a file of that name fails, with
  * the errno that stands in it, else EIO.
  * TREE/ctl/hang-ADDRESS: unbinding it does not return while that file is there; nor, from then on, does anything else
  * that takes the device's lock.
@@ -552,6 +553,70 @@ static int set_vfs(const char *pf, const char *text)
 	return 0;
 }
 
+/* Source: Linux, drivers/scsi/scsi_transport_fc.c, store_fc_host_vport_create(). */
+static int make_vport(const char *dir, const char *text)
+{
+	static int next = 60;
+	const char *end = strstr(dir, "/fc_host/"), *host;
+	char below[PATH_MAX], most[32] = "0", used[32] = "0";
+
+	if (end == NULL || strlen(text) != 33 || text[16] != ':')
+		return EINVAL;
+	read_text(format("%s/max_npiv_vports", dir), most, sizeof(most));
+	read_text(format("%s/npiv_vports_inuse", dir), used, sizeof(used));
+	if (atoi(used) >= atoi(most))
+		return ENOSPC;
+	snprintf(below, sizeof(below), "%.*s/vport-5:0-%d/host%d", (int)(end - dir), dir, next, next);
+	host = strdup(format("host%d", next++));
+	for (char *p = strchr(below + (end - dir) + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		*p = 0;
+		mkdirat(tree, below, 0755);
+		*p = '/';
+	}
+	mkdirat(tree, below, 0755);
+	mkdirat(tree, format("%s/fc_host", below), 0755);
+	mkdirat(tree, format("%s/fc_host/%s", below, host), 0755);
+	write_text(format("%s/fc_host/%s/port_name", below, host), format("0x%.16s", text));
+	write_text(format("%s/fc_host/%s/node_name", below, host), format("0x%s", text + 17));
+	if (symlinkat(format("../../../%s/fc_host/%s", below, host), tree, format("sys/class/fc_host/%s", host)) < 0)
+		die("make a virtual port");
+	count(format("%s/npiv_vports_inuse", dir), 1);
+	note(format("vport %s %s", host, text));
+	return 0;
+}
+
+static int delete_vport(const char *dir, const char *text)
+{
+	DIR *d;
+	struct dirent *e;
+	int fd = openat(tree, "sys/class/fc_host", O_RDONLY | O_DIRECTORY);
+
+	d = fdopendir(fd);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		const char *host = strdup(e->d_name);
+		char name[64] = "", target[PATH_MAX], *end;
+		ssize_t n;
+
+		read_text(format("sys/class/fc_host/%s/port_name", host), name, sizeof(name));
+		n = readlinkat(tree, format("sys/class/fc_host/%s", host), target, sizeof(target) - 1);
+		if (n < 0 || strncmp(name + 2, text, 16) != 0)
+			continue;
+		target[n] = 0;
+		if ((end = strstr(target, "/vport-")) == NULL)
+			continue;
+		*strchr(end + 1, '/') = 0;
+		unlinkat(tree, format("sys/class/fc_host/%s", host), 0);
+		remove_all(strstr(target, "sys/devices/"));
+		count(format("%s/npiv_vports_inuse", dir), -1);
+		note(format("gone %s", text));
+		closedir(d);
+		return 0;
+	}
+	if (d != NULL)
+		closedir(d);
+	return ENOENT;
+}
+
 static int apply(const char *path, const char *base, const char *text)
 {
 	const char *driver, *dir = format("%.*s", (int)(base - path - (base > path)), path);
@@ -583,6 +648,10 @@ static int apply(const char *path, const char *base, const char *text)
 		note(format("%s %s", base, text));
 		return 0;
 	}
+	if (strcmp(base, "vport_create") == 0)
+		return make_vport(strdup(dir), text);
+	if (strcmp(base, "vport_delete") == 0)
+		return delete_vport(strdup(dir), text);
 	if (strcmp(base, "reset") == 0) {
 		note(format("reset %s", path));
 		return 0;

@@ -12,6 +12,7 @@
  *   scsi H:B:T:L [sg=] [block=NAME,M:m] [vendor=] [model=] [driver=] [type=] [on=]
  *   mdevtype TYPE api= [name=] [left=3] on=
  *   mdev UUID type= api= [name=] [group=] on=
+ *   fchost HOST wwpn= wwnn= on= [npiv=MAX]
  *   net NAME on= [master=]        block NAME M:m on= [holder=]
  *   mount M:m PATH                route NAME
  *   file PATH TEXT                dir PATH
@@ -406,6 +407,24 @@ static void add_mdev(char **w)
 	bound("mdev", dir, w[0], "vfio_mdev");
 }
 
+static void add_fchost(char **w)
+{
+	const char *most = get(w, "npiv");
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s/fc_host/%s", place_of(get(w, "on")), w[0], w[0]);
+	make_dirs(path);
+	link_to(path, "sys/class/fc_host", w[0]);
+	text(path, "port_name", "0x%s", get(w, "wwpn"));
+	text(path, "node_name", "0x%s", get(w, "wwnn"));
+	if (most == NULL)
+		return;
+	text(path, "max_npiv_vports", "%s", most);
+	text(path, "npiv_vports_inuse", "0");
+	text(path, "vport_create", "%s", "");
+	text(path, "vport_delete", "%s", "");
+}
+
 static void add_net(char **w)
 {
 	char path[512], master[128];
@@ -439,6 +458,8 @@ static void add_line(char **w)
 		add_mdevtype(w[0], w);
 	} else if (strcmp(kind, "mdev") == 0) {
 		add_mdev(w);
+	} else if (strcmp(kind, "fchost") == 0) {
+		add_fchost(w);
 	} else if (strcmp(kind, "net") == 0) {
 		add_net(w);
 	} else if (strcmp(kind, "block") == 0) {

@@ -115,6 +115,8 @@ for bad in "<capability type='mdev'><type id='../x'/></capability>" "<capability
 	status_is 6 vm-hostdev-create "$T/bad.xml"
 done
 echo "<device><parent>scsi_host5</parent><capability type='scsi_host'/></device>" >"$T/bad.xml"
+status_is 6 vm-hostdev-define "$T/bad.xml"
+echo "<device><parent>ap_matrix</parent><capability type='ap_matrix'/></device>" >"$T/bad.xml"
 status_is 3 vm-hostdev-define "$T/bad.xml"
 unchanged "documents"
 
