@@ -104,6 +104,15 @@ static int step_write(struct vm_plug *p, struct vm_err *err)
 	return vm_record_write_volatile(&mark, run, VM_RUN_PLUG, VM_RECORD_PLUG, VM_RECORD_PLUG_VERSION, err);
 }
 
+/* Which of its block drivers are modules of their own QEMU does not tell before. */
+static int refused(const struct vm_plug_device *v, struct vm_err *err)
+{
+	if (strstr(err->msg, "Unknown driver 'iscsi'") == NULL)
+		return vm_err_wrap(err, "QEMU refuses %s", v->name);
+	vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s: this QEMU has no block driver 'iscsi'", v->name);
+	return vm_err_hint(err, "it may be a package of its own, such as qemu-block-extra");
+}
+
 static int step_tell(struct vm_plug *p, struct vm_err *err)
 {
 	for (size_t i = 0; i < p->n; i++) {
@@ -118,7 +127,7 @@ static int step_tell(struct vm_plug *p, struct vm_err *err)
 			return -1;
 		p->unknown = false;
 		if (r > 0)
-			return vm_err_wrap(err, "QEMU refuses %s", p->v[i].name);
+			return refused(&p->v[i], err);
 		p->asked++;
 	}
 	return 0;

@@ -42,7 +42,7 @@ interface() { # [MAC] [EXTRA]
 	printf '%s\n' "<interface type='hostdev' managed='yes'>" "  ${1:+<mac address='$1'/>}" \
 		"  <source><address type='pci' domain='0' bus='6' slot='0x10' function='1'/></source>${2:-}" "</interface>"
 }
-plug_xml kinds "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface><graphics type='vnc' autoport='yes'/>" >"$T/kinds.xml"
+plug_xml kinds "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface><graphics type='vnc' autoport='yes'/><controller type='scsi' index='0' model='virtio-scsi'/><controller type='pci' index='4' model='pcie-root-port'/><controller type='pci' index='5' model='pcie-root-port'/>" >"$T/kinds.xml"
 status_is 0 vm-define "$T/kinds.xml"
 status_is 0 vm-start kinds
 wait_for 10 "the guest is up" guest_says kinds '^pci end'
@@ -131,11 +131,58 @@ status_is 13 vm-attach-hostdev kinds "mdev:$mdev"
 rm "$T/bin/stand-in.refuse"
 unchanged "refused: as it was"
 
+# ---- an option ROM, which only root may read ----
+mounts() { sort "/proc/$(vm-info --get=pid kinds)/mountinfo" | cut -d' ' -f5; }
+mounts >"$T/mounts"
+head -c 4096 /dev/urandom >"$T/card.rom"
+chmod 600 "$T/card.rom"
+status_is 0 vm-attach-hostdev --rom="$T/card.rom" kinds "$card"
+diag "$err"
+like "$(mounts | diff "$T/mounts" -)" "> $T/card.rom" "its file is in what QEMU sees"
+is "$(stat -c '%u %a' "$T/card.rom")" "0 600" "and belongs to who it belonged to"
+status_is 0 vm-detach-hostdev kinds "$card"
+is "$(mounts | diff "$T/mounts" -)" "" "it goes with the device"
+unchanged "and nothing of it is left"
+status_is 5 vm-attach-hostdev --rom="$T/none.rom" kinds "$card"
+err_like "rom of $card: .*none.rom: No such file"
+unchanged "a ROM that is not there: as it was"
+: >"$T/bin/stand-in.refuse"
+status_is 13 vm-attach-hostdev --rom="$T/card.rom" kinds "$card"
+rm "$T/bin/stand-in.refuse"
+is "$(mounts | diff "$T/mounts" -)" "" "refused: the file goes, too"
+unchanged "and the rest"
+
+# ---- iSCSI ----
+iscsi() { # [EXTRA]
+	echo "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='iqn.2013-07.com.example:target/1'><host name='127.0.0.1' port='1'/>${1:-}</source></hostdev>"
+}
+iscsi "<auth username='me'><secret type='iscsi' usage='s'/></auth>" >"$T/secret.xml"
+status_is 3 vm-attach-hostdev kinds "$T/secret.xml"
+err_like 'secret.xml:1:[0-9]+: .*auth.* not supported yet'
+iscsi >"$T/iscsi.xml"
+vm-attach-hostdev kinds "$T/iscsi.xml" 2>"$T/err"
+like "$? $(cat "$T/err")" "^3 .*has no block driver 'iscsi'; it may be a package of its own, such as qemu-block-extra|^13 " "nobody is there, or this QEMU has no iSCSI"
+unchanged "as it was"
+
 # ---- vhost-scsi, which this host lacks ----
 echo "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5001405df3e54061'/></hostdev>" >"$T/vhost.xml"
 status_is 5 vm-attach-hostdev kinds "$T/vhost.xml"
 err_like 'there is no /dev/vhost-scsi; load the module vhost_scsi'
 unchanged "as it was"
+status_is 0 vm-destroy kinds
+
+# ---- the host's own /dev ----
+mkdir -p "$VM_ROOT/etc/vm"
+echo 'private_dev = no' >"$VM_ROOT/etc/vm/vm.conf"
+status_is 0 vm-start kinds
+state >"$T/before"
+mounts >"$T/mounts"
+status_is 0 vm-attach-hostdev kinds "$card" "$T/vf.xml"
+diag "$err"
+is "$(driver "$card") $(driver "$vf")" "vfio-pci vfio-pci" "without a /dev of its own a guest can have devices, too"
+status_is 0 vm-detach-hostdev kinds "$card" "$vf"
+is "$(mounts | diff "$T/mounts" -)" "" "what was mounted for them is gone"
+unchanged "and the rest"
 status_is 0 vm-destroy kinds
 pgrep -f "fake-rtnetlink $plug_tree" | xargs -r kill
 umount "$VM_SYSROOT"
