@@ -214,6 +214,30 @@ static const struct vm_cgroup_hier *by_word(const struct vm_cgroup_host *h, cons
 	return NULL;
 }
 
+/* Where guests are put on such a host; names of its controllers, in whatever way its table is split, are escaped. */
+static void check_placements(const struct vm_cgroup_host *h, const char *names)
+{
+	bool net_cls = strstr(names, "net_cls") != NULL;
+	const struct {
+		const char *partition, *path;
+	} cases[] = {
+		{ "/virtualmachines", "/virtualmachines.partition" },
+		{ "/deployment/production", "/deployment.partition/production.partition" },
+		{ "/user/berrange.user/production", "/user/berrange.user/production.partition" },
+		{ "/cgroup.evil/net_cls.evil/_evil.evil",
+		  net_cls ? "/_cgroup.evil/_net_cls.evil/__evil.evil" : "/_cgroup.evil/net_cls.evil/__evil.evil" },
+	};
+	VM_AUTO_FREE char *dir = vm_cgroup_guest_dir(h, "cpu.foo", "lxc", NULL);
+
+	assert_string_equal(dir, "_cpu.foo.vm-lxc");
+	for (size_t i = 0; i < VM_COUNT(cases); i++) {
+		VM_AUTO_FREE char *path = NULL;
+
+		assert_int_equal(vm_cgroup_partition_path(h, cases[i].partition, &path, &err), 0);
+		assert_string_equal(path, cases[i].path);
+	}
+}
+
 static void test_recordings(void **state)
 {
 	static const char dir[] = VM_TEST_DATA "/../../../shared/testdata/host/vircgroupdata/";
@@ -238,6 +262,7 @@ static void test_recordings(void **state)
 		print_message("# %s\n", g.gl_pathv[i]);
 		make_host(mountinfo, self, names, "");
 		assert_int_equal(open_host(&h), 0);
+		check_placements(&h, names);
 		while ((line = strsep(&rest, "\n")) != NULL) {
 			const struct vm_cgroup_hier *v;
 			char word[32], want[256];
