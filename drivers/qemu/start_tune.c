@@ -162,12 +162,16 @@ int vm_start_threads(struct vm_start *s, struct vm_err *err)
 	VM_AUTO(vm_look_free) struct vm_look look = VM_LOOK_INIT;
 	VM_AUTO(vm_tune_threads_free) struct vm_tune_threads threads = { 0 };
 	VM_AUTO(vm_tune_pins_free) struct vm_tune_pins pins = { 0 };
-	const struct vm_tune_change c = { .group = &s->group, .threads = &threads, .guard = "-" };
+	VM_AUTO(vm_tune_premade_free) struct vm_tune_premade premade = { 0 };
+	const struct vm_tune_change c = { .group = &s->group, .threads = &threads, .premade = &premade, .guard = "-" };
 
 	settings_of(s, true, &l);
 	if (!is_wanted(s->d, &l))
 		return 0;
 	vm_log_step("tune its threads");
+	/* What can be done before QEMU is ready is. */
+	if (vm_tune_premake(&s->group, s->d, &l, &premade, err) < 0)
+		return -1;
 	if (look_at_threads(s, &look, err) < 0 ||
 	    vm_tune_threads_of(s->launched.qemu.pid, &look, &threads, err) < 0)
 		return -1;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include <vm/deadline.h>
@@ -98,9 +99,24 @@ int vm_tune_edit_pin(struct vm_xml **doc, const struct vm_domain *d, const struc
 		     struct vm_err *err);
 
 /* ---- the kernel ---- */
+/* Groups of threads that were made before their threads are there; each is filled by what first needs it. */
+struct vm_tune_premade {
+	char (*v)[VM_THREAD_GROUP_NAME]; /* "" = has been filled */
+	size_t n;
+};
+static inline void vm_tune_premade_free(struct vm_tune_premade *p)
+{
+	free(p->v);
+	*p = (struct vm_tune_premade){ 0 };
+}
+/* Makes those that the settings and pins of a document ask for, for the threads that its QEMU will have.  *ret must be
+ * initialised, and holds those that were made also after a failure. */
+int vm_tune_premake(const struct vm_cgroup *group, const struct vm_domain *d, const struct vm_tune_list *l,
+		    struct vm_tune_premade *ret, struct vm_err *err);
 struct vm_tune_change {
 	const struct vm_cgroup *group; /* without a path: the guest has none */
 	const struct vm_tune_threads *threads; /* NULL: before QEMU runs, what concerns threads is left out */
+	struct vm_tune_premade *premade; /* may be NULL */
 	struct vm_undo *undo; /* NULL: whoever made the groups removes them after a failure */
 	const char *guard;    /* "-", or vm_tune_guard() of the definition to be */
 	bool convert;	      /* --convert-shares */
