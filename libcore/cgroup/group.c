@@ -42,6 +42,7 @@ void vm_cgroup_close(struct vm_cgroup *c)
 	vm_cgroup_host_close(&c->host);
 	free(c->path);
 	free(c->note);
+	free(c->unseen);
 	*c = VM_CGROUP_INIT;
 }
 
@@ -421,8 +422,13 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 	uint64_t id = 0;
 	int *fd;
 
-	if (i == c->host.n || held->id == 0)
+	if (held->id == 0)
 		return 0;
+	if (i == c->host.n) {
+		if (c->unseen == NULL)
+			c->unseen = vm_xstrdup(held->hier);
+		return 0;
+	}
 	if (c->path != NULL && strcmp(c->path, held->path) != 0)
 		return vm_err_set(err, VM_BAD_INPUT, "the record names groups %s and %s", c->path, held->path);
 	if (c->path == NULL)

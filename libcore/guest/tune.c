@@ -196,6 +196,12 @@ static int prepare_live(struct job *j, struct vm_err *err)
 	if (edit_live(j, err) < 0 || check_numa(j, err) < 0 || vm_guest_group_open(j->g, &j->group, err) < 0 ||
 	    vm_guest_group_moved(j->g, &j->group, &moved, err) < 0)
 		return -1;
+	/* Half of it would be set. */
+	if (j->group.unseen != NULL) {
+		vm_err_set(err, VM_DENIED, "its control group in the hierarchy %s cannot be seen from here",
+			   j->group.unseen);
+		return vm_err_hint(err, "change it where that hierarchy is mounted, and as who may look into it");
+	}
 	if (moved != NULL)
 		vm_log_warning("%s: %s: what is set for its own group does not hold for it", j->g->name, moved);
 	return about_threads(j) ? ask_threads(j, err) : 0;

@@ -117,6 +117,7 @@ struct vm_cgroup {
 	char *path; /* the main group, seen from each mount point; NULL = the guest has none */
 	struct vm_cgroup_at at[VM_CGROUP_HIERS_MAX]; /* by the index of host.v */
 	char *note; /* what could not be had and why, for one warning; NULL = nothing */
+	char *unseen; /* a hierarchy that it is recorded to be in and that cannot be seen here; NULL = all can */
 };
 /* A group that is none; vm_cgroup_close() accepts it. */
 struct vm_cgroup vm_cgroup_none(void);
