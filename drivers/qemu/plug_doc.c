@@ -200,6 +200,24 @@ static int look(struct vm_plug *p, struct vm_err *err)
 	return vm_hostdev_view_read_some(p->g->state, buses_of(p), pcis, n, &p->view, err);
 }
 
+/* One that was taken out and plugged in again: what the guest has of it is of no use, but is there. */
+static int check_again(const struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err)
+{
+	const char *one;
+
+	if (v->h->type != VM_HOSTDEV_TYPE_USB || v->key == NULL)
+		return 0;
+	for (size_t i = 0; (one = vm_record_nth(&p->g->record, VM_KEY_HOSTDEV, i)) != NULL; i++) {
+		int len = (int)strcspn(one, " ");
+
+		if (one[len] == 0 || strcmp(one + len + 1, v->key) != 0)
+			continue;
+		vm_err_set(err, VM_IN_USE, "has %s as %.*s, from before it was plugged in again", v->key, len, one);
+		return vm_err_hint(err, "vm-detach-hostdev %s %.*s first", p->g->name, len, one);
+	}
+	return 0;
+}
+
 int vm_plug_check(struct vm_plug *p, struct vm_err *err)
 {
 	if (look(p, err) < 0)
@@ -213,6 +231,8 @@ int vm_plug_check(struct vm_plug *p, struct vm_err *err)
 			return -1;
 		free(v->key);
 		v->key = vm_hostdev_key(v->h, &p->view);
+		if (check_again(p, v, err) < 0)
+			return -1;
 		if (v->h->type == VM_HOSTDEV_TYPE_PCI) {
 			if (vm_hostdev_view_find(&p->view, v->name, &item, err) < 0)
 				return -1;

@@ -44,6 +44,20 @@ static int undo_tap(void *ctx, const char *arg, struct vm_err *err)
 	return vm_tap_delete(arg, vm_qemu_tap_alias(ctx, alias), err);
 }
 
+/* Each line of what it said is a warning, but the last one where it failed. */
+static const char *pass_on(char *said, bool failed)
+{
+	char *save = NULL, *line = strtok_r(said, "\n", &save), *next;
+
+	for (; line != NULL; line = next) {
+		next = strtok_r(NULL, "\n", &save);
+		if (next == NULL && failed)
+			return line;
+		vm_log_warning("%s", line);
+	}
+	return "";
+}
+
 /*
  * By a program of its own: few guests have host devices.  What the kernel does not let go of is left stuck, with a
  * warning: the guest has ended all the same.
@@ -54,6 +68,7 @@ static int undo_hostdev(void *ctx, const char *arg, struct vm_err *err)
 	VM_AUTO_FREE char *path = NULL;
 	VM_AUTO_FREE char *said = NULL;
 	char user[VM_NAME_MAX + 32];
+	const char *why;
 	const char *argv[] = { NULL, g->state->uri.session ? "qemu:///session" : "qemu:///system", user,
 			       arg, NULL };
 	int status;
@@ -65,12 +80,8 @@ static int undo_hostdev(void *ctx, const char *arg, struct vm_err *err)
 	if (vm_run(argv, NULL, 4096, vm_deadline_in(HOSTDEV_MS + g->state->conf.hook_timeout_ms), NULL, &said, &status,
 		   err) < 0)
 		return vm_err_wrap(err, "give back %s", arg);
-	said[strcspn(said, "\n")] = 0;
-	if (status != 0)
-		return vm_err_set(err, VM_SYSTEM, "give back %s: %s", arg, said);
-	if (*said != 0)
-		vm_log_warning("%s", said);
-	return 0;
+	why = pass_on(said, status != 0);
+	return status != 0 ? vm_err_set(err, VM_SYSTEM, "give back %s: %s", arg, why) : 0;
 }
 
 /* The rest of what an attach does: by that program too. */

@@ -25,12 +25,14 @@ struct wanted {
 	struct vm_hostdev_element file; /* if it was one */
 	struct vm_usb_want usb;
 	char *usb_now; /* "usb:001:004": where it is plugged in now; NULL = it is not, or no USB device */
+	char *usb_key; /* "usb:1-4": its port, likewise, also of one that has left it */
 };
 
 static void wanted_free(struct wanted *w)
 {
 	free(w->source);
 	free(w->usb_now);
+	free(w->usb_key);
 	vm_hostdev_element_free(&w->file);
 }
 
@@ -52,6 +54,8 @@ static void find_usb(struct wanted *w, const struct vm_hostdev_name *n)
 	const struct vm_usb *usb;
 
 	w->usb = n->usb;
+	if (n->usb.port != NULL)
+		w->usb_key = vm_xasprintf("usb:%s", n->usb.port);
 	w->usb.port = w->usb.serial = NULL;
 	if (n->usb.has_place)
 		w->source = vm_xasprintf("usb:%03u:%03u", n->usb.bus, n->usb.device);
@@ -98,13 +102,28 @@ static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
 	return 0;
 }
 
-static bool is_wanted(const struct wanted *w, const struct vm_hostdev *h)
+/* Plugged in again it has another number; the record knows what port it was taken from. */
+static bool was_at(const struct vm_record *run, const char *alias, const char *key)
+{
+	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", alias, key);
+	const char *one;
+
+	for (size_t i = 0; (one = vm_record_nth(run, VM_KEY_HOSTDEV, i)) != NULL; i++)
+		if (strcmp(one, text) == 0)
+			return true;
+	return false;
+}
+
+/* run: the record of the running guest whose devices these are, or NULL. */
+static bool is_wanted(const struct wanted *w, const struct vm_hostdev *h, const struct vm_record *run)
 {
 	VM_AUTO_FREE char *source = NULL;
 
 	if (w->file.h != NULL)
 		return vm_hostdev_same_source(h, w->file.h);
 	if (h->dev.alias != NULL && strcmp(h->dev.alias, w->text) == 0)
+		return true;
+	if (run != NULL && w->usb_key != NULL && h->dev.alias != NULL && was_at(run, h->dev.alias, w->usb_key))
 		return true;
 	source = vm_hostdev_source_text(h);
 	if (w->source != NULL && strcmp(source, w->source) == 0)
@@ -163,8 +182,8 @@ static void choose_siblings(struct chosen *c)
 	}
 }
 
-static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *d, struct chosen *c,
-		    struct vm_err *err)
+static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *d, const struct vm_record *run,
+		    struct chosen *c, struct vm_err *err)
 {
 	vm_hostdev_list_read(d, &c->all);
 	for (size_t i = 0; i < r->n; i++) {
@@ -174,7 +193,7 @@ static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *
 		if (parse_wanted(r->devices[i], &w, err) < 0)
 			return -1;
 		for (size_t k = 0; k < c->all.n; k++) {
-			if (!is_wanted(&w, c->all.v[k].h))
+			if (!is_wanted(&w, c->all.v[k].h, run))
 				continue;
 			choose(c, c->all.v[k].h);
 			found++;
@@ -205,7 +224,7 @@ static int detach_live(const struct vm_hostdev_job *j, struct vm_hostdev_results
 				     .deadline = j->r->deadline };
 
 	if (vm_xml_load_at(j->g->run, VM_RUN_LIVE_XML, &doc, err) < 0 ||
-	    vm_domain_parse(doc, true, &d, err) < 0 || find_all(j->r, d, &c, err) < 0)
+	    vm_domain_parse(doc, true, &d, err) < 0 || find_all(j->r, d, &j->g->record, &c, err) < 0)
 		return -1;
 	aliases = vm_xcalloc(c.n + 1, sizeof(*aliases));
 	for (size_t i = 0; i < c.n; i++)
@@ -224,7 +243,7 @@ static int edit_config(const struct vm_hostdev_job *j, struct vm_hostdev_results
 	VM_AUTO(chosen_free) struct chosen c = { 0 };
 
 	if (vm_hostdev_job_read(j, &was, err) < 0 || vm_domain_parse(was, false, &d, err) < 0 ||
-	    find_all(j->r, d, &c, err) < 0)
+	    find_all(j->r, d, NULL, &c, err) < 0)
 		return -1;
 	if (c.n == 0)
 		return 0;

@@ -60,6 +60,59 @@ like "$(vm-qmp hot query-named-block-nodes)" 'libvirt-hostdev0-backend' "QEMU ha
 status_is 0 vm-attach-hostdev hot "$usb"
 status_is 0 vm-detach-hostdev hot "$scsi" "$usb"
 same_as_before hot "nothing of both is left"
+
+# ---- one device, several guests ----
+for guest in two three; do
+	sed "s|hot|$guest|g" "$T/hot.xml" >"$T/$guest.xml"
+	vm-define -q "$T/$guest.xml" || fail "define $guest"
+	: >"$T/$guest.console"
+	chmod 666 "$T/$guest.console"
+done
+status_is 0 vm-start two three
+status_is 0 vm-attach-hostdev hot "$usb"
+status_is 10 vm-attach-hostdev two "$usb"
+err_like "is used by guest 'hot'"
+lun() { # [EXTRA]
+	echo "${scsi#scsi:}" | sed "s|\(.*\):\(.*\):\(.*\):\(.*\)|<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host\1'/><address bus='\2' target='\3' unit='\4'/></source>${1:-}</hostdev>|"
+}
+lun "<shareable/>" >"$T/shared.xml"
+lun >"$T/alone.xml"
+status_is 0 vm-attach-hostdev hot "$T/shared.xml"
+status_is 10 vm-attach-hostdev two "$T/alone.xml"
+err_like "is used by guest 'hot', which shares it"
+status_is 0 vm-attach-hostdev two "$T/shared.xml"
+status_is 0 vm-attach-hostdev three "$T/shared.xml"
+status_is 0 vm-detach-hostdev hot "$scsi"
+users() { sed -n 's/^user=//p' "$VM_ROOT/run/vm/claims/$scsi" | sort | paste -sd' '; }
+is "$(users)" "qemu/three qemu/two" "one of three leaves, two stay"
+status_is 10 vm-attach-hostdev hot "$T/alone.xml"
+status_is 0 vm-detach-hostdev two "$scsi"
+status_is 0 vm-destroy three
+status_is 0 vm-attach-hostdev two "$T/alone.xml"
+status_is 10 vm-attach-hostdev hot "$T/shared.xml"
+err_like "is used by guest 'two'"
+status_is 0 vm-destroy two
+
+# ---- a USB device that is given by its number alone, and has another one when it was plugged in again ----
+status_is 0 vm-detach-hostdev hot "$usb"
+same_as_before hot "nothing is left"
+number() { cat "/sys/bus/usb/devices/${usb#usb:}/devnum"; }
+was=$(number)
+echo "<hostdev mode='subsystem' type='usb'><source><address bus='$(cat "/sys/bus/usb/devices/${usb#usb:}/busnum")' device='$was'/></source></hostdev>" >"$T/number.xml"
+status_is 0 vm-attach-hostdev hot "$T/number.xml"
+rule=$(vm-cgroup hot devices | grep /dev/bus/usb | cut -f2)
+port=$(readlink -f "/sys/bus/usb/devices/${usb#usb:}/port")
+echo 1 >"$port/disable"
+wait_for 60 "it is gone" test ! -e "/sys/bus/usb/devices/${usb#usb:}"
+echo 0 >"$port/disable"
+wait_for 60 "it is there again" sh -c "[ -e '/sys/bus/usb/devices/${usb#usb:}/devnum' ] && [ \"\$(cat /sys/bus/usb/devices/${usb#usb:}/devnum)\" != $was ]"
+status_is 10 vm-attach-hostdev hot "$usb"
+err_like "has $usb as hostdev0, from before it was plugged in again; vm-detach-hostdev hot hostdev0 first"
+is "$(vm-cgroup hot devices | grep /dev/bus/usb | cut -f2)" "$rule" "the rule is the old one's"
+status_is 0 vm-detach-hostdev hot "$usb"
+same_as_before hot "which goes by the number that it had"
+status_is 0 vm-attach-hostdev hot "$usb"
+like "$(vm-cgroup hot devices)" "${tab}hostdev0${tab}/dev/bus/usb/.*$(number)\$" "attached again it is the new one"
 status_is 0 vm-destroy hot
 is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
 done_testing

@@ -146,6 +146,19 @@ is "$(head -n 1 "$ctl/vf")" "0 00:00:00:00:00:00 0 0" "with the MAC it had"
 ok "and back" vm-hostdev-unbind -q 0000:06:10.0
 unchanged "bound by hand"
 
+# ---- a record that cannot be read: the function goes back, its MAC and VLAN stay ----
+ok "bind" vm-hostdev-bind -q 0000:06:10.1
+record=$VM_ROOT/run/vm/hostdev/pci:0000:06:10.1
+sed -e 's/^phase=.*/phase=taken/' -e '$a\
+user=qemu/late\
+vf_mac=nonsense\
+vf_vlan=4711 9' "$record" >"$T/record" && cat "$T/record" >"$record"
+: >"$ctl/nl-log"
+status_is 0 vm-hostdev-reap qemu:///system qemu/late 0000:06:10.1
+err_like 'what its record says of its MAC and VLAN cannot be read: they stay'
+is "$(cat "$ctl/nl-log")" "" "the card is told nothing"
+unchanged "a record that cannot be read"
+
 # ---- killed at any instruction ----
 if grep -q '^VM_SANITIZE:[A-Z]*=.' "$VM_BUILD/CMakeCache.txt"; then
 	skip 2 "an instrumented build cannot be traced"
