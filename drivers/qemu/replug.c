@@ -128,7 +128,11 @@ static int replug_one(struct vm_guest *g, const struct vm_xml *doc, struct vm_do
 	vm_log_step("%s was plugged in again, at " USB_KEY "%s: QEMU gets it anew", h->dev.alias, now->port);
 	if (take_out(g, h->dev.alias, deadline, err) < 0)
 		return -1;
-	return vm_qemu_attach(g, &o, &ignored, err) < 0 ? -1 : 0;
+	if (vm_qemu_attach(g, &o, &ignored, err) >= 0)
+		return 0;
+	vm_log_warning("%s: " USB_KEY "%s, which was plugged in again, could not be given to it: %s", g->name,
+		       now->port, err->msg);
+	return -1;
 }
 
 /* Another one may be behind it: the document is read anew after each. */

@@ -65,32 +65,47 @@ static bool was(const char *name, const struct vm_record *r, struct vm_vf_config
 	return true;
 }
 
+static int restore(const struct vm_sys *sys, const char *name, const struct vm_vf_config *config, struct vm_err *err)
+{
+	struct vm_vf vf;
+
+	if (vm_vf_find(sys, name, &vf, err) == 0)
+		return vm_vf_restore(sys, &vf, config, err);
+	/* its card's functions were unmade, and it with them */
+	return err->kind == VM_NOT_FOUND ? 0 : -1;
+}
+
+static int restore_own(const struct vm_sys *sys, const char *name, const struct vm_vf_config *config, struct vm_err *err)
+{
+	return config->has_own ? vm_vf_restore_own(sys, name, config->own, err) : 0;
+}
+
+/* Nobody tries again later: what fails for want of a descriptor, or of memory, may succeed the next time. */
+static void try_twice(const struct vm_sys *sys, const char *name, const struct vm_vf_config *config,
+		      int (*restores)(const struct vm_sys *, const char *, const struct vm_vf_config *, struct vm_err *))
+{
+	struct vm_err first = VM_ERR_INIT, second = VM_ERR_INIT;
+
+	if (restores(sys, name, config, &first) < 0 && restores(sys, name, config, &second) < 0)
+		vm_log_warning("%s", second.msg);
+}
+
 void vm_hostdev_vf_restore(const struct vm_sys *sys, const char *name, const struct vm_record *r)
 {
 	struct vm_vf_config config;
-	struct vm_err err = VM_ERR_INIT;
-	struct vm_vf vf;
 
 	if (!was(name, r, &config))
 		return;
 	vm_log_step("give the MAC and VLAN of %s back", name);
-	if (vm_vf_find(sys, name, &vf, &err) < 0) {
-		/* its card's functions were unmade, and it with them */
-		if (err.kind != VM_NOT_FOUND)
-			vm_log_warning("%s", err.msg);
-		return;
-	}
-	if (vm_vf_restore(sys, &vf, &config, &err) < 0)
-		vm_log_warning("%s", err.msg);
+	try_twice(sys, name, &config, restore);
 }
 
 void vm_hostdev_vf_restore_own(const struct vm_sys *sys, const char *name, const struct vm_record *r)
 {
 	struct vm_vf_config config;
-	struct vm_err err = VM_ERR_INIT;
 
-	if (was(name, r, &config) && config.has_own && vm_vf_restore_own(sys, name, config.own, &err) < 0)
-		vm_log_warning("%s", err.msg);
+	if (was(name, r, &config))
+		try_twice(sys, name, &config, restore_own);
 }
 
 void vm_hostdev_vf_forget(struct vm_record *r)
