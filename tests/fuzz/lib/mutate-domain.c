@@ -447,27 +447,42 @@ static struct vm_xml *edit(struct vm_xml *x, const struct family *f)
 	return now;
 }
 
+/* Guests in which most things may be: what one rule or the other asks for is there. */
+static struct vm_xml *begin(void)
+{
+	static const char *const guests[] = {
+		"<domain type='qemu'><name>a</name><memory>16384</memory><os><type>hvm</type></os><devices/></domain>",
+		"<domain type='qemu'><name>a</name><memory>65536</memory><vcpu>2</vcpu><iothreads>2</iothreads>"
+		"<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/><smm state='on'/></features>"
+		"<devices/></domain>",
+		"<domain type='kvm'><name>a</name><memory>65536</memory><vcpu>2</vcpu>"
+		"<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/><apic/></features>"
+		"<cpu><numa><cell cpus='0' memory='32768'/><cell cpus='1' memory='32768'/></numa></cpu>"
+		"<devices><controller type='scsi' index='0' model='virtio-scsi'/></devices></domain>",
+	};
+	const char *text = ONE_OF(guests);
+	struct vm_err err = VM_ERR_INIT;
+	struct vm_xml *x = NULL;
+
+	return vm_xml_parse(text, strlen(text), "fuzz", &x, &err) == 0 ? x : NULL;
+}
+
 static struct vm_xml *parse(const uint8_t *data, size_t size)
 {
-	static const char plain[] = "<domain type='qemu'><name>a</name><memory>16384</memory><os><type>hvm</type></os>"
-				    "<devices/></domain>";
 	struct vm_err err = VM_ERR_INIT;
 	struct vm_domain *d = NULL;
 	struct vm_xml *x = NULL;
 
+	if (vm_xml_parse((const char *)data, size, "fuzz", &x, &err) < 0)
+		return pick(2) == 0 ? begin() : NULL;
+	if (vm_domain_parse(x, false, &d, &err) == 0)
+		vm_domain_free(d);
 	/* From one that is no guest few lead to others that are. */
-	if (vm_xml_parse((const char *)data, size, "fuzz", &x, &err) == 0) {
-		if (vm_domain_parse(x, false, &d, &err) == 0) {
-			vm_domain_free(d);
-			return x;
-		}
-		if (pick(4) == 0)
-			return x;
+	else if (pick(4) != 0) {
 		vm_xml_free(x);
+		return begin();
 	}
-	if (pick(2) != 0)
-		return NULL;
-	return vm_xml_parse(plain, sizeof(plain) - 1, "fuzz", &x, &err) == 0 ? x : NULL;
+	return x;
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
