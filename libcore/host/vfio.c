@@ -143,7 +143,7 @@ static int change_run(const struct vm_sys *s, const struct change *c, struct vm_
 /* The best that can be done after a failure. */
 static void put_back(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was)
 {
-	VM_AUTO(change_free) struct change c;
+	VM_AUTO(change_free) struct change c = { 0 };
 	struct vm_err ignored = VM_ERR_INIT;
 	char driver[64];
 
@@ -169,7 +169,7 @@ static bool on_vfio(const struct vm_sys *s, const char *name, char driver[64])
 int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, const struct vm_vfio_was *was,
 		 struct vm_deadline deadline, struct vm_err *err)
 {
-	VM_AUTO(change_free) struct change c;
+	VM_AUTO(change_free) struct change c = { 0 };
 	char now[64];
 
 	if (on_vfio(s, name, now))
@@ -199,12 +199,21 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
 		   struct vm_deadline deadline, char *ret_driver, struct vm_err *err)
 {
-	VM_AUTO(change_free) struct change c;
+	VM_AUTO(change_free) struct change c = { 0 };
+	VM_AUTO_FD int dir = -1;
 	char now[64];
 
 	ret_driver[0] = 0;
-	if (!read_driver(s, name, now))
-		return 0;
+	if (!read_driver(s, name, now)) {
+		/* what cannot be looked at is not gone */
+		if (vm_pci_open(s, name, &dir, err) < 0 && err->kind != VM_NOT_FOUND)
+			return -1;
+		if (dir < 0) {
+			*err = VM_ERR_INIT;
+			return 0;
+		}
+		read_driver(s, name, now);
+	}
 	change_make(&c, name, was->override, vm_vfio_driver(now) || on_vfio(s, name, now));
 	if (change_run(s, &c, deadline, err) < 0) {
 		if (!read_driver(s, name, now)) /* it went meanwhile */
