@@ -15,6 +15,7 @@
 #include <vm/record.h>
 
 #include "driver.h"
+#include "host/usb.h"
 #include "info_sections.h"
 #include "model/domain.h"
 #include "state/hostdev.h"
@@ -191,6 +192,21 @@ static char *guest_address(const struct vm_device *dev)
 }
 
 /* What a running guest has of it; NULL: this is a definition. */
+/* Unplugged from the host since. */
+static bool is_away(const struct vm_hostdev *h)
+{
+	const struct vm_usb u = { .bus = (unsigned)h->source->bus, .device = (unsigned)h->source->device };
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	char node[32];
+
+	if (h->type != VM_HOSTDEV_TYPE_USB || !mt_is_set(&h->source->obj, VM_HOSTDEV_SOURCE_BUS) ||
+	    vm_sys_open(NULL, &sys, &ignored) < 0)
+		return false;
+	vm_usb_node(&u, node);
+	return !vm_sys_exists(sys.root, node);
+}
+
 static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h)
 {
 	const char *leaving;
@@ -199,7 +215,7 @@ static const char *hostdev_state(const struct vm_info *i, const struct vm_hostde
 		return NULL;
 	if (vm_hostdev_parked(h))
 		return "parked";
-	if (h->missing == VM_SWITCH_ON)
+	if (h->missing == VM_SWITCH_ON || is_away(h))
 		return "missing";
 	for (size_t n = 0; (leaving = vm_record_nth(&i->facts, VM_KEY_UNPLUG, n)) != NULL; n++)
 		if (h->dev.alias != NULL && strcmp(leaving, h->dev.alias) == 0)

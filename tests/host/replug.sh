@@ -56,7 +56,11 @@ given "attached"
 replug
 status_is 0 vm-repair hot
 given "after vm-repair"
-while_away() { status_is 0 vm-suspend hot; status_is 0 vm-resume hot; }
+while_away() {
+	is "$(vm-info hot hostdevs | cut -f1,2)" "hostdev0${tab}missing" "while it is away vm-info says so"
+	status_is 0 vm-suspend hot
+	status_is 0 vm-resume hot
+}
 replug while_away
 status_is 0 vm-suspend hot
 given "after the next command"
