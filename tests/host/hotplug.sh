@@ -144,4 +144,26 @@ status_is 0 vm-attach-hostdev pci "$alone"
 : >"$T/pci.console"
 vm-shutdown -q pci
 wait_for 60 "after the guest's own power-off" given
+
+# ---- likewise by whatever ends; hostdev.sh does the same with cgroups of version 2 ----
+if [ "$HOST_CGROUP" = v1 ]; then
+	wait_for 60 "it is off" vm-info --is=shutoff pci
+	pid() { vm-info --get=pid pci; }
+	watcher() { sed -n 's/^watcher=\([0-9]*\).*/\1/p' "$VM_ROOT/run/vm/qemu/pci/record"; }
+	status_is 0 vm-start pci
+	is "$(driver "$alone")" vfio-pci "the start took it"
+	kill -9 "$(pid)"
+	wait_for 60 "kill -9 of QEMU: the watcher gives it back" given
+	wait_for 60 "the guest is off" vm-info --is=shutoff pci
+	status_is 0 vm-start pci
+	kill -9 "$(watcher)"
+	status_is 0 vm-destroy pci
+	ok "kill -9 of the watcher: vm-destroy gives it back" given
+	status_is 0 vm-start pci
+	kill -9 "$(watcher)" "$(pid)"
+	wait_for 60 "both are dead" sh -c 'vm-list --all | grep -q "stale.pci"'
+	status_is 0 vm-repair pci
+	ok "kill -9 of both: vm-repair gives it back" given
+	is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+fi
 done_testing
