@@ -14,6 +14,7 @@
 #include "host/vf.h"
 #include "host/vfio.h"
 #include "model/domain.h"
+#include "state/hostdev.h"
 
 #define STUCK_MS 1000u /* for the kernel's answer about a device that was stuck */
 
@@ -186,6 +187,13 @@ char *vm_hostdev_key(const struct vm_hostdev *h, const struct vm_hostdev_view *v
 		return NULL;
 	item = find(h, view, &ignored);
 	return item != NULL ? vm_xstrdup(item->key) : NULL;
+}
+
+char *vm_hostdev_held(const struct vm_hostdev *h, const char *key)
+{
+	const char *none = h->missing == VM_SWITCH_ON ? VM_HOSTDEV_MISSING : "-";
+
+	return vm_xasprintf("%s %s", h->dev.alias, key != NULL ? key : none);
 }
 
 /* A sibling that this guest gets too does not stand in the way. */

@@ -47,3 +47,5 @@ struct vm_vf_want vm_interface_vf(const struct vm_interface *f);
 /* Key of claims and records ("pci:0000:01:00.0", "usb:1-4.2"); NULL: none is taken (iSCSI, a USB device that is
  * missing); owned. */
 char *vm_hostdev_key(const struct vm_hostdev *h, const struct vm_hostdev_view *view);
+/* A value of VM_KEY_HOSTDEV in the guest's record: alias, and key (NULL: none); owned. */
+char *vm_hostdev_held(const struct vm_hostdev *h, const char *key);

@@ -78,7 +78,7 @@ int vm_plug_claim(struct vm_plug *p, struct vm_err *err)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		struct vm_plug_device *v = &p->v[i];
-		VM_AUTO_FREE char *text = vm_xasprintf("%s %s", v->h->dev.alias, v->key != NULL ? v->key : "-");
+		VM_AUTO_FREE char *text = vm_hostdev_held(v->h, v->key);
 		VM_AUTO_FREE char *group = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", v->group);
 
 		vm_record_add(&p->record, VM_KEY_HOSTDEV, text);

@@ -56,7 +56,7 @@ static const struct vm_usb *find_again(const struct vm_guest *g, const struct vm
 	const struct vm_usb *only = NULL;
 	bool several = false;
 
-	for (size_t i = 0; i < all->n; i++)
+	for (size_t i = 0; h->missing != VM_SWITCH_ON && i < all->n; i++)
 		if (all->v[i].bus == s->bus && all->v[i].device == s->device && same_kind(&all->v[i], s))
 			return NULL;
 	for (size_t i = 0; i < all->n; i++) {
@@ -107,10 +107,14 @@ static int element_of(const struct vm_xml *doc, struct vm_domain *d, struct vm_h
 	mt_assigned(&h->source->obj, VM_HOSTDEV_SOURCE_BUS);
 	h->source->device = now->device;
 	mt_assigned(&h->source->obj, VM_HOSTDEV_SOURCE_DEVICE);
+	h->source->auto_address = VM_SWITCH_ON;
+	mt_assigned(&h->source->obj, VM_HOSTDEV_SOURCE_AUTO_ADDRESS);
 	mt_splice(&vm_domain_type, d, doc, edit);
+	if (h->missing == VM_SWITCH_ON)
+		vm_xml_edit_attr_remove(edit, h->dev.obj.node, "missing");
 	if (vm_xml_edit_apply(edit, &moved, err) < 0)
 		return -1;
-	/* The attributes were there before: elements have the numbers they had. */
+	/* What is put in is behind it: it has the number that it had. */
 	*ret = vm_xml_element_text(moved, h->dev.obj.node);
 	return 0;
 }
@@ -148,8 +152,8 @@ static int replug_next(struct vm_guest *g, const struct vm_usbs *all, struct vm_
 		const struct vm_usb *now;
 
 		/* One that was named by its number alone is another one now. */
-		if (h->type != VM_HOSTDEV_TYPE_USB || h->dev.alias == NULL || h->missing == VM_SWITCH_ON ||
-		    h->source->vendor == 0 || h->source->auto_address != VM_SWITCH_ON)
+		if (h->type != VM_HOSTDEV_TYPE_USB || h->dev.alias == NULL || h->source->vendor == 0 ||
+		    (h->source->auto_address != VM_SWITCH_ON && h->missing != VM_SWITCH_ON))
 			continue;
 		now = find_again(g, h, all);
 		if (now != NULL)

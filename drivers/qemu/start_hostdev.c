@@ -38,7 +38,7 @@ static int claim(struct vm_start *s, const struct vm_hostdev *h, const struct vm
 {
 	VM_AUTO_FREE char *key = vm_hostdev_key(h, view);
 	VM_AUTO_FREE char *what = vm_hostdev_source_text(h);
-	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", h->dev.alias, key != NULL ? key : "-");
+	VM_AUTO_FREE char *text = vm_hostdev_held(h, key);
 	const struct vm_hostdev_item *item;
 	bool had = false;
 

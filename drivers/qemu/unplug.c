@@ -39,7 +39,9 @@ static const char *key_of(const struct vm_record *r, const char *alias)
 
 	for (size_t i = 0; (one = vm_record_nth(r, VM_KEY_HOSTDEV, i)) != NULL; i++)
 		if (strncmp(one, alias, len) == 0 && one[len] == ' ')
-			return strcmp(one + len + 1, "-") == 0 ? NULL : one + len + 1;
+			return strcmp(one + len + 1, "-") == 0 || strcmp(one + len + 1, VM_HOSTDEV_MISSING) == 0
+				       ? NULL
+				       : one + len + 1;
 	return NULL;
 }
 
@@ -333,6 +335,21 @@ static void give_back_one(struct end *e, const struct vm_sys *sys, const char *k
 	}
 }
 
+static void forget(struct vm_record *r, const char *alias)
+{
+	size_t len = strlen(alias);
+	const char *one;
+
+	for (size_t i = 0; (one = vm_record_nth(r, VM_KEY_HOSTDEV, i)) != NULL; i++) {
+		VM_AUTO_FREE char *text = vm_xstrdup(one);
+
+		if (strncmp(text, alias, len) != 0 || text[len] != ' ')
+			continue;
+		vm_record_del(r, VM_KEY_HOSTDEV, text);
+		return;
+	}
+}
+
 static int give_back(struct end *e, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
@@ -341,11 +358,10 @@ static int give_back(struct end *e, struct vm_err *err)
 		return -1;
 	for (size_t i = 0; i < e->n; i++) {
 		VM_AUTO_FREE char *key = vm_xstrdup(key_of(&e->g->record, e->aliases[i]));
-		VM_AUTO_FREE char *text = vm_xasprintf("%s %s", e->aliases[i], key != NULL ? key : "-");
 
 		if (key != NULL)
 			give_back_one(e, &sys, key);
-		vm_record_del(&e->g->record, VM_KEY_HOSTDEV, text);
+		forget(&e->g->record, e->aliases[i]);
 		vm_record_del(&e->g->record, VM_KEY_UNPLUG, e->aliases[i]);
 	}
 	return 0;

@@ -40,7 +40,8 @@ void vm_both_end(const struct vm_guest *g)
 {
 	static const char *const files[] = { VM_RUN_DEFINE, VM_RUN_DEFINE_WAS };
 
-	for (size_t i = 0; i < VM_COUNT(files); i++)
+	/* A guest that has ended took them along. */
+	for (size_t i = 0; g->run >= 0 && i < VM_COUNT(files); i++)
 		if (unlinkat(g->run, files[i], 0) < 0 && errno != ENOENT)
 			vm_log_warning("%s: remove %s: %s", g->name, files[i], strerror(errno));
 }

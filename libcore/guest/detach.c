@@ -282,9 +282,14 @@ static int begin(const struct vm_hostdev_job *j, const struct vm_xml *doc, struc
 static int detach_both(struct vm_hostdev_job *j, struct vm_hostdev_results *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	/* While the guest is waited for somebody else may have settled it, and changed the definition. */
+	struct vm_hostdev_request any = *j->r;
+	struct vm_hostdev_job rest = *j;
 	struct vm_err why = VM_ERR_INIT;
 	int live, config;
 
+	any.if_needed = true;
+	rest.r = &any;
 	/* What cannot be is found out before the guest is asked. */
 	if (edit_config(j, NULL, &doc, err) < 0 || (doc != NULL && begin(j, doc, err) < 0))
 		return -1;
@@ -298,7 +303,7 @@ static int detach_both(struct vm_hostdev_job *j, struct vm_hostdev_results *ret,
 	if (!j->r->dry_run && j->g->lock < 0 && vm_guest_lock(j->g, vm_deadline_in(LOCK_MS), &why) < 0)
 		config = -1;
 	else
-		config = detach_config(j, NULL, &why);
+		config = detach_config(&rest, NULL, &why);
 	if (doc != NULL && !j->r->dry_run && j->g->lock >= 0)
 		vm_both_end(j->g);
 	if (config < 0) {

@@ -46,8 +46,11 @@ int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err)
 bool vm_hostdev_lost(const struct vm_record *guest)
 {
 	static const char nodes[] = " /dev/bus/usb/";
-	const char *rule, *path;
+	const char *rule, *path, *one;
 
+	for (size_t i = 0; (one = vm_record_nth(guest, VM_KEY_HOSTDEV, i)) != NULL; i++)
+		if (strstr(one, " " VM_HOSTDEV_MISSING) != NULL)
+			return true;
 	for (size_t i = 0; (rule = vm_record_nth(guest, VM_KEY_ACL_RULE, i)) != NULL; i++)
 		if ((path = strstr(rule, nodes)) != NULL && access(path + 1, F_OK) < 0 && errno == ENOENT)
 			return true;

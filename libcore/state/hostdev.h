@@ -54,7 +54,9 @@ extern const char *const vm_hostdev_phase_words[];
 
 /* Opens the directory of the records, making it: locks of IOMMU groups are in it too ("group-7.lock"). */
 int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err);
-/* Is a USB device gone from the host that the guest may open: plugged in again it has another number. */
+/* What stands in a guest's record (VM_KEY_HOSTDEV) for the key of a USB device that was not there when it was given. */
+#define VM_HOSTDEV_MISSING "usb:-"
+/* Is a USB device gone from the host that the guest may open, or missing from the beginning: plugged in it has another number. */
 bool vm_hostdev_lost(const struct vm_record *guest);
 /* Removes temporaries of writers that are gone. */
 void vm_hostdev_sweep(const struct vm_state *s);

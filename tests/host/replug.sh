@@ -75,5 +75,23 @@ replug
 status_is 0 vm-detach-hostdev hot "$usb"
 state >"$T/after"
 is "$(diff "$T/before" "$T/after" | head -n 8)" "" "what was replugged can be detached at once"
+
+# ---- not there yet ----
+echo "<hostdev mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x0525'/><product id='0xa4a7'/></source></hostdev>" >"$T/optional.xml"
+modprobe -r g_serial
+wait_for 60 "unplugged" test ! -e "/sys/bus/usb/devices/$port"
+status_is 0 vm-attach-hostdev hot "$T/optional.xml"
+diag "$err"
+is "$(vm-info hot hostdevs | cut -f1,2)" "hostdev0${tab}missing" "it may be missing"
+status_is 0 vm-repair hot
+is "$(vm-info hot hostdevs | cut -f1,2)" "hostdev0${tab}missing" "and is"
+modprobe g_serial
+wait_for 60 "plugged in" plugged
+wait_for 60 "with its node" test -c "$(node)"
+status_is 0 vm-repair hot
+given "it has come"
+status_is 0 vm-detach-hostdev hot "$usb"
+state >"$T/after"
+is "$(diff "$T/before" "$T/after" | head -n 8)" "" "nothing of that is left"
 status_is 0 vm-destroy hot
 done_testing
