@@ -45,7 +45,7 @@ static void read_kind(const struct rtattr *outer, struct vm_link_info *ret)
 	size_t left = RTA_PAYLOAD(outer);
 	char kind[16];
 
-	for (const struct rtattr *a = RTA_DATA(outer); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (const struct rtattr *a = RTA_DATA(outer); RTA_OK(a, left); a = vm_rt_next(a, &left)) {
 		if (a->rta_type != IFLA_INFO_KIND)
 			continue;
 		copy_text(kind, sizeof(kind), a);
@@ -83,7 +83,7 @@ int vm_link_get(const char *name, struct vm_link_info *ret, struct vm_err *err)
 	info.index = msg->ifi_index;
 	info.up = (msg->ifi_flags & IFF_UP) != 0;
 	left = answer.head.nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
-	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = vm_rt_next(a, &left)) {
 		if (a->rta_type == IFLA_IFNAME)
 			copy_text(info.name, sizeof(info.name), a);
 		else if (a->rta_type == IFLA_IFALIAS)

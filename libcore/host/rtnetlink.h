@@ -10,6 +10,15 @@
 
 struct vm_sys;
 
+/* RTA_NEXT() for a size that has no sign: the last attribute need not be filled up. */
+static inline const struct rtattr *vm_rt_next(const struct rtattr *a, size_t *left)
+{
+	size_t step = RTA_ALIGN(a->rta_len);
+
+	*left -= step < *left ? step : *left;
+	return (const struct rtattr *)(const void *)((const char *)a + step);
+}
+
 /* Of an answer as it was received: 0, the errno in it, or EPROTO; data: more than an acknowledgement is wanted. */
 int vm_rt_parse(const char *answer, size_t n, bool data);
 

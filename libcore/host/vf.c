@@ -128,7 +128,7 @@ static void parse_one(const struct rtattr *info, unsigned index, struct vm_vf_co
 {
 	size_t left = RTA_PAYLOAD(info);
 
-	for (const struct rtattr *a = RTA_DATA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (const struct rtattr *a = RTA_DATA(info); RTA_OK(a, left); a = vm_rt_next(a, &left)) {
 		struct ifla_vf_mac mac;
 		struct ifla_vf_vlan vlan;
 
@@ -161,12 +161,12 @@ bool vm_vf_parse(const void *answer, size_t len, unsigned index, struct vm_vf_co
 	msg = NLMSG_DATA(head);
 	*ret_up = (msg->ifi_flags & IFF_UP) != 0;
 	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
-	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = vm_rt_next(a, &left)) {
 		size_t rest = RTA_PAYLOAD(a);
 
 		if (a->rta_type != IFLA_VFINFO_LIST)
 			continue;
-		for (const struct rtattr *i = RTA_DATA(a); !found && RTA_OK(i, rest); i = RTA_NEXT(i, rest))
+		for (const struct rtattr *i = RTA_DATA(a); !found && RTA_OK(i, rest); i = vm_rt_next(i, &rest))
 			if (i->rta_type == IFLA_VF_INFO)
 				parse_one(i, index, &c, &found);
 	}
