@@ -174,7 +174,9 @@ status_is 0 vm-destroy kinds
 # ---- the host's own /dev ----
 mkdir -p "$VM_ROOT/etc/vm"
 echo 'private_dev = no' >"$VM_ROOT/etc/vm/vm.conf"
+: >"$T/kinds.console"
 status_is 0 vm-start kinds
+wait_for 10 "the guest is up again" guest_says kinds '^pci end'
 state >"$T/before"
 mounts >"$T/mounts"
 status_is 0 vm-attach-hostdev kinds "$card" "$T/vf.xml"
