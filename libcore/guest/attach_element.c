@@ -11,6 +11,20 @@
 #include "attach_internal.h"
 #include "model/domain.h"
 
+void vm_hostdev_elements_free(struct vm_hostdev_elements *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i]);
+	free(e->v);
+	*e = VM_HOSTDEV_ELEMENTS_INIT;
+}
+
+void vm_hostdev_elements_add(struct vm_hostdev_elements *e, char *text)
+{
+	e->v = vm_xreallocarray(e->v, e->n + 1, sizeof(*e->v));
+	e->v[e->n++] = text;
+}
+
 void vm_hostdev_element_free(struct vm_hostdev_element *e)
 {
 	if (e->hostdev != NULL)

@@ -16,20 +16,6 @@
 #include "hostdev_view.h"
 #include "model/domain.h"
 
-void vm_hostdev_elements_free(struct vm_hostdev_elements *e)
-{
-	for (size_t i = 0; i < e->n; i++)
-		free(e->v[i]);
-	free(e->v);
-	*e = VM_HOSTDEV_ELEMENTS_INIT;
-}
-
-void vm_hostdev_elements_add(struct vm_hostdev_elements *e, char *text)
-{
-	e->v = vm_xreallocarray(e->v, e->n + 1, sizeof(*e->v));
-	e->v[e->n++] = text;
-}
-
 /* ---- from names ---- */
 
 static void put_attr(struct vm_strbuf *b, const char *name, const char *value)
