@@ -451,7 +451,8 @@ static struct vm_xml *edit(struct vm_xml *x, const struct family *f)
 static struct vm_xml *begin(void)
 {
 	static const char *const guests[] = {
-		"<domain type='qemu'><name>a</name><memory>16384</memory><os><type>hvm</type></os><devices/></domain>",
+		"<domain type='qemu'><name>a</name><memory>16384</memory><os><type>hvm</type></os>"
+		"<features><acpi/></features><devices/></domain>",
 		"<domain type='qemu'><name>a</name><memory>65536</memory><vcpu>2</vcpu><iothreads>2</iothreads>"
 		"<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/><smm state='on'/></features>"
 		"<devices/></domain>",
@@ -501,8 +502,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		return LLVMFuzzerMutate(data, size, max_size);
 	/* What hangs together stands together, mostly. */
 	f = &families[pick((unsigned)nfamilies)];
-	for (unsigned n = 1 + pick(6); n > 0; n--) {
-		if (pick(5) == 0)
+	for (unsigned n = pick(6) == 0 ? 8 + pick(16) : 1 + pick(6); n > 0; n--) {
+		if (pick(8) == 0)
 			f = &families[pick((unsigned)nfamilies)];
 		x = edit(x, f);
 	}
