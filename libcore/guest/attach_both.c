@@ -42,8 +42,11 @@ void vm_both_end(const struct vm_guest *g)
 
 	/* A guest that has ended took them along. */
 	for (size_t i = 0; g->run >= 0 && i < VM_COUNT(files); i++)
-		if (unlinkat(g->run, files[i], 0) < 0 && errno != ENOENT)
+		if (unlinkat(g->run, files[i], 0) < 0 && errno != ENOENT) {
+			/* The other one stays, too: it tells the next command to try again. */
 			vm_log_warning("%s: remove %s: %s", g->name, files[i], strerror(errno));
+			return;
+		}
 }
 
 /* A document with its data. */
