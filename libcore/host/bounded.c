@@ -162,6 +162,7 @@ static int run(const struct vm_sys *s, struct job *j, struct vm_deadline deadlin
 	int fds[2], r;
 	pid_t pid;
 
+	*ret_at = 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return vm_err_sys(err, "pipe");
 	in = fds[0];
