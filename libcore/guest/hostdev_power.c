@@ -17,12 +17,20 @@ void vm_hostdev_power_save(const struct vm_hostdev_take *t, const struct vm_pci 
 		vm_record_set(r, VM_HOSTDEV_D3COLD, "1");
 }
 
+/* Nobody comes after a restore to do it again, so it is tried twice. */
+#define TRIES 2
+
 static void set(const struct vm_hostdev_take *t, bool on)
 {
 	struct vm_err why = VM_ERR_INIT;
 
 	vm_log_step("write %d to d3cold_allowed of %s", on, t->name);
-	if (!t->dry_run && vm_pci_set_d3cold(t->sys, t->name, on, t->deadline, &why) < 0)
+	for (unsigned n = 0; n < TRIES && !t->dry_run; n++) {
+		why = VM_ERR_INIT;
+		if (vm_pci_set_d3cold(t->sys, t->name, on, t->deadline, &why) == 0)
+			return;
+	}
+	if (!t->dry_run)
 		vm_log_warning("%s", why.msg);
 }
 

@@ -51,6 +51,10 @@ f_check() {
 		f_tries=$((f_tries - 1))
 		sleep 0.2
 	done
+	# a hook that could not be looked for counts as one that failed: the device is out of use until it is looked at again
+	if [ "$1" = "after the next command" ] && grep -qs '^cure=' "$VM_ROOT/run/vm/hostdev/pci:$card"; then
+		vm-hostdev-unbind -q "$card" || echo "vm-hostdev-unbind: $?"
+	fi
 	# a limit that was raised and put back is written as it was
 	f_limit=$(memlock "$f_guest")
 	[ "$f_limit" = 8388608 ] || f_limit=

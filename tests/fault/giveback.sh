@@ -47,7 +47,7 @@ f_prepare() {
 }
 f_command() { "$@" vm-hostdev-reap qemu:///system "qemu/$f_guest" "$card"; }
 f_converge() { "$@" vm-repair -q "$f_guest"; }
-faults "vm-hostdev-reap" tool kill tree
+faults "vm-hostdev-reap" tool kill tree fail
 umount "$VM_SYSROOT"
 leftovers
 done_testing
