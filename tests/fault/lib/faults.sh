@@ -49,6 +49,12 @@ f_new_root() {
 	fi
 }
 
+# What it finds is told; what it says otherwise is not.
+f_end_round() {
+	f_finish >"$T/finished" 2>&1
+	grep '^# ' "$T/finished"
+	:
+}
 f_problem() {
 	f_problems=$((f_problems + 1))
 	diag "$f_name $f_mode $f_n: $*"
@@ -185,7 +191,7 @@ f_once() {
 	fi
 	f_converged
 	f_judge "after the next command"
-	f_finish >/dev/null 2>&1
+	f_end_round
 }
 
 f_points() {
@@ -209,7 +215,7 @@ f_find_window() {
 	f_new_root
 	f_prepare >"$T/prepared" 2>&1
 	f_command "$f_fault" count --list -- >/dev/null 2>"$T/listed"
-	f_finish >/dev/null 2>&1
+	f_end_round
 	set -- $(awk -v mode="$f_mode" -v from="${f_window%%:*}" -v to="${f_window#*:}" '$1 ~ /^[0-9]+$/ && NF == 5 {
 		name[++n] = $3
 		count[n] = count[n - 1] + (mode == "fail" ? $5 == "fails" : $4 == "changes")
@@ -236,7 +242,7 @@ f_count() {
 		wait "$f_traced"
 	fi
 	f_calls=$(f_report_field calls) f_failing=$(f_report_field failing) f_changes=$(f_report_field changes) f_end=$(f_report_field end)
-	f_finish >/dev/null 2>&1
+	f_end_round
 	diag "$f_name ($f_who): ${f_calls:-0} system calls, ${f_changes:-0} change something, ${f_failing:-0} can fail; seed $f_seed"
 	[ "$f_end" = exit:0 ]
 }
