@@ -87,9 +87,7 @@ static void add_pcis(struct vm_hostdev_view *v, const struct scope *scope)
 {
 	VM_AUTO(vm_pci_ids_free) struct vm_pci_ids *ids = NULL;
 
-	if (scope->some)
-		vm_group_pcis(&v->sys, scope->pcis, scope->n, &v->pcis);
-	else
+	if (!scope->some)
 		vm_pcis_read(&v->sys, &v->pcis);
 	if (v->pcis.n > 0 && !scope->some)
 		ids = vm_pci_ids_load(&v->sys);
@@ -361,6 +359,10 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 
 	if (vm_sys_open(scope->sysroot, &v.sys, err) < 0)
 		return -1;
+	if (scope->some && vm_group_pcis(&v.sys, scope->pcis, scope->n, &v.pcis, err) < 0) {
+		vm_hostdev_view_free(&v);
+		return -1;
+	}
 	vm_vfio_host_read(&v.sys, &v.vfio);
 	vm_uses_read(&v.sys, &v.uses);
 	for (unsigned bus = 0; bus < VM_HOSTDEV_BUSES; bus++)

@@ -188,37 +188,49 @@ enum vm_group_role vm_group_role(const struct vm_pci *m)
 	return VM_GROUP_BLOCKS;
 }
 
-void vm_group_members(const struct vm_sys *s, int group, struct vm_sys_names *ret)
+/* 1 = it is there now, at the end of *to; 0 = it was, or it is gone. */
+static int add_pci(const struct vm_sys *s, const char *name, struct vm_pcis *to, struct vm_err *err)
 {
-	VM_AUTO_FREE char *path = vm_xasprintf(GROUPS "/%d/devices", group);
-	VM_AUTO_FD int dir = group == VM_NO_GROUP ? -1 : vm_sys_dir(s, path);
-
-	vm_sys_names(dir, ret);
-}
-
-static const struct vm_pci *add_pci(const struct vm_sys *s, const char *name, struct vm_pcis *to)
-{
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 	struct vm_pci p;
 
-	if (vm_pcis_find(to, name) != NULL || vm_pci_read(s, name, &p, &ignored) < 0)
-		return NULL;
+	if (vm_pcis_find(to, name) != NULL)
+		return 0;
+	if (vm_pci_read(s, name, &p, &why) < 0) {
+		if (why.kind == VM_NOT_FOUND || why.kind == VM_BAD_INPUT)
+			return 0;
+		*err = why;
+		return -1;
+	}
 	to->v = vm_xreallocarray(to->v, to->n + 1, sizeof(*to->v));
-	to->v[to->n] = p;
-	return &to->v[to->n++];
+	to->v[to->n++] = p;
+	return 1;
 }
 
-void vm_group_pcis(const struct vm_sys *s, const char *const *names, size_t n, struct vm_pcis *ret)
+static int add_group(const struct vm_sys *s, int group, struct vm_pcis *to, struct vm_err *err)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names members = { 0 };
+	VM_AUTO_FREE char *path = vm_xasprintf(GROUPS "/%d/devices", group);
+	VM_AUTO_FD int dir = vm_sys_dir(s, path);
+
+	if (dir < 0 ? errno != ENOENT : vm_sys_names(dir, &members) < 0)
+		return vm_err_sys(err, "see who is in IOMMU group %d", group);
+	for (size_t i = 0; i < members.n; i++)
+		if (add_pci(s, members.v[i], to, err) < 0)
+			return -1;
+	return 0;
+}
+
+int vm_group_pcis(const struct vm_sys *s, const char *const *names, size_t n, struct vm_pcis *ret, struct vm_err *err)
 {
 	*ret = (struct vm_pcis){ 0 };
 	for (size_t i = 0; i < n; i++) {
-		VM_AUTO(vm_sys_names_free) struct vm_sys_names members = { 0 };
-		const struct vm_pci *p = add_pci(s, names[i], ret);
+		int r = add_pci(s, names[i], ret, err);
 
-		if (p == NULL)
-			continue;
-		vm_group_members(s, p->group, &members);
-		for (size_t k = 0; k < members.n; k++)
-			add_pci(s, members.v[k], ret);
+		if (r > 0 && ret->v[ret->n - 1].group != VM_NO_GROUP)
+			r = add_group(s, ret->v[ret->n - 1].group, ret, err);
+		if (r < 0)
+			return -1;
 	}
+	return 0;
 }

@@ -34,7 +34,6 @@ enum vm_group_role {
 	VM_GROUP_BLOCKS,  /* an endpoint of the host's: the group is not viable */
 };
 enum vm_group_role vm_group_role(const struct vm_pci *member);
-/* Names of the members of a device's group, itself too (itself alone when it has none). */
-void vm_group_members(const struct vm_sys *s, int group, struct vm_sys_names *ret);
-/* These PCI devices, as far as they are there, and the others of their groups: each once, by group. */
-void vm_group_pcis(const struct vm_sys *s, const char *const *names, size_t n, struct vm_pcis *ret);
+/* These PCI devices, as far as they are there, and the others of their groups: each once, by group.  -1: a group, or who is
+ * in it, cannot be looked at, and nobody knows whether it is viable. */
+int vm_group_pcis(const struct vm_sys *s, const char *const *names, size_t n, struct vm_pcis *ret, struct vm_err *err);

@@ -199,28 +199,37 @@ static int compare(const void *a, const void *b)
 	return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-void vm_sys_names(int dir, struct vm_sys_names *ret)
+int vm_sys_names(int dir, struct vm_sys_names *ret)
 {
 	/* its own file position */
 	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	int failed = 0;
 
 	*ret = (struct vm_sys_names){ 0 };
 	if (d == NULL) {
 		vm_cleanup_fd(&fd);
-		return;
+		return dir < 0 ? 0 : -1;
 	}
-	while (ret->n < VM_SYS_NAMES_MAX && (e = readdir(d)) != NULL) {
+	while (ret->n < VM_SYS_NAMES_MAX && (errno = 0, e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
 		if (ret->n % 64 == 0)
 			ret->v = vm_xreallocarray(ret->v, ret->n + 64, sizeof(*ret->v));
 		ret->v[ret->n++] = vm_xstrdup(e->d_name);
 	}
+	if (ret->n < VM_SYS_NAMES_MAX)
+		failed = errno;
 	closedir(d);
+	if (failed != 0) {
+		vm_sys_names_free(ret);
+		errno = failed;
+		return -1;
+	}
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
+	return 0;
 }
 
 void *vm_sys_rows(const struct vm_sys *s, const char *path, size_t size,

@@ -50,8 +50,8 @@ struct vm_sys_names {
 	size_t n;
 };
 void vm_sys_names_free(struct vm_sys_names *names);
-/* An absent directory has no names. */
-void vm_sys_names(int dir, struct vm_sys_names *ret);
+/* An absent directory (dir -1) has no names; one that cannot be read has none either, and -1 with errno is returned. */
+int vm_sys_names(int dir, struct vm_sys_names *ret);
 
 /*
  * A row of `size` bytes for every entry of a directory that read() fills one from, in the order of vm_sys_names(); owned,

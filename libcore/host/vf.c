@@ -70,22 +70,31 @@ static bool choose(int net, const struct vm_sys_names *names, const char *port, 
 	return true;
 }
 
-/* Its own interface; -1: a driver that makes none has it. */
-static int own_open(const struct vm_sys *s, const char *name, char *ret_if)
+/* Its own interface: 0 and *ret, which is -1 where a driver that makes none has it; -1: it cannot be looked at. */
+static int own_open(const struct vm_sys *s, const char *name, int *ret, char *ret_if, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
 	VM_AUTO_FD int dir = -1;
 	VM_AUTO_FD int net = -1;
-	struct vm_err ignored = VM_ERR_INIT;
+	VM_AUTO_FD int own = -1;
 
-	if (vm_pci_open(s, name, &dir, &ignored) < 0 || (net = vm_sys_dir_at(dir, "net")) < 0)
+	*ret = -1;
+	if (vm_pci_open(s, name, &dir, err) < 0)
 		return -1;
-	vm_sys_names(net, &names);
+	net = vm_sys_dir_at(dir, "net");
+	if (net < 0 && errno == ENOENT)
+		return 0;
+	if (net < 0 || vm_sys_names(net, &names) < 0)
+		return vm_err_sys(err, "see which network interface %s is", name);
 	if (names.n == 0 || !vm_link_name_valid(names.v[0]))
-		return -1;
+		return 0;
+	own = vm_sys_dir_at(net, names.v[0]);
+	if (own < 0)
+		return vm_err_sys(err, "look at the network interface %s of %s", names.v[0], name);
 	if (ret_if != NULL)
 		snprintf(ret_if, VM_LINK_NAME, "%s", names.v[0]);
-	return vm_sys_dir_at(net, names.v[0]);
+	*ret = vm_take_fd(&own);
+	return 0;
 }
 
 int vm_vf_find(const struct vm_sys *s, const char *name, struct vm_vf *ret, struct vm_err *err)
@@ -108,9 +117,10 @@ int vm_vf_find(const struct vm_sys *s, const char *name, struct vm_vf *ret, stru
 	if (vm_pci_open(s, p.pf, &dir, err) < 0)
 		return -1;
 	net = vm_sys_dir_at(dir, "net");
-	if (net >= 0)
-		vm_sys_names(net, &names);
-	own = own_open(s, name, NULL);
+	if (net < 0 ? errno != ENOENT : vm_sys_names(net, &names) < 0)
+		return vm_err_sys(err, "see which network interfaces %s has", p.pf);
+	if (own_open(s, name, &own, NULL, err) < 0)
+		return -1;
 	if (net < 0 ||
 	    !choose(net, &names, own >= 0 && vm_sys_text(own, "phys_port_id", port, sizeof(port)) ? port : NULL, vf.pf)) {
 		vm_err_set(err, VM_BAD_INPUT, "%s has no network interface, so %s cannot be one of a guest", p.pf, name);
@@ -222,8 +232,12 @@ int vm_vf_read(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_conf
 
 	if (ask(s, vf, ret, &up, err) < 0)
 		return -1;
-	own = own_open(s, vf->name, NULL);
-	ret->has_own = own >= 0 && vm_sys_text(own, "address", text, sizeof(text)) && vm_mac_parse(text, ret->own);
+	if (own_open(s, vf->name, &own, NULL, err) < 0)
+		return -1;
+	ret->has_own = own >= 0;
+	/* what is not known cannot be given back */
+	if (ret->has_own && (!vm_sys_text(own, "address", text, sizeof(text)) || !vm_mac_parse(text, ret->own)))
+		return vm_err_set(err, VM_SYSTEM, "the MAC that %s has by itself cannot be read", vf->name);
 	return 0;
 }
 
@@ -311,11 +325,13 @@ int vm_vf_restore_own(const struct vm_sys *s, const char *name, const uint8_t ma
 		char bytes[4096];
 	} answer;
 	char link[VM_LINK_NAME], text[VM_SYS_TEXT];
-	VM_AUTO_FD int own = own_open(s, name, link);
+	VM_AUTO_FD int own = -1;
 	struct vm_rt_request r;
 	uint8_t now[6];
 	int e;
 
+	if (own_open(s, name, &own, link, err) < 0)
+		return err->kind == VM_NOT_FOUND ? 0 : -1;
 	if (own < 0 || (vm_sys_text(own, "address", text, sizeof(text)) && vm_mac_parse(text, now) &&
 			memcmp(now, mac, sizeof(now)) == 0))
 		return 0;
