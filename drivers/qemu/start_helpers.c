@@ -20,7 +20,7 @@
 #include <vm/state.h>
 #include <vm/strbuf.h>
 
-#include "confine/idmap.h"
+#include "host/idmap.h"
 #include "host/self.h"
 #include "model/domain.h"
 

@@ -17,7 +17,7 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
-#include "idmap.h"
+#include "host/idmap.h"
 
 #define LINKS_MAX     40u
 #define MOUNTINFO_MAX (16u << 20)

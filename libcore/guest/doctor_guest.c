@@ -73,7 +73,7 @@ static void look_at_owner(struct vm_doctor *d, const char *path)
 	VM_AUTO_FD int fd = open(path, O_PATH | O_CLOEXEC);
 	struct vm_err err = VM_ERR_INIT;
 
-	if (fd < 0 || d->session || geteuid() != 0 || vm_idmap_try(fd, d->deadline, &err) == 0)
+	if (fd < 0 || d->session || geteuid() != 0 || vm_idmap_try(fd, &err) == 0)
 		return;
 	if (err.kind == VM_UNSUPPORTED)
 		vm_doctor_say(d, VM_HEALTH_NOTE, "keep it on ext4, xfs or btrfs, if its owner must not change",

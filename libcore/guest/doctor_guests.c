@@ -95,7 +95,7 @@ void vm_doctor_images(struct vm_doctor *d)
 		if (again)
 			continue;
 		seen[n++] = st.st_dev;
-		if (vm_idmap_try(fd, d->deadline, &err) == 0)
+		if (vm_idmap_try(fd, &err) == 0)
 			vm_doctor_say(d, VM_HEALTH_OK, NULL, "images in /%s keep their owner", image_places[i]);
 		else if (err.kind == VM_UNSUPPORTED)
 			vm_doctor_say(d, VM_HEALTH_NOTE,

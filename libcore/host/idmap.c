@@ -7,78 +7,86 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <vm/cleanup.h>
+#include <vm/file.h>
 
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
 
-static int write_map(pid_t pid, const char *name)
+static int write_map(int proc, const char *name, uint32_t from, uint32_t to, struct vm_err *err)
 {
-	VM_AUTO_FD int fd = -1;
-	char path[64];
+	char text[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && write(fd, "0 1 1", 5) == 5 ? 0 : -1;
+	snprintf(text, sizeof(text), "%u %u 1", from, to);
+	return vm_kfile_write(proc, name, text, err);
 }
 
-/* A user namespace lives as long as its descriptor: the child only has to be there while it is opened. */
-static int open_namespace(void)
+static int open_of(pid_t pid, uint32_t uid, uint32_t to_uid, uint32_t gid, uint32_t to_gid,
+		   int *ret_ns, struct vm_err *err)
 {
-	VM_AUTO_FD int ready_r = -1;
-	VM_AUTO_FD int ready_w = -1;
-	char path[64], byte;
-	int fds[2], fd = -1, e;
-	pid_t pid;
+	VM_AUTO_FD int proc = -1;
+	char path[32];
+	int ns;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -1;
-	ready_r = fds[0];
-	ready_w = fds[1];
-	pid = fork();
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return vm_err_sys(err, "map ids");
+	/* Without it an ordinary user may map no group.  Source: user_namespaces(7). */
+	if (geteuid() != 0 && vm_kfile_write(proc, "setgroups", "deny", err) < 0)
+		return vm_err_wrap(err, "map ids");
+	if (write_map(proc, "uid_map", uid, to_uid, err) < 0 ||
+	    write_map(proc, "gid_map", gid, to_gid, err) < 0)
+		return vm_err_wrap(err, "map ids");
+	ns = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return vm_err_sys(err, "map ids");
+	*ret_ns = ns;
+	return 0;
+}
+
+int vm_idmap_open(uint32_t uid, uint32_t to_uid, uint32_t gid, uint32_t to_gid, int *ret_ns,
+		  struct vm_err *err)
+{
+	int ends[2], r;
+	long pid;
+	char c;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return vm_err_sys(err, "pipe");
+	/* A namespace exists with a process in it, until its descriptor keeps it. */
+	pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWUSER) < 0 || write(ready_w, "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
+		close(ends[1]);
+		while (read(ends[0], &c, 1) < 0 && errno == EINTR)
+			;
+		_exit(0);
 	}
-	vm_cleanup_fd(&ready_w);
-	if (pid < 0)
-		return -1;
-	errno = EPERM;
-	if (read(ready_r, &byte, 1) == 1 && write_map(pid, "uid_map") == 0 &&
-	    write_map(pid, "gid_map") == 0) {
-		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	e = errno;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	errno = e;
-	return fd;
+	close(ends[0]);
+	r = pid < 0 ? vm_err_sys(err, "make a user namespace")
+		    : open_of((pid_t)pid, uid, to_uid, gid, to_gid, ret_ns, err);
+	close(ends[1]);
+	while (pid > 0 && waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
 }
 
-int vm_idmap_try(int dir, struct vm_deadline deadline, struct vm_err *err)
+int vm_idmap_try(int dir, struct vm_err *err)
 {
 	VM_AUTO_FD int tree = (int)syscall(SYS_open_tree, dir, "",
 					   OPEN_TREE_CLONE | AT_EMPTY_PATH | (unsigned)O_CLOEXEC);
 	VM_AUTO_FD int ns = -1;
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
 
-	(void)deadline;
 	if (tree < 0)
 		return vm_err_sys(err, "copy a mount");
-	ns = open_namespace();
-	if (ns < 0)
-		return vm_err_sys(err, "make a user namespace");
+	if (vm_idmap_open(0, 1, 0, 1, &ns, err) < 0)
+		return -1;
 	attr.userns_fd = (unsigned)ns;
 	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
 		return 0;
