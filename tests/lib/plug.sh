@@ -4,6 +4,7 @@
 # tap.sh:  . "$(dirname "$0")/../lib/plug.sh"
 #
 #   $card $other      two NVMe cards with IOMMU groups of their own; $pair0 $pair1: two functions of one group
+#   $PLUG_HOSTS       more machines of tests/data/hosts, beside it; set before, as the next
 #   $PLUG_MORE        more lines of that machine, set before; $PLUG_GROUPS: "NAME GROUP" of what else may be opened
 #   $PLUG_PLAIN       set: nobody plays the kernel, the files are all there is
 #   plug_xml NAME [EXTRA]   guest_xml with free ports, for the stand-in
@@ -26,7 +27,7 @@ chmod 755 "$T"
 plug_tree=$T/tree VM_SYSROOT=$T/mnt
 export VM_SYSROOT
 mkdir "$plug_tree" "$VM_SYSROOT"
-{ cat "$VM_TEST_DATA/hosts/plug"; printf '%s\n' "${PLUG_MORE:-}"; } | sed '/^$/d' | "$VM_BUILD/tests/fake-sysfs" "$plug_tree"
+{ for plug_host in plug ${PLUG_HOSTS:-}; do cat "$VM_TEST_DATA/hosts/$plug_host"; done; printf '%s\n' "${PLUG_MORE:-}"; } | sed '/^$/d' | "$VM_BUILD/tests/fake-sysfs" "$plug_tree"
 if [ -n "${PLUG_PLAIN:-}" ]; then
 	mount --bind "$plug_tree" "$VM_SYSROOT"
 else

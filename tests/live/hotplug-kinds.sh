@@ -2,15 +2,8 @@
 # Host devices of other kinds than <hostdev type='pci'>, plugged into a guest that runs and out again: virtual functions of a
 # network card as interfaces, mediated devices.
 # timeout: 300
-PLUG_MORE="driver igb 8086:10c9
-driver igbvf 8086:10ca
-pci 0000:06:00.0 8086:10c9 020000 group=9 driver=igb totalvfs=4 caps=flr
-pci 0000:06:10.0 8086:10ca 020000 group=20 driver=igbvf pf=0000:06:00.0 caps=flr
-pci 0000:06:10.1 8086:10ca 020000 group=21 driver=igbvf pf=0000:06:00.0 caps=flr
-net pf0 on=0000:06:00.0
-net vf1 on=0000:06:10.1
-file sys/devices/pci0000:06/0000:06:10.1/net/vf1/address 52:54:00:00:00:99
-pci 0000:05:00.0 8086:3ea0 030000 group=30 driver=i915
+PLUG_HOSTS=igb
+PLUG_MORE="pci 0000:05:00.0 8086:3ea0 030000 group=30 driver=i915
 driver i915 8086:3ea0
 mdevtype i915-GVTg_V5_4 api=vfio-pci left=1 on=0000:05:00.0
 mdev b155147a-663a-4009-ae7f-e9a96805b3ce type=i915-GVTg_V5_4 api=vfio-pci group=31 on=0000:05:00.0"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Attaching and detaching a host device under faults; sourced after faults.sh.
+#   state_of_all       of the test: what each place says of the device, a word each: old, new, or what there is
+#   f_alike POINT DEVICE [CMD...]   every place says the same; CMD runs before they are asked
+
+# Of a place that has one of two values, and of one that has it or not.
+word() { case $1 in "$2") echo old ;; "$3") echo new ;; *) echo "$4='$1'" ;; esac; }
+has() { if "$@" >/dev/null 2>&1; then echo new; else echo old; fi; }
+left_of_change() { # RUN-DIRECTORY
+	for left in change.undo plug live.xml.new record.new define.xml define.was; do [ ! -e "$1/$left" ] || echo "$left"; done
+	! grep -q '^unplug=' "$1/record" || echo unplugging
+}
+# A hook that could not be looked for counts as one that failed: the device is out of use until it is looked at again.
+f_reuse() { # DEVICE
+	! grep -qs '^cure=' "$VM_ROOT/run/vm/hostdev/pci:$1" || vm-hostdev-unbind -q "$1" || echo "vm-hostdev-unbind: $?"
+}
+f_alike() {
+	# QEMU's answer was lost: the command says that it does not know (12), and the next one asks QEMU
+	[ "$1" != "after the failure" ] || [ "${f_got:-0}" -ne 12 ] || return 0
+	if [ "$1" = "after the next command" ]; then
+		# who was asked lets go when it likes, and the watcher sees to the rest
+		f_tries=60
+		while grep -qs '^unplug=' "$VM_ROOT/run/vm/qemu/$f_guest/record" && [ "$f_tries" -gt 0 ]; do
+			f_tries=$((f_tries - 1))
+			sleep 0.2
+		done
+		f_reuse "$2"
+	fi
+	shift 2
+	"${@:-:}"
+	said=$(state_of_all 2>&1 | sort -u | paste -sd ' ')
+	case $said in old | new) ;; *) echo "not all alike: $said: $(state_of_all 2>&1 | paste -sd ' ')" ;; esac
+}
+# It takes part when it has found the device.
+f_found() {
+	for f_try in 1 2 3 4 5 6 7 8 9 10; do
+		! grep -q 'hotplug pci .* added' "$T/$f_guest.console" || return 0
+		sleep 0.2
+	done
+}
