@@ -22,20 +22,14 @@ edu=$(basename "$(dirname "$(grep -l 0x11e8 $sys/*/device)")")
 alone=$(for d in $(grep -l 0x10d3 $sys/*.0/device); do basename "$(dirname "$d")"; done | tail -n 1)
 ok "the host's driver" modprobe e1000e
 modprobe vfio-pci
-modprobe kvm-amd
 ok "USB" host_modules xhci_pci usbhid
 wait_for 30 "the cards have it" test -e "$sys/$one/driver"
 wait_for 30 "both functions" test -e "$sys/$two/driver"
 wait_for 30 "the third" test -e "$sys/$alone/driver"
 diag "one $one group $(group "$one"), edu $edu group $(group "$edu"), alone $alone group $(group "$alone")"
 
-hostdev() { # ADDRESS [EXTRA]
-	printf "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x%s' bus='0x%s' slot='0x%s' function='0x%s'/></source>%s</hostdev>\n" \
-		"${1%%:*}" "$(echo "$1" | cut -d: -f2)" "$(echo "$1" | cut -d: -f3 | cut -d. -f1)" "${1##*.}" "${2:-}"
-}
 define() { # NAME DEVICES
-	guest_xml "$1" "$2" | sed -e "s|type='qemu'|type='kvm'|" -e "s|<features>|<cpu mode='host-passthrough'/><features>|" \
-		-e "${3:-}" >"$T/$1.xml"
+	guest_xml "$1" "$2" | sed -e "${3:-}" >"$T/$1.xml"
 	vm-define -q "$T/$1.xml" || fail "define $1"
 }
 listed() { vm-hostdev-list --kind=pci | grep "^$1" | cut -f5,7; }
@@ -56,7 +50,7 @@ is "$(driver "$alone")" e1000e "given back to its driver"
 is "$(tr -d '\n' <"$sys/$alone/driver_override")" "(null)" "without override"
 
 # ---- a start with a device ----
-define pci "$(hostdev "$alone")"
+define pci "$(host_hostdev "$alone")"
 status_is 0 vm-start pci
 diag "$err"
 is "$(driver "$alone")" vfio-pci "the start bound it"
@@ -66,7 +60,7 @@ like "$(vm-info pci hostdevs)" "^hostdev0${tab}assigned${tab}0000:[0-9a-f:.]*${t
 like "$(vm-cgroup pci devices)" "/dev/vfio/$(group "$alone")" "a device rule for its group's node"
 pid=$(vm-info --get=pid pci)
 like "$(grep 'Max locked' "/proc/$pid/limits")" "$(( (32 + 1024) * 1048576 ))" "the memory limit is the guest's and a gigabyte"
-define second "$(hostdev "$alone")"
+define second "$(host_hostdev "$alone")"
 status_is 10 vm-start second
 err_like "$alone.* guest 'pci'"
 status_is 10 vm-hostdev-unbind "$alone"
@@ -118,18 +112,18 @@ status_is 0 vm-hostdev-unbind "$alone"
 is "$(listed "$alone") $(cat "$sys/$alone/d3cold_allowed")" "host$tab- 1" "until somebody has seen to it"
 
 # ---- groups ----
-define half "$(hostdev "$one")"
+define half "$(host_hostdev "$one")"
 status_is 10 vm-start half
 err_like "cannot assign $one: IOMMU group $(group "$one") also holds $two .e1000e."
 is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "nothing was bound"
-define both "$(hostdev "$one")$(hostdev "$two")"
+define both "$(host_hostdev "$one")$(host_hostdev "$two")"
 status_is 0 vm-start both
 seen_twice() { [ "$(grep -c 8086:10d3 "$T/both.console")" -ge 2 ]; }
 wait_for 60 "both functions are seen" seen_twice
 is "$(vm-cgroup both devices | grep -c "/dev/vfio/$(group "$one")")" 1 "one rule for the two of them"
 status_is 0 vm-destroy both
 is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "and both are back"
-define parked "$(hostdev "$one")$(hostdev "$two" "<address type='unassigned'/>")"
+define parked "$(host_hostdev "$one")$(host_hostdev "$two" "<address type='unassigned'/>")"
 status_is 0 vm-start parked
 is "$(driver "$two")" vfio-pci "the parked one is on VFIO"
 like "$(vm-info parked hostdevs)" "parked$tab-$tab$two" "and not in the guest"
@@ -137,7 +131,7 @@ status_is 0 vm-destroy parked
 is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "back too"
 
 # ---- by hand, and managed='no' ----
-define unmanaged "$(hostdev "$edu" | sed "s/managed='yes'/managed='no'/")"
+define unmanaged "$(host_hostdev "$edu" | sed "s/managed='yes'/managed='no'/")"
 vm-hostdev-bind -q "$edu"
 status_is 0 vm-start unmanaged
 wait_for 60 "a device bound by hand" guest_says unmanaged '1234:11e8'

@@ -133,7 +133,7 @@ ok "and by vm-repair when both are dead" given
 is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
 
 # ---- a guest that has it from the start, and gives it away ----
-define pci "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x${alone%%:*}' bus='0x$(echo "$alone" | cut -d: -f2)' slot='0x$(echo "$alone" | cut -d: -f3 | cut -d. -f1)' function='0x${alone##*.}'/></source></hostdev>"
+define pci "$(host_hostdev "$alone")"
 : >"$T/pci.console"
 status_is 0 vm-start pci
 wait_for 60 "the guest sees it" guest_says pci '8086:10d3'

@@ -43,7 +43,7 @@ status_is 3 vm-hostdev-create --vfs=1 "$other"
 err_like "can have no virtual functions"
 
 # ---- in a guest ----
-hostdev="<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x${vf%%:*}' bus='0x$(echo "$vf" | cut -d: -f2)' slot='0x$(echo "$vf" | cut -d: -f3 | cut -d. -f1)' function='0x${vf##*.}'/></source></hostdev>"
+hostdev=$(host_hostdev "$vf")
 guest_xml vf "$hostdev" >"$T/vf.xml"
 vm-define -q "$T/vf.xml" || fail "define"
 status_is 0 vm-start vf
@@ -68,7 +68,7 @@ ok "an interface" vm-define -q "$T/card.xml"
 # ---- a namespace as a disk ----
 nvme=$(for d in $(grep -l 0x010802 $sys/*/class); do d=$(dirname "$d"); [ -e "$d/sriov_totalvfs" ] || basename "$d"; done)
 disk() { # NAME NAMESPACE [XML]
-	guest_xml "$1" "<disk type='nvme'><driver name='qemu' type='raw'/><source type='pci' managed='yes' namespace='$2'><address domain='0x${nvme%%:*}' bus='0x$(echo "$nvme" | cut -d: -f2)' slot='0x$(echo "$nvme" | cut -d: -f3 | cut -d. -f1)' function='0x${nvme##*.}'/></source><target dev='vda' bus='virtio'/></disk>${3:-}" >"$T/$1.xml"
+	guest_xml "$1" "<disk type='nvme'><driver name='qemu' type='raw'/><source type='pci' managed='yes' namespace='$2'>$(host_address "$nvme")</source><target dev='vda' bus='virtio'/></disk>${3:-}" >"$T/$1.xml"
 	vm-define -q "$T/$1.xml" || fail "define $1"
 }
 has_disk() { [ "$(driver "$nvme")" = nvme ] && ls "$sys/$nvme/nvme"/nvme*/nvme*n1 >/dev/null 2>&1; }

@@ -13,6 +13,8 @@
 #   host_units                        inside: installs systemd's units for the programs under test
 #   host_tests SUITE/NAME...          inside: runs these scripts of tests/, their points become this script's
 #   host_modules NAME...              inside: loads modules; status of the last failure
+#   host_address ADDRESS              inside: a PCI device as documents write it, <address .../>
+#   host_hostdev ADDRESS [EXTRA]      inside: and as a managed <hostdev>
 # Nothing that is done inside reaches this machine.
 
 host_script=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
@@ -25,7 +27,7 @@ host_initrd() {
 	cp "$(command -v busybox)" "$host_work/bin/busybox"
 	cp "$VM_SOURCE/tests/host/lib/init" "$host_work/init"
 	chmod 755 "$host_work/init"
-	for host_module in virtio_pci 9pnet_virtio 9p overlay; do
+	for host_module in i6300esb virtio_pci 9pnet_virtio 9p overlay; do
 		/sbin/modprobe -d "$host_kernel" -S "$host_version" --show-depends "$host_module"
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r host_file; do
 		cp "$host_file" "$host_work/modules/"
@@ -69,10 +71,11 @@ host_machine() {
 	mkdir "$T/share"
 	host_environment >"$T/share/environment"
 	host_boot "$@"
-	# An emulated processor loses an interrupt now and then, and the kernel on it then says that it hangs: that is no
-	# finding about what is tested.
+	# An emulated processor loses an interrupt now and then, and the kernel on it then says that it hangs, or says
+	# nothing more: that is no finding about what is tested.
 	if ! host_finished && host_hung; then
-		diag "the emulated kernel hung, once more: $(tr -d '\r' <"$T/console" | grep -m 1 "$host_hang")"
+		diag "the emulated kernel hung, once more; it ended with:"
+		diag "$(tr -d '\r' <"$T/tap" | tail -n 2; tr -d '\r' <"$T/console" | tail -n 5)"
 		host_boot "$@"
 	fi
 	tr -d '\r' <"$T/tap"
@@ -87,14 +90,15 @@ host_machine() {
 }
 
 host_hang='soft lockup\|rcu_preempt kthread starved\|rcu_sched kthread starved'
-host_hung() { grep -q "$host_hang" "$T/console"; }
+# The machine's watchdog, which its init has armed, ends QEMU with status 0, as init itself does when it cannot go on.
+host_hung() { grep -q "$host_hang" "$T/console" || { [ "$host_status" -eq 0 ] && ! grep -q '^init: ' "$T/console"; }; }
 host_finished() { grep -q '^# inside: status' "$T/tap"; }
 
 host_boot() {
 	: >"$T/tap"
 	timeout "${HOST_TIMEOUT:-280}" qemu-system-x86_64 -machine q35,accel=tcg,kernel-irqchip=split -cpu max \
 		-smp "${HOST_CPUS:-2}" -m "${HOST_MEMORY:-3072}" -nodefaults -display none -no-reboot \
-		-device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on \
+		-device i6300esb -action watchdog=poweroff -device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on \
 		-kernel "$host_kernel"/boot/vmlinuz-* -initrd "$T/initrd.gz" \
 		-append "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check softlockup_panic=1 watchdog_thresh=30 \
 			intel_iommu=on iommu=pt ${HOST_APPEND:-}" \
@@ -163,4 +167,11 @@ host_units() {
 	mkdir -p /etc/systemd/system.conf.d
 	printf '[Manager]\nDefaultEnvironment=VM_TIMEOUT=%s\n' "$VM_TIMEOUT" >/etc/systemd/system.conf.d/vm-test.conf
 	systemctl daemon-reload
+}
+
+host_address() {
+	echo "$1" | sed 's|^\(.*\):\(.*\):\(.*\)\.\(.*\)$|<address domain="0x\1" bus="0x\2" slot="0x\3" function="0x\4"/>|'
+}
+host_hostdev() {
+	echo "<hostdev mode='subsystem' type='pci' managed='yes'><source>$(host_address "$1")</source>${2:-}</hostdev>"
 }
