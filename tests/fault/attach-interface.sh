@@ -28,14 +28,14 @@ f_finish() {
 }
 state_of_all() {
 	run_dir=$VM_ROOT/run/vm/qemu/$f_guest
-	word "$(basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$vf/driver")")" igbvf vfio-pci driver
-	word "$(tail -n 1 "$ctl/vf")" "1 00:00:00:00:00:00 7 3" "1 52:54:00:aa:bb:cc 42 0" mac
-	has test -e "$VM_ROOT/run/vm/claims/pci:$vf"
-	has test -e "$VM_ROOT/run/vm/hostdev/pci:$vf"
-	has test -e "$run_dir/dev/vfio/21"
-	has grep -q "<interface type='hostdev'" "$run_dir/live.xml"
-	has grep -q "^held=hostdev $vf" "$run_dir/record"
-	has sh -c "vm-qmp '$f_guest' 'qom-list {\"path\":\"/machine/peripheral\"}' | grep -q '\"hostdev0\"'"
+	word driver "$(basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$vf/driver")")" igbvf vfio-pci
+	word mac "$(tail -n 1 "$ctl/vf")" "1 00:00:00:00:00:00 7 3" "1 52:54:00:aa:bb:cc 42 0"
+	has claim test -e "$VM_ROOT/run/vm/claims/pci:$vf"
+	has record test -e "$VM_ROOT/run/vm/hostdev/pci:$vf"
+	has node test -e "$run_dir/dev/vfio/21"
+	has live grep -q "<interface type='hostdev'" "$run_dir/live.xml"
+	has held grep -q "^held=hostdev $vf" "$run_dir/record"
+	has qemu sh -c "vm-qmp '$f_guest' 'qom-list {\"path\":\"/machine/peripheral\"}' | grep -q '\"hostdev0\"'"
 	left_of_change "$run_dir"
 }
 f_check() { f_alike "$1" "$vf"; }

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Attaching and detaching a host device under faults; sourced after faults.sh.
-#   state_of_all       of the test: what each place says of the device, a word each: old, new, or what there is
+#   state_of_all       of the test: what each place says of the device, a line each: old or new and the place, or what there is
 #   f_alike POINT DEVICE [CMD...]   every place says the same; CMD runs before they are asked
 
 # Of a place that has one of two values, and of one that has it or not.
-word() { case $1 in "$2") echo old ;; "$3") echo new ;; *) echo "$4='$1'" ;; esac; }
-has() { if "$@" >/dev/null 2>&1; then echo new; else echo old; fi; }
+word() { case $2 in "$3") echo "old $1" ;; "$4") echo "new $1" ;; *) echo "$1='$2'" ;; esac; }
+has() { # PLACE CMD...
+	f_place=$1
+	shift
+	if "$@" >/dev/null 2>&1; then echo "new $f_place"; else echo "old $f_place"; fi
+}
 left_of_change() { # RUN-DIRECTORY
 	for left in change.undo plug live.xml.new record.new define.xml define.was; do [ ! -e "$1/$left" ] || echo "$left"; done
 	! grep -q '^unplug=' "$1/record" || echo unplugging
@@ -28,8 +32,11 @@ f_alike() {
 	fi
 	shift 2
 	"${@:-:}"
-	said=$(state_of_all 2>&1 | sort -u | paste -sd ' ')
-	case $said in old | new) ;; *) echo "not all alike: $said: $(state_of_all 2>&1 | paste -sd ' ')" ;; esac
+	f_places=$(state_of_all 2>&1)
+	case $(echo "$f_places" | sed 's/^\(old\|new\) .*/\1/' | sort -u | paste -sd ' ') in
+	old | new) ;;
+	*) echo "not all alike: $(echo "$f_places" | sort | paste -sd ',')" ;;
+	esac
 }
 # It takes part when it has found the device.
 f_found() {
