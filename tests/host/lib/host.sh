@@ -9,6 +9,7 @@
 #                                                      version 2 at all), hybrid (controllers in version 1, and
 #                                                      the tree of version 2 beside them, with hugetlb)
 #                                     HOST_TIMEOUT=280 seconds; below what "# timeout:" says
+#                                     HOST_BUILT="NAME..."  modules that scripts/setup builds, which have to be there
 #                                     HOST_CPUS=2, HOST_MEMORY=3072 (MiB), HOST_APPEND (kernel command line)
 #   host_units                        inside: installs systemd's units for the programs under test
 #   host_tests SUITE/NAME...          inside: runs these scripts of tests/, their points become this script's
@@ -67,6 +68,10 @@ host_machine() {
 	[ "$(id -u)" = 0 ] || skip_all "needs root, to share the whole root file system"
 	host_kernel=$VM_TEST_CACHE/kernel-amd64
 	[ -e "$host_kernel/.complete" ] || skip_all "no kernel in $host_kernel; scripts/setup fetches it"
+	for host_module in ${HOST_BUILT:-}; do
+		[ -e "$(echo "$host_kernel"/lib/modules/*/extra)/$host_module.ko" ] ||
+			skip_all "no module $host_module for $host_kernel; scripts/setup builds it"
+	done
 	host_initrd
 	mkdir "$T/share"
 	host_environment >"$T/share/environment"
