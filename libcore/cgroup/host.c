@@ -14,6 +14,8 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
+#include "host/mounts.h"
+
 #define SMALL_MAX (1u << 20) /* bytes of /proc/cgroups, /proc/PID/cgroup and cgroup.controllers */
 
 static int real_root(int *ret, struct vm_err *err)
@@ -95,10 +97,10 @@ static int read_names(int root, struct vm_cgroup_host *h, struct vm_err *err)
 static int look(int root, bool recorded, const char *only, struct vm_cgroup_host *h,
 		struct vm_err *err)
 {
-	VM_AUTO_FREE char *text = NULL;
+	char *text = NULL;
 	size_t n = 0;
 
-	if (read_at(root, "proc/self/mountinfo", VM_CGROUP_TABLE_MAX, &text, err) < 0 ||
+	if (read_at(root, "proc/self/mountinfo", VM_MOUNTS_MAX, &text, err) < 0 ||
 	    vm_cgroup_parse_mounts(text, h, err) < 0)
 		return -1;
 	for (size_t i = 0; i < h->n; i++) {

@@ -4,13 +4,11 @@
 #include <vm/cgroup.h>
 
 /* ---- tables.c: text of the kernel's tables ---- */
-#define VM_CGROUP_TABLE_MAX (16u << 20) /* bytes of mountinfo: hosts of many containers have thousands of lines */
 /*
- * Adds the cgroup mounts of a mountinfo text to *h, unopened (fd -1).  Of two mounts of one hierarchy the one that
- * shows all of it ("/") wins, then the last.  VM_BAD_INPUT: a cgroup line that is malformed.
- * Source: proc(5), /proc/PID/mountinfo.
+ * Adds the cgroup mounts of a mountinfo text, which is freed, to *h, unopened (fd -1).  Of two mounts of one hierarchy the
+ * one that shows all of it ("/") wins, then the last.  VM_BAD_INPUT: a cgroup line that is malformed.
  */
-int vm_cgroup_parse_mounts(const char *text, struct vm_cgroup_host *h, struct vm_err *err);
+int vm_cgroup_parse_mounts(char *text, struct vm_cgroup_host *h, struct vm_err *err);
 /* Names of /proc/cgroups; its columns are split by any white space. */
 int vm_cgroup_parse_names(const char *text, char ***ret, struct vm_err *err);
 /* The path of one hierarchy in a /proc/PID/cgroup text, as the kernel tells it (owned; NULL = not listed).

@@ -8,6 +8,8 @@
 #include <vm/cleanup.h>
 #include <vm/strbuf.h>
 
+#include "host/mounts.h"
+
 #define NAMES_MAX 256u
 
 const char *const vm_cgroup_controllers[] = {
@@ -52,38 +54,6 @@ void vm_cgroup_hier_free(struct vm_cgroup_hier *hier)
 	free(hier->self);
 	vm_cleanup_fd(&hier->fd);
 	*hier = (struct vm_cgroup_hier){ .fd = -1 };
-}
-
-/* The next field of a line whose fields are split by single spaces; NULL at its end. */
-static char *field(char **line)
-{
-	char *f = strsep(line, " ");
-
-	return f != NULL && *f != 0 ? f : NULL;
-}
-
-/* Source: fs/proc_namespace.c mangles ' ', TAB, newline, '\' and '#' as \ooo. */
-static int unmangle(char *s)
-{
-	char *to = s;
-
-	for (; *s != 0; s++) {
-		if (*s != '\\') {
-			*to++ = *s;
-			continue;
-		}
-		for (int i = 1; i <= 3; i++)
-			if (s[i] < '0' || s[i] > '7')
-				return -1;
-		if (s[1] > '3')
-			return -1;
-		*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-		if (to[-1] == 0)
-			return -1;
-		s += 3;
-	}
-	*to = 0;
-	return 0;
 }
 
 /* The option "name=..." of a v1 hierarchy without controllers, or NULL.  Owned. */
@@ -143,49 +113,47 @@ static int keep(struct vm_cgroup_host *h, struct vm_cgroup_hier *hier, struct vm
 	return 0;
 }
 
-/* One line; those of other filesystems are skipped unread. */
-static int parse_mount(char *line, struct vm_cgroup_host *h, struct vm_err *err)
+static bool is_cgroup(const struct vm_mount *m, bool *ret_v2)
 {
-	struct vm_cgroup_hier hier = { .fd = -1 };
-	char *dash = strstr(line, " - cgroup"), *f = NULL, *root, *point, *options;
+	*ret_v2 = m->type != NULL && strcmp(m->type, "cgroup2") == 0;
+	return *ret_v2 || (m->type != NULL && strcmp(m->type, "cgroup") == 0);
+}
+
+static int add_mount(const struct vm_mount *m, bool v2, struct vm_cgroup_host *h, struct vm_err *err)
+{
+	struct vm_cgroup_hier hier = { .fd = -1, .v2 = v2 };
 	VM_AUTO_FREE char *name = NULL;
 
-	if (dash == NULL || (dash[9] != ' ' && (dash[9] != '2' || dash[10] != ' ')))
-		return 0;
-	hier.v2 = dash[9] == '2';
-	options = dash + (hier.v2 ? 11 : 10);
-	*dash = 0;
-	for (int i = 0; i < 3; i++)
-		f = field(&line);
-	root = f != NULL ? field(&line) : NULL;
-	point = root != NULL ? field(&line) : NULL;
-	/* The device's name, which may be anything, is no option. */
-	f = field(&options);
-	if (point == NULL || f == NULL || options == NULL || unmangle(root) < 0 ||
-	    unmangle(point) < 0 || *root != '/' || *point != '/')
-		return vm_err_set(err, VM_BAD_INPUT, "a malformed cgroup mount");
-	if (!hier.v2) {
-		hier.controllers = vm_cgroup_bits(options, ",");
-		name = named(options);
+	if (!v2) {
+		hier.controllers = vm_cgroup_bits(m->super, ",");
+		name = named(m->super);
 		if (hier.controllers == 0 && name == NULL)
 			return 0; /* a controller that no guest needs */
 	}
 	hier.name = hier_name(&hier, name);
-	hier.mount = vm_xstrdup(point);
-	hier.root = vm_xstrdup(root);
+	hier.mount = vm_xstrdup(m->point);
+	hier.root = vm_xstrdup(m->root);
 	return keep(h, &hier, err);
 }
 
-int vm_cgroup_parse_mounts(const char *text, struct vm_cgroup_host *h, struct vm_err *err)
+int vm_cgroup_parse_mounts(char *text, struct vm_cgroup_host *h, struct vm_err *err)
 {
-	VM_AUTO_FREE char *copy = vm_xstrdup(text);
-	char *line, *rest = copy;
-	unsigned number = 0;
+	VM_AUTO(vm_mounts_end) struct vm_mounts mounts;
+	struct vm_mount m;
+	bool v2;
+	int r;
 
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		number++;
-		if (parse_mount(line, h, err) < 0)
-			return vm_err_wrap(err, "mountinfo:%u", number);
+	vm_mounts_begin(text, &mounts);
+	while ((r = vm_mounts_next(&mounts, &m)) != 0) {
+		/* nothing hangs on what other file systems say of themselves */
+		if (!is_cgroup(&m, &v2))
+			continue;
+		if (r < 0 || m.root[0] != '/')
+			r = vm_err_set(err, VM_BAD_INPUT, "a malformed cgroup mount");
+		else
+			r = add_mount(&m, v2, h, err);
+		if (r < 0)
+			return vm_err_wrap(err, "mountinfo:%u", mounts.line);
 	}
 	return 0;
 }

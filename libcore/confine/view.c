@@ -15,12 +15,12 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
-#include <vm/file.h>
 
 #include "host/idmap.h"
+#include "host/mounts.h"
+#include "host/self.h"
 
-#define LINKS_MAX     40u
-#define MOUNTINFO_MAX (16u << 20)
+#define LINKS_MAX 40u
 
 void vm_view_free(struct vm_view *v)
 {
@@ -392,22 +392,6 @@ int vm_view_add(struct vm_view *v, const char *path, unsigned perms, struct vm_e
 
 /* ---- /dev ---- */
 
-/* mountinfo's \040 and the like. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text != 0; text++) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
-			text += 3;
-		} else {
-			*to++ = *text;
-		}
-	}
-	*to = 0;
-}
-
 static int keep_mount(struct vm_view *v, const char *path, struct vm_err *err)
 {
 	struct stat st;
@@ -427,37 +411,24 @@ static int keep_mount(struct vm_view *v, const char *path, struct vm_err *err)
 
 int vm_view_add_dev(struct vm_view *v, struct vm_err *err)
 {
-	static const char *const links[][2] = {
-		{ "fd", "/proc/self/fd" },
-		{ "stdin", "/proc/self/fd/0" },
-		{ "stdout", "/proc/self/fd/1" },
-		{ "stderr", "/proc/self/fd/2" },
-	};
-	VM_AUTO_FREE char *text = NULL;
-	char *line, *save = NULL, *path;
-	int tree;
+	VM_AUTO(vm_mounts_end) struct vm_mounts mounts = VM_MOUNTS_INIT;
+	struct vm_mount m;
+	int tree, r;
 
 	if (v->dev < 0 || !v->whole_dev)
 		return 0;
-	for (size_t i = 0; i < VM_COUNT(links); i++)
-		if (symlinkat(links[i][1], v->dev, links[i][0]) < 0 && errno != EEXIST)
-			return vm_err_sys(err, "make the guest's /dev/%s", links[i][0]);
+	for (const char *const(*link)[2] = vm_self_fd_links; (*link)[0] != NULL; link++)
+		if (symlinkat((*link)[1], v->dev, (*link)[0]) < 0 && errno != EEXIST)
+			return vm_err_sys(err, "make the guest's /dev/%s", (*link)[0]);
 	tree = open_tree(v->dev, "", AT_EMPTY_PATH);
 	if (tree < 0 || set_mount(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NODEV, -1) < 0)
 		return vm_err_sys(err, "mount the guest's /dev");
 	add_bind(v, "/dev", tree, 0, true)->first = true;
-	if (vm_file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, NULL, err) < 0)
+	if (vm_mounts_self(&mounts, err) < 0)
 		return -1;
-	for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		/* Source: proc(5): the mount point is the fifth field */
-		for (int i = 0; i < 4 && line != NULL; i++)
-			line = strchr(line, ' ') != NULL ? strchr(line, ' ') + 1 : NULL;
-		if (line == NULL)
-			continue;
-		path = strsep(&line, " ");
-		unescape(path);
-		if (strncmp(path, "/dev/", 5) == 0 && keep_mount(v, path, err) < 0)
+	/* of a line that cannot be read the guest has one mount less */
+	while ((r = vm_mounts_next(&mounts, &m)) != 0)
+		if (r > 0 && strncmp(m.point, "/dev/", 5) == 0 && keep_mount(v, m.point, err) < 0)
 			return -1;
-	}
 	return 0;
 }

@@ -16,6 +16,8 @@
 
 #include <vm/cleanup.h>
 
+#include "host/task.h"
+
 /* linux/mount.h and sys/mount.h of older C libraries cannot be included together. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags,
 		 const void *data);
@@ -122,14 +124,6 @@ int vm_view_enter(const struct vm_view *v, const char **ret_what)
 
 /* ---- of a guest that runs ---- */
 
-static int open_namespace(pid_t pid)
-{
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 static int put_in(const struct vm_view *v)
 {
 	const char *ignored;
@@ -167,7 +161,7 @@ static int inside(int ns, const struct vm_view *v, const char *path)
 
 int vm_view_join(const struct vm_view *v, pid_t pid, struct vm_err *err)
 {
-	VM_AUTO_FD int ns = open_namespace(pid);
+	VM_AUTO_FD int ns = vm_task_mounts(pid);
 
 	if (v->nbinds == 0 && v->nshadows == 0 && v->nlinks == 0)
 		return 0;
@@ -177,7 +171,7 @@ int vm_view_join(const struct vm_view *v, pid_t pid, struct vm_err *err)
 
 int vm_view_leave(pid_t pid, const char *path, struct vm_err *err)
 {
-	VM_AUTO_FD int ns = open_namespace(pid);
+	VM_AUTO_FD int ns = vm_task_mounts(pid);
 
 	if (ns < 0)
 		return 0;

@@ -11,6 +11,8 @@
 #include <vm/cleanup.h>
 #include <vm/conf.h>
 
+#include "host/mounts.h"
+
 /* ---- ids ---- */
 struct range {
 	uint64_t first, count;
@@ -184,24 +186,29 @@ void vm_doctor_limits(struct vm_doctor *d)
 /* ---- /run ---- */
 void vm_doctor_run(struct vm_doctor *d)
 {
-	VM_AUTO_FREE char *text = vm_tree_text(&d->tree, "proc/self/mountinfo");
-	char *line, *rest = text, options[264] = "", type[64] = "";
+	VM_AUTO(vm_mounts_end) struct vm_mounts mounts;
+	VM_AUTO_FREE char *type = NULL;
+	struct vm_mount m;
+	bool nodev = false;
+	int r;
 
-	/* the last mount of it wins */
-	while ((line = rest != NULL ? strsep(&rest, "\n") : NULL) != NULL) {
-		char point[256], opts[256], *dash = strstr(line, " - ");
-
-		if (sscanf(line, "%*u %*u %*s %*s %255s %255s", point, opts) == 2 && dash != NULL &&
-		    strcmp(point, "/run") == 0) {
-			snprintf(options, sizeof(options), ",%s,", opts);
-			(void)!sscanf(dash, " - %63s", type);
-		}
+	vm_mounts_begin(vm_tree_text(&d->tree, "proc/self/mountinfo"), &mounts);
+	if (mounts.text == NULL) {
+		vm_doctor_say(d, VM_HEALTH_WARN, NULL, "/proc/self/mountinfo cannot be read: nothing is known of /run");
+		return;
 	}
-	if (*options == 0)
+	/* the last mount of it wins */
+	while ((r = vm_mounts_next(&mounts, &m)) != 0)
+		if (r > 0 && strcmp(m.point, "/run") == 0) {
+			free(type);
+			type = vm_xstrdup(m.type);
+			nodev = vm_mount_option(m.options, "nodev");
+		}
+	if (type == NULL)
 		vm_doctor_say(d, VM_HEALTH_NOTE, "have it mounted at boot: \"tmpfs /run tmpfs mode=755,nodev,nosuid\" in /etc/fstab",
 			      "/run is no file system of its own: it survives a reboot, and nodes of guests' private /dev "
 			      "work outside of them too");
-	else if (strstr(options, ",nodev,") == NULL)
+	else if (!nodev)
 		vm_doctor_say(d, VM_HEALTH_WARN, "mount -o remount,nodev /run, and in /etc/fstab",
 			      "/run is mounted without nodev: nodes of guests' private /dev work outside of them too");
 	else

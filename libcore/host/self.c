@@ -80,6 +80,14 @@ char *vm_self_fd_path(int number)
 	return vm_xasprintf("/proc/self/fd/%d", number);
 }
 
+const char *const vm_self_fd_links[][2] = {
+	{ "fd", "/proc/self/fd" },
+	{ "stdin", "/proc/self/fd/0" },
+	{ "stdout", "/proc/self/fd/1" },
+	{ "stderr", "/proc/self/fd/2" },
+	{ NULL, NULL },
+};
+
 int vm_self_null(void)
 {
 	return open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -15,6 +15,9 @@ int vm_self_helper(const char *name, char **ret_path, struct vm_err *err);
 bool vm_self_exec_label(const char *model, const char *label, char **ret_file, char **ret_text);
 /* Name under which a process opens anew what is its descriptor of that number; owned. */
 char *vm_self_fd_path(int number);
+/* Names in /dev of what a process has open, and where they lead ({ "stdin", ... }); ends with NULL.  Source: Linux
+ * Documentation/admin-guide/devices.txt, compulsory links. */
+extern const char *const vm_self_fd_links[][2];
 /* Opens the null device; -1 with errno. */
 int vm_self_null(void);
 /* As vm_self_helper() for a program of ours that people call: it is beside this one. Owned. */

@@ -275,6 +275,14 @@ bool vm_task_walls(pid_t pid, struct vm_task_walls *ret)
 	return true;
 }
 
+int vm_task_mounts(pid_t pid)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 int vm_task_replaced(pid_t pid)
 {
 	char path[64], target[PATH_MAX];

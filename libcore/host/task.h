@@ -39,6 +39,8 @@ struct vm_task_walls {
 	bool seccomp, no_new_privs, no_capabilities, own_mounts;
 };
 bool vm_task_walls(pid_t pid, struct vm_task_walls *ret);
+/* Opens the mount namespace of a process for setns(2); -1 with errno. */
+int vm_task_mounts(pid_t pid);
 /* Has the program file of a running process been replaced since (package upgrade)?  -1: unknown. */
 int vm_task_replaced(pid_t pid);
 /* How much memory a process may lock (RLIMIT_MEMLOCK): bytes, UINT64_MAX = any; false: gone.  prlimit(2) would need a right that

@@ -14,6 +14,8 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
+#include "mounts.h"
+
 #define TABLE_MAX   (16u << 20) /* bytes of mountinfo, swaps or a table of routes */
 #define STACK_DEPTH 16		/* volumes on volumes */
 #define USES_MAX    65536u
@@ -95,48 +97,20 @@ static void add_path(const struct vm_sys *s, struct vm_uses *u, const char *path
 		add_block(s, u, dir, kind, what, 0);
 }
 
-/* Blanks, tabs, newlines and backslashes stand in the table as three octal digits behind a backslash. */
-static void decode(char *text)
-{
-	char *to = text;
-
-	for (const char *p = text; *p != 0; p++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		    p[3] >= '0' && p[3] <= '7') {
-			*to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
-			p += 3;
-		} else {
-			*to++ = *p;
-		}
-	}
-	*to = 0;
-}
-
-/* Source: proc(5), mountinfo: 36 35 98:0 /mnt1 /mnt2 rw - ext3 /dev/root rw. */
 static void read_mounts(const struct vm_sys *s, struct vm_uses *u)
 {
-	VM_AUTO_FREE char *text = read_table(s, "proc/self", "mountinfo");
-	char *line, *save = NULL;
+	VM_AUTO(vm_mounts_end) struct vm_mounts mounts;
+	struct vm_mount m;
+	int r;
 
-	for (line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
-		unsigned maj, min;
-		int where = -1, end = -1;
-		char *dash = strstr(line, " - ");
-
-		if (sscanf(line, "%*u %*u %u:%u %*s %n%*s%n", &maj, &min, &where, &end) != 2 ||
-		    where < 0 || end < 0 || dash == NULL)
+	vm_mounts_begin(read_table(s, "proc/self", "mountinfo"), &mounts);
+	while ((r = vm_mounts_next(&mounts, &m)) != 0) {
+		if (r < 0)
 			continue;
-		line[end] = 0;
-		decode(line + where);
-		if (maj != 0) {
-			add_number(s, u, maj, min, VM_USE_MOUNT, line + where);
-			continue;
-		}
-		dash = strchr(dash + 3, ' ');
-		if (dash != NULL) {
-			dash[1 + strcspn(dash + 1, " ")] = 0;
-			add_path(s, u, dash + 1, VM_USE_MOUNT, line + where);
-		}
+		if (m.major != 0)
+			add_number(s, u, m.major, m.minor, VM_USE_MOUNT, m.point);
+		else
+			add_path(s, u, m.source, VM_USE_MOUNT, m.point);
 	}
 }
 

@@ -101,6 +101,8 @@ printf 'vendor_id : AuthenticAMD\nflags : svm\n' | put proc/cpuinfo
 golden amd vm-doctor --sysroot="$host" --connect=qemu:///system kvm iommu
 : >"$host/proc/self/mountinfo"
 golden no-groups vm-doctor --sysroot="$host" --connect=qemu:///system cgroup run
+rm "$host/proc/self/mountinfo"
+golden no-mounts vm-doctor --sysroot="$host" --connect=qemu:///system run
 
 # ---- a configuration with a fault, and where values come from
 mkdir -p "$host/etc/vm/conf.d"

@@ -13,13 +13,34 @@
 #include <vm/record.h>
 
 #include "cgroup/internal.h"
+#include "host/mounts.h"
+
+static void lines(const char *text)
+{
+	VM_AUTO(vm_mounts_end) struct vm_mounts mounts;
+	struct vm_mount m;
+	size_t left = strlen(text) + 1;
+	int r;
+
+	vm_mounts_begin(vm_xstrdup(text), &mounts);
+	while ((r = vm_mounts_next(&mounts, &m)) != 0) {
+		assert(left-- > 0);
+		if (r < 0) {
+			assert(m.point == NULL && m.options == NULL && m.super == NULL);
+			continue;
+		}
+		assert(m.root[0] != 0 && m.point[0] == '/' && m.options[0] != 0 && m.type[0] != 0 && m.super[0] != 0);
+		assert(strlen(m.root) + strlen(m.point) + strlen(m.options) + strlen(m.tags) + strlen(m.type) +
+			       strlen(m.source) + strlen(m.super) <= strlen(text));
+	}
+}
 
 static void mounts(const char *text, const char *pids)
 {
 	struct vm_cgroup_host h = VM_CGROUP_HOST_INIT;
 	struct vm_err err = VM_ERR_INIT;
 
-	if (vm_cgroup_parse_mounts(text, &h, &err) < 0)
+	if (vm_cgroup_parse_mounts(vm_xstrdup(text), &h, &err) < 0)
 		assert(err.kind == VM_BAD_INPUT);
 	assert(h.n <= VM_CGROUP_HIERS_MAX);
 	for (size_t i = 0; i < h.n; i++) {
@@ -104,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Behind a NUL: the list of cgroups of a process. */
 	second = text + strlen(text);
 	second += second < text + size;
+	lines(text);
 	mounts(text, second);
 	names(text);
 	held(text);

@@ -89,7 +89,7 @@ static void make_host(const char *mountinfo, const char *self, const char *names
 	put("proc/self/cgroup", self);
 	if (names != NULL)
 		put("proc/cgroups", names);
-	if (vm_cgroup_parse_mounts(mountinfo, &h, &err) == 0)
+	if (vm_cgroup_parse_mounts(vm_xstrdup(mountinfo), &h, &err) == 0)
 		for (size_t i = 0; i < h.n; i++) {
 			VM_AUTO_FREE char *dir = vm_xasprintf("%s/", h.v[i].mount + 1);
 			VM_AUTO_FREE char *file = vm_xasprintf("%scgroup.controllers", dir);
@@ -325,14 +325,14 @@ static void test_bad_tables(void **state)
 	for (size_t i = 0; i < VM_COUNT(bad); i++) {
 		VM_AUTO_FREE char *text = vm_xasprintf("28 1 0:1 / / rw - ext4 x rw\n%s", bad[i]);
 
-		assert_int_equal(vm_cgroup_parse_mounts(text, &h, &err), -1);
+		assert_int_equal(vm_cgroup_parse_mounts(vm_xstrdup(text), &h, &err), -1);
 		assert_int_equal(err.kind, VM_BAD_INPUT);
 		assert_string_equal(err.msg, "mountinfo:2: a malformed cgroup mount");
 		vm_cgroup_host_close(&h);
 	}
 	for (int i = 0; i < 17; i++)
 		vm_strbuf_printf(&b, "31 23 0:31 / /a%d rw - cgroup x rw,name=n%d\n", i, i);
-	assert_int_equal(vm_cgroup_parse_mounts(b.text, &h, &err), -1);
+	assert_int_equal(vm_cgroup_parse_mounts(vm_xstrdup(b.text), &h, &err), -1);
 	assert_string_equal(err.msg, "mountinfo:17: more than 16 cgroup hierarchies");
 	vm_cgroup_host_close(&h);
 	for (size_t i = 0; i < VM_COUNT(bad_pids); i++) {
