@@ -5,6 +5,7 @@
 
 #include "guest/hostdev_cli.h"
 #include "host/vfio.h"
+#include "state/hostdev.h"
 
 struct options {
 	struct vm_hostdev_cli cli; /* first */
@@ -58,7 +59,7 @@ static int reset_one(void *opaque, const struct vm_hostdev_view *v,
 	const struct vm_hostdev_item *other;
 
 	if (i->guest != NULL)
-		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", i->name, i->guest);
+		return vm_hostdev_refuse_user(i->name, i->guest, err);
 	/* Its group and the IOMMU do not matter for this. */
 	for (size_t n = 0; n < i->n_blocks && !o->force; n++)
 		if (i->blocks[n].force) {

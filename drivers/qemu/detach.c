@@ -328,8 +328,8 @@ static void name_steps(const struct detach *t)
 		VM_AUTO_FREE char *name = vm_hostdev_source_text(t->v[i].h);
 
 		if (t->v[i].at != GONE)
-			vm_log_step("QMP device_del {\"id\":\"%s\"} (not done)", t->aliases[i]);
-		vm_log_step("when it is gone: close the rules and nodes that only %s asked for, give it back (not done)",
+			vm_log_step("QMP device_del {\"id\":\"%s\"}", t->aliases[i]);
+		vm_log_step("when it is gone: close the rules and nodes that only %s asked for, give it back",
 			    name);
 	}
 }

@@ -42,11 +42,6 @@ static int push_plug(struct vm_plug *p, const char *what, const char *arg, struc
 	return push(p, VM_PLUG_VERB, text, err);
 }
 
-static const char *not_done(const struct vm_plug *p)
-{
-	return p->o->dry_run ? " (not done)" : "";
-}
-
 /* ---- claims ---- */
 
 static bool is_own(const struct vm_plug *p, const char *key)
@@ -67,10 +62,19 @@ static bool is_own(const struct vm_plug *p, const char *key)
 static int claim(struct vm_plug *p, const char *key, enum vm_claim_mode mode, const char *what,
 		 struct vm_err *err)
 {
-	vm_log_step("claim %s%s", key, not_done(p));
+	vm_log_step("claim %s", key);
 	if (p->o->dry_run)
 		return 0;
 	return push_plug(p, VM_PLUG_CLAIM, key, err) < 0 ? -1 : vm_claim_take(p->g, key, mode, what, err);
+}
+
+/* For a device before it. */
+static bool group_claimed(const struct vm_plug *p, size_t nth)
+{
+	for (size_t i = 0; i < nth; i++)
+		if (p->v[i].key != NULL && p->v[i].group == p->v[nth].group && !p->v[i].kept)
+			return true;
+	return false;
 }
 
 /* The group first: it is what two guests may not share. */
@@ -87,7 +91,7 @@ int vm_plug_claim(struct vm_plug *p, struct vm_err *err)
 		v->kept = is_own(p, v->key);
 		if (v->kept)
 			continue;
-		if (v->group != VM_NO_GROUP && !is_own(p, group) &&
+		if (v->group != VM_NO_GROUP && !group_claimed(p, i) && !is_own(p, group) &&
 		    claim(p, group, VM_CLAIM_EXCLUSIVE, v->name, err) < 0)
 			return -1;
 		if (claim(p, v->key, v->h->shareable ? VM_CLAIM_SHARED : VM_CLAIM_EXCLUSIVE, v->name, err) < 0)
@@ -192,12 +196,13 @@ static void name_rules(const struct vm_plug *p, const struct vm_nodes *nodes, co
 	char text[VM_ACL_TEXT];
 
 	for (size_t i = 0; i < more->n; i++)
-		vm_log_step("allow %s (%s)%s", vm_acl_format(&more->v[i], text),
-			    more->v[i].path != NULL ? more->v[i].path : "-", not_done(p));
+		vm_log_step("allow %s (%s)", vm_acl_format(&more->v[i], text),
+			    more->v[i].path != NULL ? more->v[i].path : "-");
 	/* Where it is not bound yet its number is not known. */
 	for (size_t i = 0; p->o->dry_run && i < nodes->n; i++)
-		if (access(nodes->v[i].path, F_OK) < 0)
-			vm_log_step("allow rw of %s%s", nodes->v[i].path, not_done(p));
+		if (access(nodes->v[i].path, F_OK) < 0 &&
+		    (i == 0 || strcmp(nodes->v[i].path, nodes->v[i - 1].path) != 0))
+			vm_log_step("allow rw of %s", nodes->v[i].path);
 }
 
 static void warn_blocked(const struct vm_plug *p, const struct vm_acl *more)
@@ -322,7 +327,7 @@ int vm_plug_open(struct vm_plug *p, struct vm_err *err)
 
 		if (v->h->type != VM_HOSTDEV_TYPE_SCSI_HOST)
 			continue;
-		vm_log_step("open vhost-scsi for QEMU%s", not_done(p));
+		vm_log_step("open vhost-scsi for QEMU");
 		if (!p->o->dry_run && vm_vhost_scsi_open(&v->fd, err) < 0)
 			return -1;
 	}
@@ -347,8 +352,7 @@ int vm_plug_memlock(struct vm_plug *p, struct vm_err *err)
 		return 0;
 	new.rlim_cur = want == VM_MEMLOCK_UNLIMITED ? RLIM_INFINITY : (rlim_t)want;
 	new.rlim_max = hard == UINT64_MAX ? RLIM_INFINITY : (rlim_t)(hard > want ? hard : want);
-	vm_log_step("raise the limit of locked memory from %" PRIu64 " to %" PRIu64 " bytes%s", soft, want,
-		    not_done(p));
+	vm_log_step("raise the limit of locked memory from %" PRIu64 " to %" PRIu64 " bytes", soft, want);
 	if (p->o->dry_run)
 		return 0;
 	snprintf(was, sizeof(was), "%" PRIu64 " %" PRIu64, soft, hard);

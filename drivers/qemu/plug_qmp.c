@@ -159,7 +159,7 @@ static int give_fd(struct vm_plug *p, const struct vm_plug_device *v, struct vm_
 
 	if (v->h->type != VM_HOSTDEV_TYPE_SCSI_HOST)
 		return 0;
-	vm_log_step("QMP getfd %s%s", name, p->o->dry_run ? " (not done)" : "");
+	vm_log_step("QMP getfd %s", name);
 	if (p->o->dry_run || vm_qmp_getfd(p->qmp, &fd, 1, p->deadline, err) == 0)
 		return 0;
 	return vm_qmp_refused(p->qmp) != NULL ? 1 : -1;
@@ -186,7 +186,7 @@ int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_er
 		const char *command = command_of(v->argv.v[i]), *text = v->argv.v[i + 1];
 		uint64_t id;
 
-		vm_log_step("QMP %s %s%s", command, text, p->o->dry_run ? " (not done)" : "");
+		vm_log_step("QMP %s %s", command, text);
 		if (p->o->dry_run)
 			continue;
 		if (vm_qmp_send_text(p->qmp, command, text, &id, err) < 0)

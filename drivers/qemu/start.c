@@ -318,7 +318,7 @@ int vm_qemu_start(struct vm_guest *g, const struct vm_start_options *o, struct v
 	for (size_t i = 0; r == 0 && i < VM_COUNT(steps); i++) {
 		if (steps[i].run == NULL)
 			continue;
-		vm_log_step("%s%s", steps[i].name, steps[i].changes && o->dry_run ? " (not done)" : "");
+		vm_log_step("%s", steps[i].name);
 		if (!steps[i].changes || !o->dry_run)
 			r = steps[i].run(&s, err);
 		if (r == 0 && i + 1 < VM_COUNT(steps) && vm_wait_interrupted()) {

@@ -96,17 +96,11 @@ static int make_mdev(const struct vm_hostdefs *h, const struct vm_hostdef *d, co
 	return -1;
 }
 
-static int used_by(const char *name, const char *user, struct vm_err *err)
-{
-	vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", name, vm_hostdev_guest(user));
-	return vm_err_hint(err, "vm-detach-hostdev %s %s gives it back", vm_hostdev_guest(user), name);
-}
-
 static int refuse_user(const struct vm_hostdefs *h, const char *name, const char *key, struct vm_err *err)
 {
 	VM_AUTO_FREE char *user = vm_hostdev_claimed_by(&h->state, key);
 
-	return user != NULL ? used_by(name, user, err) : 0;
+	return user != NULL ? vm_hostdev_refuse_user(name, user, err) : 0;
 }
 
 static int unmake_mdev(const struct vm_hostdefs *h, const char *key, struct vm_err *err)
@@ -241,7 +235,7 @@ static int check_vf(const struct vm_hostdefs *h, const struct vm_hostdev_view *v
 		return -1;
 	user = none ? NULL : vm_record_get(&r, VM_HOSTDEV_USER);
 	if (user != NULL)
-		return used_by(name, user, err);
+		return vm_hostdev_refuse_user(name, user, err);
 	for (size_t i = 0; i < view->n && item == NULL; i++)
 		if (view->v[i].bus == VM_HOSTDEV_PCI && strcmp(view->v[i].name, name) == 0)
 			item = &view->v[i];

@@ -53,18 +53,12 @@ static int recover(const struct vm_hostdev_take *t, const char *key, struct vm_r
 	return 0;
 }
 
-static int belongs_to(const char *name, const char *user, struct vm_err *err)
-{
-	vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", name, vm_hostdev_guest(user));
-	return vm_err_hint(err, "vm-detach-hostdev %s %s gives it back", vm_hostdev_guest(user), name);
-}
-
 static int refuse_user(const struct vm_hostdev_take *t, const char *key, struct vm_err *err)
 {
 	VM_AUTO_FREE char *claimed = vm_hostdev_claimed_by(t->state, key);
 
 	if (claimed != NULL && (t->user == NULL || strcmp(claimed, t->user) != 0))
-		return belongs_to(t->name, claimed, err);
+		return vm_hostdev_refuse_user(t->name, claimed, err);
 	return 0;
 }
 
@@ -248,7 +242,7 @@ int vm_hostdev_take(const struct vm_hostdev_take *given, struct vm_err *err)
 		if (user != NULL && t->user != NULL && strcmp(user, t->user) == 0)
 			return 1;
 		if (user != NULL)
-			return belongs_to(t->name, user, err);
+			return vm_hostdev_refuse_user(t->name, user, err);
 	}
 	/* what was read before the lock may be old */
 	if (vm_pci_read(t->sys, t->name, &p, err) < 0)
@@ -283,7 +277,7 @@ int vm_hostdev_unbind(const struct vm_state *state, const struct vm_sys *sys, co
 		return -1;
 	user = vm_record_get(&r, VM_HOSTDEV_USER);
 	if (user != NULL)
-		return belongs_to(name, user, err);
+		return vm_hostdev_refuse_user(name, user, err);
 	if (none && (vm_pci_read(sys, name, &p, err) < 0 || !p.vfio))
 		return err->kind != VM_OK ? -1 : 1;
 	if (vm_hostdev_phase(&r) == VM_HOSTDEV_STUCK)

@@ -68,7 +68,7 @@ int vm_tune_put(const struct vm_tune_change *c, const struct vm_tune_place *p, c
 	VM_AUTO_FREE char *old = NULL;
 
 	if (c->dry_run) {
-		vm_log_step("write '%s' to %s/%s (not done)", text, p->path, p->file->name);
+		vm_log_step("write '%s' to %s/%s", text, p->path, p->file->name);
 		return 0;
 	}
 	if (c->undo != NULL) {
@@ -108,7 +108,7 @@ int vm_tune_ensure(const struct vm_tune_change *c, const struct vm_tune_thread *
 	}
 	if (vm_thread_group_exists(c->group, t->name))
 		return 0;
-	vm_log_step("make the group qemu/%s%s", t->name, c->dry_run ? " (not done)" : "");
+	vm_log_step("make the group qemu/%s", t->name);
 	if (c->dry_run)
 		return 0;
 	if (vm_tune_keep_affinity(c, t, err) < 0)

@@ -88,8 +88,7 @@ const struct vm_tune_thread *vm_tune_thread_find(const struct vm_tune_threads *t
 
 static int set_affinity(const struct vm_tune_change *c, pid_t tid, const char *cpus, struct vm_err *err)
 {
-	vm_log_step("let thread %d run on the CPUs %s%s", (int)tid, cpus != NULL ? cpus : "of its group",
-		    c->dry_run ? " (not done)" : "");
+	vm_log_step("let thread %d run on the CPUs %s", (int)tid, cpus != NULL ? cpus : "of its group");
 	if (c->dry_run || vm_task_affinity_set(tid, cpus) == 0 || errno == ESRCH)
 		return 0;
 	if (errno == EINVAL)

@@ -70,7 +70,7 @@ int vm_guest_shutdown(struct vm_host *h, const char *ref, const struct vm_shutdo
 		return vm_driver_lacks(h->driver->name, "shutdown", err);
 	if (ret_run != NULL)
 		get_run(&g, ret_run);
-	vm_log_step("ask the guest to shut down%s", dry_run ? " (not done)" : "");
+	vm_log_step("ask the guest to shut down");
 	return dry_run ? 0 : h->driver->shutdown(&g, modes, dl, err);
 }
 
@@ -158,8 +158,7 @@ int vm_guest_destroy(struct vm_host *h, const char *ref, bool graceful, bool rem
 	if (h->driver->destroy == NULL)
 		return vm_driver_lacks(h->driver->name, "destroy", err);
 	get_run(&g, &run);
-	vm_log_step("end process %d and give back what it held%s", (int)run.process.pid,
-		    dry_run ? " (not done)" : "");
+	vm_log_step("end process %d and give back what it held", (int)run.process.pid);
 	if (dry_run)
 		return 0;
 	if (h->driver->destroy(&g, graceful, dl, err) < 0)
@@ -186,7 +185,7 @@ static int hold(struct vm_host *h, const char *ref, size_t member, const char *w
 		return vm_driver_lacks(h->driver->name, what, err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return -1;
-	vm_log_step("%s%s", what, dry_run ? " (not done)" : "");
+	vm_log_step("%s", what);
 	return dry_run ? 0 : verb(&g, dl, err);
 }
 
@@ -217,6 +216,6 @@ int vm_guest_reboot(struct vm_host *h, const char *ref, const struct vm_shutdown
 		return vm_driver_lacks(h->driver->name, "reboot", err);
 	if (vm_guest_open(&h->state, ref, VM_GUEST_LOCKED | VM_GUEST_ACTIVE, dl, &g, err) < 0)
 		return -1;
-	vm_log_step("reboot%s", dry_run ? " (not done)" : "");
+	vm_log_step("reboot");
 	return dry_run ? 0 : h->driver->reboot(&g, modes, dl, err);
 }

@@ -116,6 +116,14 @@ const char *vm_hostdev_guest(const char *user)
 	return slash != NULL ? slash + 1 : user;
 }
 
+int vm_hostdev_refuse_user(const char *name, const char *user, struct vm_err *err)
+{
+	const char *guest = vm_hostdev_guest(user);
+
+	vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", name, guest);
+	return vm_err_hint(err, "vm-detach-hostdev %s %s gives it back", guest, name);
+}
+
 char *vm_hostdev_claimed_by(const struct vm_state *s, const char *key)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;

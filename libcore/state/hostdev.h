@@ -70,5 +70,7 @@ int vm_hostdev_record_remove(const struct vm_state *s, const char *key, struct v
 enum vm_hostdev_phase vm_hostdev_phase(const struct vm_record *r);
 /* The guest's name of "qemu/web1". */
 const char *vm_hostdev_guest(const char *user);
+/* VM_IN_USE: the device `name` is that user's ("qemu/web1", or the guest's name alone), and how to get it back. */
+int vm_hostdev_refuse_user(const char *name, const char *user, struct vm_err *err);
 /* The first user of a key by its claim; NULL: none; owned. */
 char *vm_hostdev_claimed_by(const struct vm_state *s, const char *key);

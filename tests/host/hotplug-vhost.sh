@@ -51,7 +51,7 @@ ok "a target" test -d "$target/vhost/$wwpn"
 
 # ---- in and out ----
 status_is 0 vm-attach-hostdev --dry-run hot "$T/vhost.xml"
-like "$(printf '%s\n' "$out$err" | paste -sd' ')" "open vhost-scsi for QEMU .not done.*QMP getfd vhost-hostdev0 .not done.*QMP device_add .*vhostfd.:.vhost-hostdev0" "--dry-run names what is handed over"
+like "$(printf '%s\n' "$out$err" | paste -sd' ')" "open vhost-scsi for QEMU .*QMP getfd vhost-hostdev0 .*QMP device_add .*vhostfd.:.vhost-hostdev0" "--dry-run names what is handed over"
 unchanged "--dry-run changes nothing"
 status_is 0 vm-attach-hostdev hot "$T/vhost.xml"
 diag "$out $err"

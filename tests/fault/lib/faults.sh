@@ -60,6 +60,7 @@ f_problem() {
 	diag "$f_name $f_mode $f_n: $*"
 	[ ! -s "$T/report" ] || diag "  $(cat "$T/report")"
 	[ ! -s "$T/said" ] || diag "  stderr: $(head -n 3 "$T/said")"
+	[ ! -s "$T/said.next" ] || diag "  then: $(head -n 3 "$T/said.next")"
 }
 
 # Milliseconds since boot.
@@ -81,7 +82,7 @@ f_crowded() {
 # Runs a command that must answer within a second; what it may have waited for others' work is not its own.
 f_promptly() {
 	f_from=$(f_now) f_waited=$(f_crowded)
-	f_within_deadline "$@" >"$T/said.out" 2>"$T/said"
+	f_within_deadline "$@" >"$T/said.out" 2>"$T/said.next"
 	f_status=$?
 	f_took=$(($(f_now) - f_from))
 	f_waited=$(($(f_crowded) - f_waited))
@@ -159,6 +160,7 @@ f_once() {
 	f_prepare >"$T/prepared" 2>&1 || f_problem "preparing failed: $(tail -n 3 "$T/prepared")"
 	rm -f "$T/report"
 	: >"$T/said"
+	: >"$T/said.next"
 	case $f_mode in
 	kill) set -- kill "$f_n" --changes ;;
 	tree) set -- kill "$f_n" --changes --tree ;;

@@ -21,6 +21,8 @@ f_reuse() { # DEVICE
 f_alike() {
 	# QEMU's answer was lost: the command says that it does not know (12), and the next one asks QEMU
 	[ "$1" != "after the failure" ] || [ "${f_got:-0}" -ne 12 ] || return 0
+	# it failed when QEMU had the device, which goes back as soon as the guest lets go of it
+	[ "$1" != "after the failure" ] || ! grep -qs '^unplug=' "$VM_ROOT/run/vm/qemu/$f_guest/record" || return 0
 	if [ "$1" = "after the next command" ]; then
 		# who was asked lets go when it likes, and the watcher sees to the rest
 		f_tries=60
