@@ -10,6 +10,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/log.h>
 #include <vm/process.h>
 
 #include "bounded.h"
@@ -196,8 +197,8 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 	return vm_err_hint(err, "the kernel's messages say why: dmesg | grep %s", name);
 }
 
-int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
-		   struct vm_deadline deadline, char *ret_driver, struct vm_err *err)
+static int unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was, struct vm_deadline deadline,
+		  char *ret_driver, struct vm_err *err)
 {
 	VM_AUTO(change_free) struct change c = { 0 };
 	VM_AUTO_FD int dir = -1;
@@ -227,6 +228,19 @@ int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfi
 	}
 	read_driver(s, name, ret_driver);
 	return 0;
+}
+
+int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
+		   struct vm_deadline deadline, char *ret_driver, struct vm_err *err)
+{
+	if (unbind(s, name, was, deadline, ret_driver, err) == 0)
+		return 0;
+	if (err->kind == VM_TIMED_OUT)
+		return -1;
+	/* The host is to have it back: what failed once for want of a descriptor, say, is tried again from where it is. */
+	vm_log_step("%s: %s: once more", name, err->msg);
+	*err = VM_ERR_INIT;
+	return unbind(s, name, was, deadline, ret_driver, err);
 }
 
 static bool has_node(const struct vm_sys *s, const char *name, int group)
