@@ -12,7 +12,7 @@
 # and then calls       faults NAME WHO MODE...   WHO: tool watch all; MODE: kill tree fail
 #
 # In an ordinary run a sample is tried, drawn with $VM_TEST_SEED; with VM_TEST_FULL all points are.
-# VM_FAULT_AT="N..." tries those points only, VM_FAULT_MODE=MODE that mode only.
+# VM_FAULT_AT="N..." tries those points only, VM_FAULT_MODE=MODE that mode only, VM_FAULT_NAME=PATTERN those scenarios only.
 
 f_fault=$VM_BUILD/tests/fault
 f_invariants=$VM_BUILD/tests/invariants
@@ -252,6 +252,8 @@ f_count() {
 faults() {
 	f_name=$1 f_who=$2
 	shift 2
+	# shellcheck disable=SC2254 # a pattern
+	case $f_name in ${VM_FAULT_NAME:-*}) ;; *) return 0 ;; esac
 	if ! f_count; then
 		fail "$f_name ($f_who): succeeds when nothing goes wrong"
 		diag "$(cat "$T/prepared" "$T/said" "$T/report" 2>/dev/null)"
