@@ -49,8 +49,7 @@ static int run(void *opaque, struct vm_err *err)
 
 	vm_err_object(err, o->c.operands.v[0]);
 	if (vm_state_open(o->c.connect, VM_STATE_READ, &state, err) < 0 ||
-	    vm_hostdev_view_read(o->sysroot != NULL ? NULL : &state, o->sysroot, VM_HOSTDEV_ALL, &view,
-				 err) < 0 ||
+	    vm_hostdev_view_show(o->sysroot != NULL ? NULL : &state, o->sysroot, &view, err) < 0 ||
 	    vm_hostdev_view_find(&view, o->c.operands.v[0], &item, err) < 0)
 		return -1;
 	out = vm_out_open(stdout, VM_OUT_KEYS, "vm-hostdev-info/1", o->c.json, false);

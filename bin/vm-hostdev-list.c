@@ -103,8 +103,7 @@ static int run(void *opaque, struct vm_err *err)
 	if (vm_hostdev_filter_words(&o->kinds, vm_hostdev_bus_words, "kind", &f.buses, err) < 0 ||
 	    vm_hostdev_filter_words(&o->states, vm_hostdev_state_words, "state", &f.states, err) < 0 ||
 	    vm_hostdefs_open(o->c.connect, VM_STATE_READ, &defs, err) < 0 ||
-	    vm_hostdev_view_read(o->sysroot != NULL ? NULL : &defs.state, o->sysroot, VM_HOSTDEV_ALL, &view,
-				 err) < 0)
+	    vm_hostdev_view_show(o->sysroot != NULL ? NULL : &defs.state, o->sysroot, &view, err) < 0)
 		return -1;
 	return print(o, &view, &f, &defs, err);
 }

@@ -105,6 +105,7 @@ int vm_hostdevs_resolve(struct vm_domain *d, uint32_t from, bool cold, struct vm
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	VM_AUTO(vm_usbs_free) struct vm_usbs all = { 0 };
+	struct vm_unread unread = VM_UNREAD_NONE;
 
 	for (uint32_t i = from; i < d->hostdevs.n; i++) {
 		struct vm_hostdev *h = d->hostdevs.v[i];
@@ -114,7 +115,9 @@ int vm_hostdevs_resolve(struct vm_domain *d, uint32_t from, bool cold, struct vm
 		if (sys.root < 0) {
 			if (vm_sys_open(NULL, &sys, err) < 0)
 				return -1;
-			vm_usbs_read(&sys, &all);
+			vm_usbs_read(&sys, &all, &unread);
+			if (vm_unread_fail(&unread, err) < 0)
+				return -1;
 		}
 		if (resolve_usb(h, &all, cold, err) < 0)
 			return -1;
@@ -284,6 +287,32 @@ static int may_interface(const struct vm_hostdev *h, const struct vm_hostdev_vie
 	struct vm_vf vf;
 
 	return vm_vf_find(&view->sys, name, &vf, err) < 0 ? -1 : vm_vf_check(&view->sys, &vf, err);
+}
+
+int vm_hostdevs_look(const struct vm_state *state, const struct vm_hostdev *const *v, size_t n, struct vm_hostdev_view *ret,
+		     struct vm_err *err)
+{
+	static const unsigned buses[VM_HOSTDEV_TYPES] = {
+		/* those that it carries end when its driver does */
+		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV,
+		[VM_HOSTDEV_TYPE_USB] = 1u << VM_HOSTDEV_USB,
+		[VM_HOSTDEV_TYPE_SCSI] = 1u << VM_HOSTDEV_SCSI,
+		[VM_HOSTDEV_TYPE_MDEV] = 1u << VM_HOSTDEV_MDEV,
+	};
+	VM_AUTO_FREE char **pcis = vm_xcalloc(n + 1, sizeof(*pcis));
+	unsigned all = 0;
+	size_t n_pcis = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		all |= buses[v[i]->type];
+		if (v[i]->type == VM_HOSTDEV_TYPE_PCI)
+			pcis[n_pcis++] = vm_hostdev_source_text(v[i]);
+	}
+	r = vm_hostdev_view_read_some(state, all, (const char *const *)pcis, n_pcis, ret, err);
+	for (size_t i = 0; i < n_pcis; i++)
+		free(pcis[i]);
+	return r;
 }
 
 int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,

@@ -28,9 +28,13 @@ void vm_hostdev_nodes_free(struct vm_hostdev_nodes *nodes);
  * from: the first that is looked at; those before it the guest has already, wherever they are now.
  */
 int vm_hostdevs_resolve(struct vm_domain *d, uint32_t from, bool cold, struct vm_err *err);
+struct vm_state;
+/* No more of the host than these devices and their groups, to decide by. */
+int vm_hostdevs_look(const struct vm_state *state, const struct vm_hostdev *const *v, size_t n, struct vm_hostdev_view *ret,
+		     struct vm_err *err);
 /*
  * Everything that can be known of host devices before something is changed: are they there, can they be given to
- * a guest, do the groups belong to nobody else.  view: all devices of this host.  guest: whose they may be already.
+ * a guest, do the groups belong to nobody else.  view: these devices at least.  guest: whose they may be already.
  * d: all devices the guest has or will have; only: one of them, or NULL for all.
  */
 int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,

@@ -171,33 +171,14 @@ static int check_kind(const struct vm_plug_device *v, struct vm_err *err)
 	return 0;
 }
 
-/* No more of the host is looked at than they are of. */
-static unsigned buses_of(const struct vm_plug *p)
-{
-	static const unsigned buses[VM_HOSTDEV_TYPES] = {
-		/* those that it carries end when its driver does */
-		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV,
-		[VM_HOSTDEV_TYPE_USB] = 1u << VM_HOSTDEV_USB,
-		[VM_HOSTDEV_TYPE_SCSI] = 1u << VM_HOSTDEV_SCSI,
-		[VM_HOSTDEV_TYPE_MDEV] = 1u << VM_HOSTDEV_MDEV,
-	};
-	unsigned all = 0;
-
-	for (size_t i = 0; i < p->n; i++)
-		all |= buses[p->v[i].h->type];
-	return all;
-}
-
 static int look(struct vm_plug *p, struct vm_err *err)
 {
-	VM_AUTO_FREE const char **pcis = vm_xcalloc(p->n + 1, sizeof(*pcis));
-	size_t n = 0;
+	VM_AUTO_FREE const struct vm_hostdev **all = vm_xcalloc(p->n + 1, sizeof(*all));
 
 	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].h->type == VM_HOSTDEV_TYPE_PCI)
-			pcis[n++] = p->v[i].name;
+		all[i] = p->v[i].h;
 	vm_hostdev_view_free(&p->view);
-	return vm_hostdev_view_read_some(p->g->state, buses_of(p), pcis, n, &p->view, err);
+	return vm_hostdevs_look(p->g->state, all, p->n, &p->view, err);
 }
 
 /* One that was taken out and plugged in again: what the guest has of it is of no use, but is there. */

@@ -181,6 +181,7 @@ int vm_qemu_replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_er
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	VM_AUTO(vm_usbs_free) struct vm_usbs all = { 0 };
+	struct vm_unread unread = VM_UNREAD_NONE;
 	int r, done = 0;
 
 	/* A journal that is to be undone first must not get more of this. */
@@ -188,7 +189,10 @@ int vm_qemu_replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_er
 		return 0;
 	if (vm_sys_open(NULL, &sys, err) < 0)
 		return -1;
-	vm_usbs_read(&sys, &all);
+	vm_usbs_read(&sys, &all, &unread);
+	/* what cannot be looked at is not away */
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	while ((r = replug_next(g, &all, deadline, err)) > 0)
 		done = 1;
 	return r < 0 ? -1 : done;

@@ -18,7 +18,13 @@
 
 static int read_view(const struct vm_start *s, struct vm_hostdev_view *ret, struct vm_err *err)
 {
-	return vm_hostdev_view_read(s->g->state, NULL, VM_HOSTDEV_ALL, ret, err);
+	VM_AUTO_FREE const struct vm_hostdev **all = vm_xcalloc(s->d->interfaces.n + s->d->hostdevs.n + 1, sizeof(*all));
+	struct vm_hostdev_iter i = { 0 };
+	size_t n = 0;
+
+	while ((all[n] = vm_hostdev_next(s->d, &i)) != NULL)
+		n++;
+	return vm_hostdevs_look(s->g->state, all, n, ret, err);
 }
 
 int vm_start_hostdevs_check(struct vm_start *s, struct vm_err *err)

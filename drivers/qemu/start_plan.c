@@ -15,20 +15,25 @@
 #include "qemu.h"
 
 /* Where host and QEMU have it and the document leaves it open: for all PCI devices of this run, as its live document says. */
-static void choose_iommufd(struct vm_start *s)
+static int choose_iommufd(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_err ignored = VM_ERR_INIT;
 	struct vm_vfio_host host;
 
-	if (s->d->iommufd != VM_SWITCH_ABSENT || !vm_domain_has_pci(s->d) || !vm_qemu_has_iommufd(s->caps) ||
-	    vm_sys_open(NULL, &sys, &ignored) < 0)
-		return;
-	vm_vfio_host_read(&sys, &host);
+	if (s->d->iommufd != VM_SWITCH_ABSENT || !vm_domain_has_pci(s->d) || !vm_qemu_has_iommufd(s->caps))
+		return 0;
+	if (vm_sys_open(NULL, &sys, err) < 0)
+		return -1;
+	vm_vfio_host_read(&sys, &host, &unread);
 	/* whether there are nodes of devices shows when it is loaded, which it is to be anyhow */
 	if (host.iommufd && !host.driver && !s->o->dry_run && vm_vfio_load(&sys, NULL, s->deadline, &ignored) == 0)
-		vm_vfio_host_read(&sys, &host);
+		vm_vfio_host_read(&sys, &host, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	vm_qemu_choose_iommufd(s->d, s->caps, &host);
+	return 0;
 }
 
 int vm_start_plan(struct vm_start *s, struct vm_err *err)
@@ -54,7 +59,8 @@ int vm_start_plan(struct vm_start *s, struct vm_err *err)
 	if (os->nvram != NULL && os->nvram_template == NULL &&
 	    (os->nvram_template = vm_qemu_nvram_template(s->d)) != NULL)
 		mt_assigned(&os->obj, VM_OS_BIT_NVRAM_TEMPLATE);
-	choose_iommufd(s);
+	if (choose_iommufd(s, err) < 0)
+		return -1;
 	env.emulator = s->emulator;
 	env.caps = s->caps;
 	vm_argv_free(&s->argv);

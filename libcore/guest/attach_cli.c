@@ -58,7 +58,7 @@ static int print_xml(const struct vm_program *p, struct vm_common *c, const stru
 	struct vm_out *out;
 
 	c->only_looked = true;
-	if (vm_hostdev_view_read(NULL, NULL, VM_HOSTDEV_ALL, &view, err) < 0 ||
+	if (vm_hostdev_view_read(NULL, VM_HOSTDEV_ALL, &view, err) < 0 ||
 	    vm_hostdev_elements_make(r->devices, r->n, &r->how, &view, &e, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e.n; i++)

@@ -46,10 +46,11 @@ static int parse_file(const char *path, struct wanted *w, struct vm_err *err)
 	return vm_hostdev_element_parse(e.v[0], &w->file, err);
 }
 
-static void find_usb(struct wanted *w, const struct vm_hostdev_name *n)
+static int find_usb(struct wanted *w, const struct vm_hostdev_name *n, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	VM_AUTO(vm_usbs_free) struct vm_usbs all = { 0 };
+	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_err ignored = VM_ERR_INIT;
 	const struct vm_usb *usb;
 
@@ -59,11 +60,14 @@ static void find_usb(struct wanted *w, const struct vm_hostdev_name *n)
 	w->usb.port = w->usb.serial = NULL;
 	if (n->usb.has_place)
 		w->source = vm_xasprintf("usb:%03u:%03u", n->usb.bus, n->usb.device);
-	if (vm_sys_open(NULL, &sys, &ignored) < 0)
-		return;
-	vm_usbs_read(&sys, &all);
+	if (vm_sys_open(NULL, &sys, err) < 0)
+		return -1;
+	vm_usbs_read(&sys, &all, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	if (vm_usb_find(&all, &n->usb, &usb, &ignored) == 0)
 		w->usb_now = vm_xasprintf("usb:%03u:%03u", usb->bus, usb->device);
+	return 0;
 }
 
 static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
@@ -87,8 +91,7 @@ static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
 		break;
 	}
 	case VM_HOSTDEV_USB:
-		find_usb(w, &n);
-		break;
+		return find_usb(w, &n, err);
 	case VM_HOSTDEV_SCSI:
 		w->source = vm_xasprintf("scsi:%u:%u:%u:%llu", n.scsi.host, n.scsi.bus, n.scsi.target,
 					 (unsigned long long)n.scsi.unit);
@@ -155,31 +158,44 @@ static void choose(struct chosen *c, const struct vm_hostdev *h)
 	c->v[c->n++] = h;
 }
 
-static int group_of(const struct vm_sys *sys, const struct vm_hostdev *h)
+/* One that is gone has none. */
+static int group_of(const struct vm_sys *sys, const struct vm_hostdev *h, int *ret, struct vm_err *err)
 {
 	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
-	struct vm_err ignored = VM_ERR_INIT;
-	struct vm_pci p;
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_pci p = { .group = VM_NO_GROUP };
 
-	return h->type == VM_HOSTDEV_TYPE_PCI && vm_pci_read(sys, name, &p, &ignored) == 0 ? p.group : VM_NO_GROUP;
+	if (h->type == VM_HOSTDEV_TYPE_PCI && vm_pci_read(sys, name, &p, &why) < 0 && why.kind != VM_NOT_FOUND) {
+		*err = why;
+		return -1;
+	}
+	*ret = p.group;
+	return 0;
 }
 
 /* What is parked of their groups is of no use without them. */
-static void choose_siblings(struct chosen *c)
+static int choose_siblings(struct chosen *c, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
 	size_t named = c->n;
 
-	if (vm_sys_open(NULL, &sys, &ignored) < 0)
-		return;
+	if (vm_sys_open(NULL, &sys, err) < 0)
+		return -1;
 	for (size_t i = 0; i < named; i++) {
-		int group = group_of(&sys, c->v[i]);
+		int group, other;
 
-		for (size_t k = 0; group != VM_NO_GROUP && k < c->all.n; k++)
-			if (vm_hostdev_parked(c->all.v[k].h) && group_of(&sys, c->all.v[k].h) == group)
+		if (group_of(&sys, c->v[i], &group, err) < 0)
+			return -1;
+		for (size_t k = 0; group != VM_NO_GROUP && k < c->all.n; k++) {
+			if (!vm_hostdev_parked(c->all.v[k].h))
+				continue;
+			if (group_of(&sys, c->all.v[k].h, &other, err) < 0)
+				return -1;
+			if (other == group)
 				choose(c, c->all.v[k].h);
+		}
 	}
+	return 0;
 }
 
 static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *d, const struct vm_record *run,
@@ -206,9 +222,7 @@ static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *
 			return vm_err_set(err, VM_IN_USE, "%s may be several of its devices; name it by its alias",
 					  r->devices[i]);
 	}
-	if (r->how.siblings)
-		choose_siblings(c);
-	return 0;
+	return r->how.siblings ? choose_siblings(c, err) : 0;
 }
 
 static int detach_live(const struct vm_hostdev_job *j, struct vm_hostdev_results *ret, struct vm_err *err)

@@ -99,10 +99,12 @@ void vm_doctor_hostdev(struct vm_doctor *d)
 	struct vm_err err = VM_ERR_INIT;
 	size_t free_ones = 0, given = 0;
 
-	if (vm_hostdev_view_read(d->state, d->sysroot, VM_HOSTDEV_ALL, &view, &err) < 0) {
+	if (vm_hostdev_view_show(d->state, d->sysroot, &view, &err) < 0) {
 		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
 		return;
 	}
+	if (vm_unread_fail(&view.unread, &err) < 0)
+		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
 	for (size_t n = 0; n < view.n; n++) {
 		const struct vm_hostdev_item *i = &view.v[n];
 

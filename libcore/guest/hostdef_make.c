@@ -67,6 +67,10 @@ static int make_mdev(const struct vm_hostdefs *h, const struct vm_hostdef *d, co
 
 	if (vm_mdev_read(&h->sys, uuid, &m, &none) == 0)
 		return same_mdev(d, &m, err);
+	if (none.kind != VM_NOT_FOUND) {
+		*err = none;
+		return -1;
+	}
 	vm_log_step("write %s to create of %s on %s", uuid, d->cap->type, d->parent);
 	for (uint32_t i = 0; i < d->cap->attrs.n; i++) {
 		const struct vm_hostdef_attr *a = d->cap->attrs.v[i];
@@ -139,13 +143,15 @@ static int make_vfs(const struct vm_hostdefs *h, const struct vm_hostdef *d, con
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	const char *name = address_of(key);
 	unsigned count = (unsigned)d->cap->count;
-	int probe = vm_sriov_autoprobe(&h->sys, name);
 	struct vm_err why = VM_ERR_INIT;
-	bool change = probe >= 0 && d->cap->autoprobe != VM_SWITCH_ABSENT && probe != (d->cap->autoprobe == VM_SWITCH_ON);
 	struct vm_pci pf;
+	bool change;
+	int probe;
 
-	if (vm_pci_read(&h->sys, name, &pf, err) < 0 || check_pf(&pf, count, err) < 0)
+	if (vm_pci_read(&h->sys, name, &pf, err) < 0 || check_pf(&pf, count, err) < 0 ||
+	    vm_sriov_autoprobe(&h->sys, name, &probe, err) < 0)
 		return -1;
+	change = probe >= 0 && d->cap->autoprobe != VM_SWITCH_ABSENT && probe != (d->cap->autoprobe == VM_SWITCH_ON);
 	if (pf.vfs == count)
 		return 1;
 	if (d->cap->autoprobe == VM_SWITCH_OFF && probe < 0)
@@ -199,15 +205,20 @@ static int lock_all(const struct vm_hostdefs *h, const struct vm_pci *pf, struct
 {
 	size_t n = 0;
 
-	vm_vfs_read(&h->sys, pf, &l->vfs);
+	if (vm_vfs_read(&h->sys, pf, &l->vfs, err) < 0)
+		return -1;
 	l->groups = vm_xcalloc(l->vfs.n + 1, sizeof(*l->groups));
 	l->locks = vm_xcalloc(l->vfs.n + 1, sizeof(*l->locks));
 	for (size_t i = 0; i < l->vfs.n; i++) {
-		struct vm_err ignored = VM_ERR_INIT;
+		struct vm_err why = VM_ERR_INIT;
 		struct vm_pci vf;
 
-		if (vm_pci_read(&h->sys, l->vfs.v[i], &vf, &ignored) == 0 && vf.group != VM_NO_GROUP)
+		if (vm_pci_read(&h->sys, l->vfs.v[i], &vf, &why) == 0 && vf.group != VM_NO_GROUP)
 			l->groups[n++] = vf.group;
+		else if (why.kind != VM_OK && why.kind != VM_NOT_FOUND && why.kind != VM_BAD_INPUT) {
+			*err = why;
+			return -1;
+		}
 	}
 	if (n > 1)
 		qsort(l->groups, n, sizeof(*l->groups), compare);
@@ -287,7 +298,7 @@ static int unmake_vfs(const struct vm_hostdefs *h, const char *key, bool force, 
 	if (pf.vfs == 0)
 		return h->dry_run ? 1 : end_vfs(h, key, err) < 0 ? -1 : 1;
 	if (lock_all(h, &pf, &l, err) < 0 ||
-	    vm_hostdev_view_read(&h->state, NULL, 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV, &view, err) < 0)
+	    vm_hostdev_view_read(&h->state, 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV, &view, err) < 0)
 		return -1;
 	for (size_t i = 0; i < l.vfs.n; i++)
 		if (check_vf(h, &view, l.vfs.v[i], force, err) < 0)

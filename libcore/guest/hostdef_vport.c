@@ -18,6 +18,13 @@ static const char *name_of(const char *key)
 	return strchr(key, ':') + 1;
 }
 
+/* What cannot be looked at is neither there nor away. */
+static int refuse_unread(const struct vm_err *why, struct vm_err *err)
+{
+	*err = *why;
+	return -1;
+}
+
 int vm_hostdef_make_vport(const struct vm_hostdefs *h, const struct vm_hostdef *d, const char *key, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
@@ -29,6 +36,8 @@ int vm_hostdef_make_vport(const struct vm_hostdefs *h, const struct vm_hostdef *
 			return 1;
 		return vm_err_set(err, VM_IN_USE, "%s is there already, with node %s on %s", key, v.wwnn, v.parent);
 	}
+	if (none.kind != VM_NOT_FOUND)
+		return refuse_unread(&none, err);
 	vm_log_step("write %s:%s to vport_create of %s", d->cap->wwpn, d->cap->wwnn, d->parent);
 	if (h->dry_run)
 		return 0;
@@ -48,7 +57,7 @@ static int refuse_used(const struct vm_hostdefs *h, const struct vm_vport *v, bo
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
 	unsigned host = (unsigned)strtoul(v->host + strlen("host"), NULL, 10);
 
-	if (vm_hostdev_view_read(&h->state, NULL, 1u << VM_HOSTDEV_SCSI, &view, err) < 0)
+	if (vm_hostdev_view_read(&h->state, 1u << VM_HOSTDEV_SCSI, &view, err) < 0)
 		return -1;
 	for (size_t i = 0; i < view.n; i++) {
 		const struct vm_hostdev_item *item = &view.v[i];
@@ -74,7 +83,7 @@ int vm_hostdef_unmake_vport(const struct vm_hostdefs *h, const char *key, bool f
 	struct vm_vport v;
 
 	if (vm_vport_find(&h->sys, name_of(key), &v, &none) < 0)
-		return 1;
+		return none.kind == VM_NOT_FOUND ? 1 : refuse_unread(&none, err);
 	if (refuse_used(h, &v, force, err) < 0)
 		return -1;
 	vm_log_step("write %s:%s to vport_delete of %s", v.wwpn, v.wwnn, v.parent);
@@ -86,7 +95,11 @@ int vm_hostdef_drop_vport(const struct vm_hostdefs *h, const char *key, struct v
 	struct vm_err none = VM_ERR_INIT;
 	struct vm_vport v;
 
-	if (vm_vport_find(&h->sys, name_of(key), &v, &none) == 0 && vm_vport_delete(&h->sys, &v, h->deadline, err) < 0)
-		return -1;
+	if (vm_vport_find(&h->sys, name_of(key), &v, &none) == 0) {
+		if (vm_vport_delete(&h->sys, &v, h->deadline, err) < 0)
+			return -1;
+	} else if (none.kind != VM_NOT_FOUND) {
+		return refuse_unread(&none, err);
+	}
 	return vm_hostdev_record_remove(&h->state, key, err);
 }

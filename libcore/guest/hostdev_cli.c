@@ -23,7 +23,7 @@ static int find(const struct vm_state *state, const char *text, struct vm_hostde
 		vm_err_set(err, VM_UNSUPPORTED, "only PCI devices are bound to VFIO");
 		return vm_err_hint(err, "devices of other kinds are given to guests as they are");
 	}
-	if (vm_hostdev_view_read(state, NULL, 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV, ret_view, err) < 0)
+	if (vm_hostdev_view_read(state, 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV, ret_view, err) < 0)
 		return -1;
 	return vm_hostdev_view_find(ret_view, text, ret, err);
 }

@@ -40,7 +40,7 @@ static void describe(const struct vm_hostdev_take *t, const struct vm_pci *p, st
 	vm_strbuf_printf(out, "device=%s\n", t->name);
 	if (p == NULL)
 		return;
-	if (vm_pci_open(t->sys, t->name, &dir, &ignored) == 0 && (path = vm_sys_path(t->sys, dir)) != NULL)
+	if (vm_pci_open(t->sys, t->name, &dir, &ignored) == 0 && (path = vm_sys_path(t->sys, dir, NULL)) != NULL)
 		vm_strbuf_printf(out, "path=%s\n", path);
 	vm_strbuf_printf(out, "vendor=%04x\nproduct=%04x\nclass=%06x\ndriver=%s\ngroup=%d\n", p->vendor, p->device,
 			 (unsigned)p->class, p->driver, p->group);

@@ -8,6 +8,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/log.h>
 #include <vm/state.h>
 #include <vm/strbuf.h>
 
@@ -60,7 +61,7 @@ static struct vm_hostdev_item *add(struct vm_hostdev_view *v, enum vm_hostdev_bu
 				   const char *where, const char *name)
 {
 	VM_AUTO_FREE char *link = vm_xasprintf("sys/bus/%s/devices/%s", where, name);
-	VM_AUTO_FD int dir = vm_sys_dir(&v->sys, link);
+	VM_AUTO_FD int dir = vm_sys_look(&v->sys, link, &v->unread);
 	struct vm_hostdev_item *i;
 
 	if (v->n % 32 == 0)
@@ -70,7 +71,7 @@ static struct vm_hostdev_item *add(struct vm_hostdev_view *v, enum vm_hostdev_bu
 	if (bus == VM_HOSTDEV_PCI)
 		i->name = key + strlen("pci:");
 	if (dir >= 0)
-		i->path = vm_sys_path(&v->sys, dir);
+		i->path = vm_sys_path(&v->sys, dir, &v->unread);
 	return i;
 }
 
@@ -78,6 +79,7 @@ static struct vm_hostdev_item *add(struct vm_hostdev_view *v, enum vm_hostdev_bu
 struct scope {
 	const char *sysroot;
 	unsigned buses;
+	bool show; /* what cannot be read is left out */
 	bool some; /* no other PCI devices than these and their groups' */
 	const char *const *pcis;
 	size_t n;
@@ -88,7 +90,7 @@ static void add_pcis(struct vm_hostdev_view *v, const struct scope *scope)
 	VM_AUTO(vm_pci_ids_free) struct vm_pci_ids *ids = NULL;
 
 	if (!scope->some)
-		vm_pcis_read(&v->sys, &v->pcis);
+		vm_pcis_read(&v->sys, &v->pcis, &v->unread);
 	if (v->pcis.n > 0 && !scope->some)
 		ids = vm_pci_ids_load(&v->sys);
 	for (size_t n = 0; n < v->pcis.n; n++) {
@@ -106,7 +108,7 @@ static void add_pcis(struct vm_hostdev_view *v, const struct scope *scope)
 static void add_usbs(struct vm_hostdev_view *v, const struct scope *scope)
 {
 	(void)scope;
-	vm_usbs_read(&v->sys, &v->usbs);
+	vm_usbs_read(&v->sys, &v->usbs, &v->unread);
 	for (size_t n = 0; n < v->usbs.n; n++) {
 		const struct vm_usb *u = &v->usbs.v[n];
 		struct vm_hostdev_item *i =
@@ -123,7 +125,7 @@ static void add_usbs(struct vm_hostdev_view *v, const struct scope *scope)
 static void add_scsis(struct vm_hostdev_view *v, const struct scope *scope)
 {
 	(void)scope;
-	vm_scsis_read(&v->sys, &v->scsis);
+	vm_scsis_read(&v->sys, &v->scsis, &v->unread);
 	for (size_t n = 0; n < v->scsis.n; n++) {
 		const struct vm_scsi *d = &v->scsis.v[n];
 		struct vm_hostdev_item *i =
@@ -138,7 +140,7 @@ static void add_scsis(struct vm_hostdev_view *v, const struct scope *scope)
 static void add_mdevs(struct vm_hostdev_view *v, const struct scope *scope)
 {
 	(void)scope;
-	vm_mdevs_read(&v->sys, &v->mdevs);
+	vm_mdevs_read(&v->sys, &v->mdevs, &v->unread);
 	for (size_t n = 0; n < v->mdevs.n; n++) {
 		const struct vm_mdev *m = &v->mdevs.v[n];
 		struct vm_hostdev_item *i =
@@ -363,11 +365,15 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 		vm_hostdev_view_free(&v);
 		return -1;
 	}
-	vm_vfio_host_read(&v.sys, &v.vfio);
-	vm_uses_read(&v.sys, &v.uses);
+	vm_vfio_host_read(&v.sys, &v.vfio, &v.unread);
+	vm_uses_read(&v.sys, &v.uses, &v.unread);
 	for (unsigned bus = 0; bus < VM_HOSTDEV_BUSES; bus++)
 		if (scope->buses >> bus & 1)
 			adds[bus](&v, scope);
+	if (!scope->show && vm_unread_fail(&v.unread, err) < 0) {
+		vm_hostdev_view_free(&v);
+		return vm_err_wrap(err, "look at the host's devices");
+	}
 	phases = vm_xcalloc(v.n + 1, sizeof(*phases));
 	for (size_t i = 0; state != NULL && i < v.n; i++)
 		read_owner(state, &v.v[i], &phases[i]);
@@ -383,12 +389,23 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 	return 0;
 }
 
-int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
-			 struct vm_hostdev_view *ret, struct vm_err *err)
+int vm_hostdev_view_read(const struct vm_state *state, unsigned buses, struct vm_hostdev_view *ret, struct vm_err *err)
 {
-	const struct scope scope = { .sysroot = sysroot, .buses = buses };
+	const struct scope scope = { .buses = buses };
 
 	return read_scope(state, &scope, ret, err);
+}
+
+int vm_hostdev_view_show(const struct vm_state *state, const char *sysroot, struct vm_hostdev_view *ret, struct vm_err *err)
+{
+	const struct scope scope = { .sysroot = sysroot, .buses = VM_HOSTDEV_ALL, .show = true };
+	struct vm_err unread = VM_ERR_INIT;
+
+	if (read_scope(state, &scope, ret, err) < 0)
+		return -1;
+	if (vm_unread_fail(&ret->unread, &unread) < 0)
+		vm_log_warning("%s", unread.msg);
+	return 0;
 }
 
 int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,

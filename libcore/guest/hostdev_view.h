@@ -72,12 +72,15 @@ struct vm_hostdev_view {
 	struct vm_uses uses;
 	struct vm_hostdev_item *v; /* owned; by bus, then in the bus's order */
 	size_t n;
+	struct vm_unread unread; /* what is not in it and should be; none in one that was read to decide by */
 };
 #define VM_HOSTDEV_VIEW_INIT ((struct vm_hostdev_view){ .sys = VM_SYS_INIT })
-/* state NULL: nobody is asked who has what.  sysroot: vm_sys_open().  buses: bits 1u << enum vm_hostdev_bus. */
-int vm_hostdev_view_read(const struct vm_state *state, const char *sysroot, unsigned buses,
-			 struct vm_hostdev_view *ret, struct vm_err *err);
-/* The same for a change that must not take long: of PCI devices these alone and those of their IOMMU groups, and no
+/* To decide by: fails if anything cannot be read.  state NULL: nobody is asked who has what.  buses: bits 1u << enum
+ * vm_hostdev_bus. */
+int vm_hostdev_view_read(const struct vm_state *state, unsigned buses, struct vm_hostdev_view *ret, struct vm_err *err);
+/* To show: all that can be read of all buses; a warning tells of the rest.  sysroot: vm_sys_open(). */
+int vm_hostdev_view_show(const struct vm_state *state, const char *sysroot, struct vm_hostdev_view *ret, struct vm_err *err);
+/* As vm_hostdev_view_read() for a change that must not take long: of PCI devices these alone and those of their IOMMU groups, and no
  * descriptions. */
 int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,
 			      struct vm_hostdev_view *ret, struct vm_err *err);

@@ -204,7 +204,7 @@ static bool is_away(const struct vm_hostdev *h)
 	    vm_sys_open(NULL, &sys, &ignored) < 0)
 		return false;
 	vm_usb_node(&u, node);
-	return !vm_sys_exists(sys.root, node);
+	return !vm_sys_exists(sys.root, node, NULL);
 }
 
 static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h)

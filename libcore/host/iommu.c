@@ -16,11 +16,11 @@
 #define CONF_MAX    (1u << 20) /* bytes of one file of modprobe's configuration */
 #define MODULES_MAX (8u << 20)
 
-static bool there(const struct vm_sys *s, const char *dir, const char *name)
+static bool there(const struct vm_sys *s, const char *dir, const char *name, struct vm_unread *u)
 {
-	VM_AUTO_FD int fd = vm_sys_dir(s, dir);
+	VM_AUTO_FD int fd = vm_sys_look(s, dir, u);
 
-	return fd >= 0 && vm_sys_exists(fd, name);
+	return fd >= 0 && vm_sys_exists(fd, name, u);
 }
 
 static char *read_text(int dir, const char *name, size_t cap)
@@ -64,7 +64,7 @@ static bool module_blocked(const struct vm_sys *s)
 
 		if (dir < 0)
 			continue;
-		vm_sys_names(dir, &names);
+		vm_sys_names(dir, &names, NULL);
 		for (size_t n = 0; n < names.n; n++) {
 			VM_AUTO_FREE char *text = read_text(dir, names.v[n], CONF_MAX);
 
@@ -97,12 +97,14 @@ static bool module_there(const struct vm_sys *s)
 }
 
 /* Source: Linux, drivers/vfio/device_cdev.c: the numbers are taken, by this name, when the module is loaded. */
-static bool has_cdevs(const struct vm_sys *s)
+static bool has_cdevs(const struct vm_sys *s, struct vm_unread *u)
 {
-	VM_AUTO_FD int dir = vm_sys_dir(s, "proc");
+	VM_AUTO_FD int dir = vm_sys_look(s, "proc", u);
 	VM_AUTO_FREE char *text = dir < 0 ? NULL : read_text(dir, "devices", 1u << 16);
 	size_t n;
 
+	if (dir >= 0 && text == NULL)
+		vm_unread_note(u, dir, "devices");
 	for (const char *line = text; line != NULL && *line != 0; line += n + (line[n] == '\n')) {
 		const char *name = line + strspn(line, " 0123456789");
 
@@ -115,19 +117,19 @@ static bool has_cdevs(const struct vm_sys *s)
 	return false;
 }
 
-void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret)
+void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names groups = { 0 };
-	VM_AUTO_FD int dir = vm_sys_dir(s, GROUPS);
+	VM_AUTO_FD int dir = vm_sys_look(s, GROUPS, u);
 	struct vm_vfio_host h = { 0 };
 
 	if (dir >= 0)
-		vm_sys_names(dir, &groups);
+		vm_sys_names(dir, &groups, u);
 	h.iommu = groups.n > 0;
-	h.container = there(s, "dev/vfio", "vfio");
-	h.iommufd = there(s, "dev", "iommu");
-	h.cdev = h.iommufd && has_cdevs(s);
-	h.driver = there(s, "sys/bus/pci/drivers", "vfio-pci");
+	h.container = there(s, "dev/vfio", "vfio", u);
+	h.iommufd = there(s, "dev", "iommu", u);
+	h.cdev = h.iommufd && has_cdevs(s, u);
+	h.driver = there(s, "sys/bus/pci/drivers", "vfio-pci", u);
 	h.module = h.driver || (!s->recorded && module_there(s));
 	h.blocked = !h.driver && module_blocked(s);
 	*ret = h;
@@ -144,11 +146,11 @@ static bool command_line_has(const struct vm_sys *s, const char *word)
 /* The firmware's table of its IOMMU is what tells "off" from "not there". */
 static const char *iommu_hint(const struct vm_sys *s)
 {
-	bool intel = there(s, "sys/firmware/acpi/tables", "DMAR");
+	bool intel = there(s, "sys/firmware/acpi/tables", "DMAR", NULL);
 
 	if (intel && !command_line_has(s, "intel_iommu=on"))
 		return "boot the host with intel_iommu=on (and iommu=pt) on the kernel's command line";
-	if (intel || there(s, "sys/firmware/acpi/tables", "IVRS"))
+	if (intel || there(s, "sys/firmware/acpi/tables", "IVRS", NULL))
 		return "the firmware has an IOMMU, but the kernel does not use it: see its boot messages "
 		       "(dmesg | grep -e DMAR -e AMD-Vi)";
 	return "enable the IOMMU in the firmware (VT-d, AMD-Vi, SMMU), and boot with intel_iommu=on on "
@@ -211,10 +213,12 @@ static int add_group(const struct vm_sys *s, int group, struct vm_pcis *to, stru
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names members = { 0 };
 	VM_AUTO_FREE char *path = vm_xasprintf(GROUPS "/%d/devices", group);
-	VM_AUTO_FD int dir = vm_sys_dir(s, path);
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int dir = vm_sys_look(s, path, &unread);
 
-	if (dir < 0 ? errno != ENOENT : vm_sys_names(dir, &members) < 0)
-		return vm_err_sys(err, "see who is in IOMMU group %d", group);
+	vm_sys_names(dir, &members, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return vm_err_wrap(err, "see who is in IOMMU group %d", group);
 	for (size_t i = 0; i < members.n; i++)
 		if (add_pci(s, members.v[i], to, err) < 0)
 			return -1;

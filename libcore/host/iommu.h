@@ -23,7 +23,7 @@ struct vm_vfio_host {
 	bool module;	/* ... or can be */
 	bool blocked;	/* ... but modprobe's configuration forbids it */
 };
-void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret);
+void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret, struct vm_unread *u);
 /* Can PCI devices be assigned here at all?  VM_UNSUPPORTED says what is missing, with the hint what to do. */
 int vm_vfio_host_check(const struct vm_sys *s, const struct vm_vfio_host *h, struct vm_err *err);
 

@@ -62,7 +62,7 @@ int vm_mdev_create(const struct vm_sys *s, const char *parent, const char *type,
 		return 0;
 	if (err->kind == VM_TIMED_OUT)
 		return vm_err_set(err, VM_TIMED_OUT, "%s does not make the mediated device", parent);
-	if (vm_sys_i64(dir, "available_instances", &left) && left <= 0)
+	if (vm_sys_i64(dir, "available_instances", &left, NULL) && left <= 0)
 		return vm_err_set(err, VM_IN_USE, "%s can make no more devices of type '%s'", parent, type);
 	return vm_err_wrap(err, "make a mediated device of type '%s'", type);
 }
@@ -138,15 +138,16 @@ int vm_sriov_set(const struct vm_sys *s, const char *pf, unsigned count, struct 
 	return 0;
 }
 
-int vm_sriov_autoprobe(const struct vm_sys *s, const char *pf)
+int vm_sriov_autoprobe(const struct vm_sys *s, const char *pf, int *ret, struct vm_err *err)
 {
+	struct vm_unread unread = VM_UNREAD_NONE;
 	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
 	int64_t on;
 
-	if (vm_pci_open(s, pf, &dir, &ignored) < 0 || !vm_sys_i64(dir, "sriov_drivers_autoprobe", &on))
+	if (vm_pci_open(s, pf, &dir, err) < 0)
 		return -1;
-	return on != 0;
+	*ret = vm_sys_i64(dir, "sriov_drivers_autoprobe", &on, &unread) ? on != 0 : -1;
+	return vm_unread_fail(&unread, err);
 }
 
 int vm_sriov_set_autoprobe(const struct vm_sys *s, const char *pf, bool on, struct vm_deadline deadline,
@@ -159,23 +160,22 @@ int vm_sriov_set_autoprobe(const struct vm_sys *s, const char *pf, bool on, stru
 	return 0;
 }
 
-void vm_vfs_read(const struct vm_sys *s, const struct vm_pci *pf, struct vm_vfs *ret)
+int vm_vfs_read(const struct vm_sys *s, const struct vm_pci *pf, struct vm_vfs *ret, struct vm_err *err)
 {
+	struct vm_unread unread = VM_UNREAD_NONE;
 	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
 
+	if (vm_pci_open(s, pf->name, &dir, err) < 0)
+		return -1;
 	*ret = (struct vm_vfs){ .v = vm_xcalloc(pf->vfs + 1, sizeof(*ret->v)), .n = pf->vfs };
-	if (vm_pci_open(s, pf->name, &dir, &ignored) < 0) {
-		ret->n = 0;
-		return;
-	}
 	for (size_t i = 0; i < ret->n; i++) {
 		char link[32];
 
 		snprintf(link, sizeof(link), "virtfn%zu", i);
-		if (!vm_sys_link(dir, link, ret->v[i], sizeof(ret->v[i])))
+		if (!vm_sys_link(dir, link, ret->v[i], sizeof(ret->v[i]), &unread))
 			ret->v[i][0] = 0;
 	}
+	return vm_unread_fail(&unread, err);
 }
 
 void vm_vfs_free(struct vm_vfs *v)

@@ -22,8 +22,8 @@ int vm_mdev_remove(const struct vm_sys *s, const char *uuid, struct vm_deadline 
  * cannot. */
 int vm_sriov_set(const struct vm_sys *s, const char *pf, unsigned count, struct vm_deadline deadline,
 		 struct vm_err *err);
-/* May drivers of the host take its functions?  1 yes, 0 no, -1 this kernel does not tell. */
-int vm_sriov_autoprobe(const struct vm_sys *s, const char *pf);
+/* May drivers of the host take its functions?  *ret: 1 yes, 0 no, -1 this kernel does not tell. */
+int vm_sriov_autoprobe(const struct vm_sys *s, const char *pf, int *ret, struct vm_err *err);
 int vm_sriov_set_autoprobe(const struct vm_sys *s, const char *pf, bool on, struct vm_deadline deadline,
 			   struct vm_err *err);
 /* Names of its functions in their order; "" = the link is not there. */
@@ -31,7 +31,7 @@ struct vm_vfs {
 	char (*v)[VM_PCI_NAME]; /* owned */
 	size_t n;
 };
-void vm_vfs_read(const struct vm_sys *s, const struct vm_pci *pf, struct vm_vfs *ret);
+int vm_vfs_read(const struct vm_sys *s, const struct vm_pci *pf, struct vm_vfs *ret, struct vm_err *err);
 void vm_vfs_free(struct vm_vfs *v);
 
 /* The type of a vendor's virtual GPU on this function (struct vm_pci vgpu); 0 takes it away.  VM_UNSUPPORTED: it can have none. */

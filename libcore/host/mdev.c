@@ -12,9 +12,9 @@
 #define DEVICES	  (&VM_MDEV_PLACE[1]) /* below the root */
 #define TYPES_MAX 1024u
 
-static void text(int dir, const char *name, char *buf, size_t size)
+static void text(int dir, const char *name, char *buf, size_t size, struct vm_unread *u)
 {
-	if (dir < 0 || !vm_sys_text(dir, name, buf, size))
+	if (dir < 0 || !vm_sys_text(dir, name, buf, size, u))
 		buf[0] = 0;
 }
 
@@ -34,9 +34,9 @@ static bool uuid_valid(const char *uuid)
 }
 
 /* The parent's directory is the one above: its last component is in the link of the bus. */
-static void read_parent(const struct vm_sys *s, int dir, struct vm_mdev *m)
+static void read_parent(const struct vm_sys *s, int dir, struct vm_mdev *m, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *path = vm_sys_path(s, dir);
+	VM_AUTO_FREE char *path = vm_sys_path(s, dir, u);
 	char *slash = path != NULL ? strrchr(path, '/') : NULL;
 
 	if (slash == NULL)
@@ -47,7 +47,7 @@ static void read_parent(const struct vm_sys *s, int dir, struct vm_mdev *m)
 		memcpy(m->parent, slash + 1, strlen(slash + 1) + 1);
 }
 
-int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, struct vm_err *err)
+static int read_one(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, struct vm_unread *u, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = NULL;
 	VM_AUTO_FD int dir = -1;
@@ -58,43 +58,59 @@ int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, 
 	if (!uuid_valid(uuid))
 		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no UUID of a mediated device", uuid);
 	path = vm_xasprintf("%s/%s", DEVICES, uuid);
-	dir = vm_sys_dir(s, path);
+	dir = vm_sys_look(s, path, u);
 	if (dir < 0) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no mediated device %s", uuid);
 		return vm_err_hint(err, "make it: write its UUID to the file 'create' of a type below "
 					"/sys/class/mdev_bus, or use mdevctl");
 	}
 	memcpy(m.uuid, uuid, sizeof(m.uuid));
-	type = vm_sys_dir_at(dir, "mdev_type");
-	if (!vm_sys_link(dir, "mdev_type", m.type, sizeof(m.type)))
+	type = vm_sys_look_at(dir, "mdev_type", u);
+	if (!vm_sys_link(dir, "mdev_type", m.type, sizeof(m.type), u))
 		m.type[0] = 0;
-	text(type, "name", m.type_name, sizeof(m.type_name));
-	text(type, "device_api", m.api, sizeof(m.api));
-	if (!vm_sys_link(dir, "driver", m.driver, sizeof(m.driver)))
+	text(type, "name", m.type_name, sizeof(m.type_name), NULL);
+	text(type, "device_api", m.api, sizeof(m.api), u);
+	if (!vm_sys_link(dir, "driver", m.driver, sizeof(m.driver), u))
 		m.driver[0] = 0;
-	if (vm_sys_link(dir, "iommu_group", group, sizeof(group)) &&
+	if (vm_sys_link(dir, "iommu_group", group, sizeof(group), u) &&
 	    isdigit((unsigned char)group[0])) {
 		unsigned long n = strtoul(group, &end, 10);
 
 		if (*end == 0 && n <= INT32_MAX)
 			m.group = (int)n;
 	}
-	read_parent(s, dir, &m);
+	read_parent(s, dir, &m, u);
 	*ret = m;
 	return 0;
 }
 
-static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
+int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, struct vm_err *err)
+{
+	struct vm_unread unread = VM_UNREAD_NONE;
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_mdev m;
+	int r = read_one(s, uuid, &m, &unread, &why);
+
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
+	if (r < 0)
+		*err = why;
+	else
+		*ret = m;
+	return r;
+}
+
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
 {
 	struct vm_err ignored = VM_ERR_INIT;
 
 	(void)top;
-	return vm_mdev_read(s, name, row, &ignored) == 0;
+	return read_one(s, name, row, u, &ignored) == 0;
 }
 
-void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret)
+void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret, struct vm_unread *u)
 {
-	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n, u);
 }
 
 void vm_mdevs_free(struct vm_mdevs *m)
@@ -112,7 +128,7 @@ size_t vm_mdev_types(int dir, struct vm_mdev_type **ret)
 	*ret = NULL;
 	if (top < 0)
 		return 0;
-	vm_sys_names(top, &names);
+	vm_sys_names(top, &names, NULL);
 	*ret = vm_xcalloc(names.n + 1, sizeof(**ret));
 	for (size_t i = 0; i < names.n && n < TYPES_MAX; i++) {
 		VM_AUTO_FD int type = vm_sys_dir_at(top, names.v[i]);
@@ -122,10 +138,10 @@ size_t vm_mdev_types(int dir, struct vm_mdev_type **ret)
 		if (type < 0 || strlen(names.v[i]) >= sizeof(t->id))
 			continue;
 		memcpy(t->id, names.v[i], strlen(names.v[i]) + 1);
-		text(type, "name", t->name, sizeof(t->name));
-		text(type, "device_api", t->api, sizeof(t->api));
-		text(type, "description", t->description, sizeof(t->description));
-		t->available = vm_sys_i64(type, "available_instances", &available) &&
+		text(type, "name", t->name, sizeof(t->name), NULL);
+		text(type, "device_api", t->api, sizeof(t->api), NULL);
+		text(type, "description", t->description, sizeof(t->description), NULL);
+		t->available = vm_sys_i64(type, "available_instances", &available, NULL) &&
 					       available > 0 && available <= INT32_MAX
 				       ? (unsigned)available
 				       : 0;

@@ -25,7 +25,7 @@ struct vm_mdevs {
 	struct vm_mdev *v; /* owned */
 	size_t n;
 };
-void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret);
+void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret, struct vm_unread *u);
 void vm_mdevs_free(struct vm_mdevs *m);
 
 /* What a parent can make. */

@@ -26,7 +26,7 @@ void vm_numa_free(struct vm_numa *h)
 static char *text_of(int dir, const char *name)
 {
 	char *text = vm_xmalloc(TEXT_MAX);
-	int n = vm_sys_bytes(dir, name, text, TEXT_MAX);
+	int n = vm_sys_bytes(dir, name, text, TEXT_MAX, NULL);
 
 	if (n < 0 || n == (int)TEXT_MAX) {
 		free(text);
@@ -99,7 +99,7 @@ static uint64_t free_pages(int dir, uint64_t page)
 	VM_AUTO_FREE char *name = vm_xasprintf("hugepages/hugepages-%" PRIu64 "kB/free_hugepages", page / 1024);
 	int64_t n;
 
-	return vm_sys_i64(dir, name, &n) && n > 0 && (uint64_t)n <= UINT64_MAX / page ? (uint64_t)n * page
+	return vm_sys_i64(dir, name, &n, NULL) && n > 0 && (uint64_t)n <= UINT64_MAX / page ? (uint64_t)n * page
 										      : 0;
 }
 
@@ -168,7 +168,7 @@ void vm_numa_read(const struct vm_sys *s, uint64_t huge_page, struct vm_numa *re
 	if (huge_page == VM_NUMA_PAGE_DEFAULT)
 		huge_page = default_page(s);
 	if (top >= 0)
-		vm_sys_names(top, &names);
+		vm_sys_names(top, &names, NULL);
 	h.v = vm_xcalloc(VM_NUMA_NODES_MAX, sizeof(*h.v));
 	for (size_t i = 0; i < names.n && place < VM_NUMA_NODES_MAX; i++) {
 		VM_AUTO_FD int dir = -1;

@@ -98,43 +98,43 @@ bool vm_vfio_driver(const char *driver)
 }
 
 /* A driver of VFIO registers its device below vfio-dev; its name tells on older kernels. */
-static void read_vfio(int dir, struct vm_pci *p)
+static void read_vfio(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int below = p->driver[0] != 0 ? vm_sys_dir_at(dir, "vfio-dev") : -1;
+	VM_AUTO_FD int below = p->driver[0] != 0 ? vm_sys_look_at(dir, "vfio-dev", u) : -1;
 
 	if (below >= 0)
-		vm_sys_names(below, &names);
+		vm_sys_names(below, &names, u);
 	if (names.n > 0 && strlen(names.v[0]) < sizeof(p->vfio_cdev))
 		memcpy(p->vfio_cdev, names.v[0], strlen(names.v[0]) + 1);
 	p->vfio = names.n > 0 || vm_vfio_driver(p->driver);
 }
 
-static void read_group(int dir, struct vm_pci *p)
+static void read_group(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	char link[32], *end;
 	VM_AUTO_FD int group = -1;
 	long n;
 
 	p->group = VM_NO_GROUP;
-	if (!vm_sys_link(dir, "iommu_group", link, sizeof(link)) || !isdigit((unsigned char)link[0]))
+	if (!vm_sys_link(dir, "iommu_group", link, sizeof(link), u) || !isdigit((unsigned char)link[0]))
 		return;
 	errno = 0;
 	n = strtol(link, &end, 10);
 	if (*end != 0 || errno != 0 || n > INT32_MAX)
 		return;
 	p->group = (int)n;
-	group = vm_sys_dir_at(dir, "iommu_group");
-	if (group >= 0 && vm_sys_text(group, "name", link, sizeof(link)))
+	group = vm_sys_look_at(dir, "iommu_group", u);
+	if (group >= 0 && vm_sys_text(group, "name", link, sizeof(link), u))
 		p->noiommu = strcmp(link, "vfio-noiommu") == 0;
 }
 
-static void read_resets(int dir, struct vm_pci *p)
+static void read_resets(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	char text[VM_SYS_TEXT], *word, *save = NULL;
 
-	p->can_reset = vm_sys_exists(dir, "reset");
-	if (vm_sys_text(dir, "reset_method", text, sizeof(text))) {
+	p->can_reset = vm_sys_exists(dir, "reset", u);
+	if (vm_sys_text(dir, "reset_method", text, sizeof(text), u)) {
 		for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
 			for (unsigned i = 0; i < VM_RESETS; i++)
 				if (strcmp(word, vm_pci_reset_words[i]) == 0)
@@ -152,18 +152,18 @@ static void read_resets(int dir, struct vm_pci *p)
 		p->resets |= 1u << VM_RESET_PM;
 }
 
-static int vf_index(int dir, const char *name)
+static int vf_index(int dir, const char *name, struct vm_unread *u)
 {
-	VM_AUTO_FD int pf = vm_sys_dir_at(dir, "physfn");
+	VM_AUTO_FD int pf = vm_sys_look_at(dir, "physfn", u);
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
 	char target[VM_PCI_NAME], *end;
 
 	if (pf < 0)
 		return -1;
-	vm_sys_names(pf, &names);
+	vm_sys_names(pf, &names, u);
 	for (size_t i = 0; i < names.n; i++) {
 		if (strncmp(names.v[i], "virtfn", 6) != 0 ||
-		    !vm_sys_link(pf, names.v[i], target, sizeof(target)) ||
+		    !vm_sys_link(pf, names.v[i], target, sizeof(target), u) ||
 		    strcmp(target, name) != 0)
 			continue;
 		long n = strtol(names.v[i] + 6, &end, 10);
@@ -173,29 +173,29 @@ static int vf_index(int dir, const char *name)
 	return -1;
 }
 
-static void read_sriov(int dir, struct vm_pci *p)
+static void read_sriov(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	int64_t n;
 
 	p->vf_index = -1;
 	p->vgpu = -1;
-	if (vm_sys_link(dir, "physfn", p->pf, sizeof(p->pf))) {
-		p->vf_index = vf_index(dir, p->name);
-		if (vm_sys_i64(dir, VM_PCI_VGPU, &n) && n >= 0 && n <= INT32_MAX)
+	if (vm_sys_link(dir, "physfn", p->pf, sizeof(p->pf), u)) {
+		p->vf_index = vf_index(dir, p->name, u);
+		if (vm_sys_i64(dir, VM_PCI_VGPU, &n, u) && n >= 0 && n <= INT32_MAX)
 			p->vgpu = (long)n;
 		/* its vendor's driver is a driver of VFIO then, and must stay */
 		p->vfio |= p->vgpu > 0;
 	}
-	if (vm_sys_i64(dir, "sriov_totalvfs", &n) && n > 0 && n <= UINT16_MAX)
+	if (vm_sys_i64(dir, "sriov_totalvfs", &n, u) && n > 0 && n <= UINT16_MAX)
 		p->vfs_max = (unsigned)n;
-	if (vm_sys_i64(dir, "sriov_numvfs", &n) && n > 0 && n <= UINT16_MAX)
+	if (vm_sys_i64(dir, "sriov_numvfs", &n, u) && n > 0 && n <= UINT16_MAX)
 		p->vfs = (unsigned)n;
 }
 
-static void read_ids(int dir, struct vm_pci *p)
+static void read_ids(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	uint8_t config[VM_PCI_CONFIG_MAX];
-	int n = vm_sys_bytes(dir, "config", config, sizeof(config));
+	int n = vm_sys_bytes(dir, "config", config, sizeof(config), u);
 	const struct {
 		const char *file;
 		uint16_t *to;
@@ -208,32 +208,32 @@ static void read_ids(int dir, struct vm_pci *p)
 	uint64_t v;
 
 	for (size_t i = 0; i < VM_COUNT(ids); i++)
-		if (vm_sys_hex(dir, ids[i].file, &v) && v <= UINT16_MAX)
+		if (vm_sys_hex(dir, ids[i].file, &v, u) && v <= UINT16_MAX)
 			*ids[i].to = (uint16_t)v;
-	if (vm_sys_hex(dir, "class", &v) && v <= 0xffffff)
+	if (vm_sys_hex(dir, "class", &v, u) && v <= 0xffffff)
 		p->class = (uint32_t)v;
-	if (vm_sys_hex(dir, "revision", &v) && v <= UINT8_MAX)
+	if (vm_sys_hex(dir, "revision", &v, u) && v <= UINT8_MAX)
 		p->revision = (uint8_t)v;
 	p->has_config = n >= 0 && vm_pci_config_parse(config, (size_t)n, &p->config) == 0;
 }
 
-static void read_all(int dir, struct vm_pci *p)
+static void read_all(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	int64_t n;
 
-	read_ids(dir, p);
-	if (!vm_sys_link(dir, "driver", p->driver, sizeof(p->driver)))
+	read_ids(dir, p, u);
+	if (!vm_sys_link(dir, "driver", p->driver, sizeof(p->driver), u))
 		p->driver[0] = 0;
-	read_vfio(dir, p);
-	read_group(dir, p);
-	p->numa = vm_sys_i64(dir, "numa_node", &n) && n >= 0 && n < 65536 ? (int)n : -1;
-	p->d3cold = vm_sys_i64(dir, "d3cold_allowed", &n) ? n != 0 : -1;
-	p->boot_vga = vm_sys_i64(dir, "boot_vga", &n) && n == 1;
-	read_sriov(dir, p);
-	read_resets(dir, p);
+	read_vfio(dir, p, u);
+	read_group(dir, p, u);
+	p->numa = vm_sys_i64(dir, "numa_node", &n, u) && n >= 0 && n < 65536 ? (int)n : -1;
+	p->d3cold = vm_sys_i64(dir, "d3cold_allowed", &n, u) ? n != 0 : -1;
+	p->boot_vga = vm_sys_i64(dir, "boot_vga", &n, u) && n == 1;
+	read_sriov(dir, p, u);
+	read_resets(dir, p, u);
 }
 
-int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_err *err)
+static int read_one(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_unread *u, struct vm_err *err)
 {
 	VM_AUTO_FD int dir = -1;
 	struct vm_pci p = { 0 };
@@ -243,7 +243,18 @@ int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, st
 	vm_pci_name(&p.address, p.name);
 	if (vm_pci_open(s, p.name, &dir, err) < 0)
 		return -1;
-	read_all(dir, &p);
+	read_all(dir, &p, u);
+	*ret = p;
+	return 0;
+}
+
+int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_err *err)
+{
+	struct vm_unread unread = VM_UNREAD_NONE;
+	struct vm_pci p;
+
+	if (read_one(s, name, &p, &unread, err) < 0 || vm_unread_fail(&unread, err) < 0)
+		return -1;
 	*ret = p;
 	return 0;
 }
@@ -262,8 +273,8 @@ static bool read_header(const struct vm_sys *s, const char *name, uint8_t config
 
 	if (vm_pci_open(s, name, &dir, &ignored) < 0)
 		return false;
-	*ret_vf = vm_sys_exists(dir, "physfn");
-	return vm_sys_bytes(dir, "config", config, 64) == 64;
+	*ret_vf = vm_sys_exists(dir, "physfn", NULL);
+	return vm_sys_bytes(dir, "config", config, 64, NULL) == 64;
 }
 
 static bool answers(const uint8_t config[64], bool vf)
@@ -306,17 +317,21 @@ static int compare(const void *a, const void *b)
 			      &((const struct vm_pci *)b)->address);
 }
 
-static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
 {
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 
-	(void)top;
-	return vm_pci_read(s, name, row, &ignored) == 0;
+	if (read_one(s, name, row, u, &why) == 0)
+		return true;
+	errno = why.sys;
+	if (why.sys != 0)
+		vm_unread_note(u, top, name);
+	return false;
 }
 
-void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret)
+void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret, struct vm_unread *u)
 {
-	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n, u);
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
 }
@@ -343,8 +358,8 @@ bool vm_pci_on_root_bus(const struct vm_sys *s, const char *name)
 	struct vm_pci_address parent;
 	char *slash;
 
-	if (vm_pci_open(s, name, &dir, &ignored) < 0 || (path = vm_sys_path(s, dir)) == NULL)
-		return true;
+	if (vm_pci_open(s, name, &dir, &ignored) < 0 || (path = vm_sys_path(s, dir, NULL)) == NULL)
+		return false;
 	if ((slash = strrchr(path, '/')) != NULL)
 		*slash = 0;
 	slash = strrchr(path, '/');

@@ -70,7 +70,7 @@ static inline bool vm_pci_is_endpoint(const struct vm_pci *p)
 
 /* Opens the directory of a device; VM_NOT_FOUND: there is none of that address. */
 int vm_pci_open(const struct vm_sys *s, const char *name, int *ret_dir, struct vm_err *err);
-/* Reads one device; VM_NOT_FOUND. Nothing here takes the kernel's lock of the device, which a driver that hangs may hold. */
+/* Reads one device, all of it or none; VM_NOT_FOUND. Nothing here takes the kernel's lock of the device, which a driver that hangs may hold. */
 int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_err *err);
 /*
  * Does the device answer, and as one that a guest can be given?  VM_SYSTEM: no, with the hint what to do; one that is gone, or whose
@@ -79,12 +79,12 @@ int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, st
  */
 int vm_pci_sane(const struct vm_sys *s, const char *name, struct vm_err *err);
 bool vm_pci_answers(const struct vm_sys *s, const char *name);
-/* All, by address; a device that vanishes meanwhile is left out. */
+/* All, by address; a device that vanishes meanwhile is left out, of one that cannot be read in part the rest is there. */
 struct vm_pcis {
 	struct vm_pci *v; /* owned */
 	size_t n;
 };
-void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret);
+void vm_pcis_read(const struct vm_sys *s, struct vm_pcis *ret, struct vm_unread *u);
 void vm_pcis_free(struct vm_pcis *p);
 /* NULL: not there. */
 const struct vm_pci *vm_pcis_find(const struct vm_pcis *p, const char *name);
@@ -92,7 +92,7 @@ const struct vm_pci *vm_pcis_find(const struct vm_pcis *p, const char *name);
 #define VM_VFIO_PCI "vfio-pci"
 /* Is this the name of a driver of VFIO for PCI: vfio-pci or one of its variants? */
 bool vm_vfio_driver(const char *driver);
-/* The host's bus a device hangs on is a root bus: resetting it is nobody's. */
+/* The host's bus a device hangs on is a root bus: resetting it is nobody's.  False also where that cannot be seen. */
 bool vm_pci_on_root_bus(const struct vm_sys *s, const char *name);
 
 /* "NVIDIA Corporation GA104 [GeForce RTX 3070]" from the machine's pci.ids, else by class:

@@ -35,19 +35,19 @@ bool vm_scsi_parse(const char *text, struct vm_scsi_address *ret)
 	return true;
 }
 
-static void first_below(int dir, const char *name, char *buf, size_t size)
+static void first_below(int dir, const char *name, char *buf, size_t size, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int below = vm_sys_dir_at(dir, name);
+	VM_AUTO_FD int below = vm_sys_look_at(dir, name, u);
 
 	buf[0] = 0;
 	if (below >= 0)
-		vm_sys_names(below, &names);
+		vm_sys_names(below, &names, u);
 	if (names.n > 0 && strlen(names.v[0]) < size)
 		memcpy(buf, names.v[0], strlen(names.v[0]) + 1);
 }
 
-int vm_scsi_read(const struct vm_sys *s, const char *name, struct vm_scsi *ret, struct vm_err *err)
+static int read_one(const struct vm_sys *s, const char *name, struct vm_scsi *ret, struct vm_unread *u, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = NULL;
 	VM_AUTO_FD int dir = -1;
@@ -57,35 +57,51 @@ int vm_scsi_read(const struct vm_sys *s, const char *name, struct vm_scsi *ret, 
 	if (!vm_scsi_parse(name, &d.address) || strlen(name) >= sizeof(d.name))
 		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no SCSI address H:B:T:L", name);
 	path = vm_xasprintf(DEVICES "/%s", name);
-	dir = vm_sys_dir(s, path);
+	dir = vm_sys_look(s, path, u);
 	if (dir < 0)
 		return vm_err_set(err, VM_NOT_FOUND, "there is no SCSI device %s", name);
 	memcpy(d.name, name, strlen(name) + 1);
-	first_below(dir, "scsi_generic", d.sg, sizeof(d.sg));
-	first_below(dir, "block", d.block, sizeof(d.block));
-	if (!vm_sys_text(dir, "vendor", d.vendor, sizeof(d.vendor)))
+	first_below(dir, "scsi_generic", d.sg, sizeof(d.sg), u);
+	first_below(dir, "block", d.block, sizeof(d.block), u);
+	if (!vm_sys_text(dir, "vendor", d.vendor, sizeof(d.vendor), NULL))
 		d.vendor[0] = 0;
-	if (!vm_sys_text(dir, "model", d.model, sizeof(d.model)))
+	if (!vm_sys_text(dir, "model", d.model, sizeof(d.model), NULL))
 		d.model[0] = 0;
-	if (!vm_sys_link(dir, "driver", d.driver, sizeof(d.driver)))
+	if (!vm_sys_link(dir, "driver", d.driver, sizeof(d.driver), NULL))
 		d.driver[0] = 0;
-	d.type = vm_sys_i64(dir, "type", &type) && type >= 0 && type < 32 ? (int)type : -1;
+	d.type = vm_sys_i64(dir, "type", &type, NULL) && type >= 0 && type < 32 ? (int)type : -1;
 	*ret = d;
 	return 0;
 }
 
-static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
+int vm_scsi_read(const struct vm_sys *s, const char *name, struct vm_scsi *ret, struct vm_err *err)
+{
+	struct vm_unread unread = VM_UNREAD_NONE;
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_scsi d;
+	int r = read_one(s, name, &d, &unread, &why);
+
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
+	if (r < 0)
+		*err = why;
+	else
+		*ret = d;
+	return r;
+}
+
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
 {
 	struct vm_err ignored = VM_ERR_INIT;
 
 	(void)top;
 	/* hosts and targets are in that directory too */
-	return isdigit((unsigned char)name[0]) && vm_scsi_read(s, name, row, &ignored) == 0;
+	return isdigit((unsigned char)name[0]) && read_one(s, name, row, u, &ignored) == 0;
 }
 
-void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret)
+void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret, struct vm_unread *u)
 {
-	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n, u);
 }
 
 void vm_scsis_free(struct vm_scsis *p)
@@ -107,17 +123,22 @@ bool vm_wwpn_valid(const char *text)
 
 int vm_vhost_scsi_check(const struct vm_sys *s, const char *wwpn, struct vm_err *err)
 {
-	VM_AUTO_FD int dev = vm_sys_dir(s, "dev");
-	VM_AUTO_FD int dir = vm_sys_dir(s, TARGETS);
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int dev = vm_sys_look(s, "dev", &unread);
+	VM_AUTO_FD int dir = vm_sys_look(s, TARGETS, &unread);
+	bool module = dev >= 0 && vm_sys_exists(dev, "vhost-scsi", &unread), target;
 
 	if (!vm_wwpn_valid(wwpn))
 		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no wwpn: naa. and 16 hexadecimal digits",
 				  wwpn);
-	if (dev < 0 || !vm_sys_exists(dev, "vhost-scsi")) {
+	target = dir >= 0 && vm_sys_exists(dir, wwpn, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
+	if (!module) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no /dev/vhost-scsi");
 		return vm_err_hint(err, "load the module vhost_scsi");
 	}
-	if (dir < 0 || !vm_sys_exists(dir, wwpn)) {
+	if (!target) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no vhost-scsi target %s", wwpn);
 		return vm_err_hint(err, "make it with targetcli: /vhost create %s", wwpn);
 	}

@@ -31,7 +31,7 @@ struct vm_scsis {
 	struct vm_scsi *v; /* owned */
 	size_t n;
 };
-void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret);
+void vm_scsis_read(const struct vm_sys *s, struct vm_scsis *ret, struct vm_unread *u);
 void vm_scsis_free(struct vm_scsis *p);
 
 /* "naa." and 16 hexadecimal digits. */

@@ -36,6 +36,51 @@ void vm_sys_close(struct vm_sys *s)
 	vm_cleanup_fd(&s->root);
 }
 
+static char *path_of_fd(int fd)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return NULL;
+	path[n] = 0;
+	errno = ENOENT;
+	return path[0] == '/' ? vm_xstrdup(path) : NULL;
+}
+
+int vm_unread_fail(const struct vm_unread *u, struct vm_err *err)
+{
+	if (u->error == 0)
+		return 0;
+	errno = u->error;
+	return vm_err_sys(err, "read %s", u->path);
+}
+
+/*
+ * EINVAL is a link that is none, or an attribute that has no value now, as ENODATA and EOPNOTSUPP; ENODEV and ENXIO come from
+ * a device that is just going.
+ */
+static bool is_absent(int e)
+{
+	return e == ENOENT || e == ENOTDIR || e == EINVAL || e == ENODATA || e == EOPNOTSUPP || e == ENODEV || e == ENXIO;
+}
+
+void vm_unread_note(struct vm_unread *u, int dir, const char *name)
+{
+	int e = errno;
+
+	if (u != NULL && u->error == 0 && !is_absent(e)) {
+		VM_AUTO_FREE char *where = path_of_fd(dir);
+
+		u->error = e;
+		snprintf(u->path, sizeof(u->path), "%s%s%s", where != NULL ? where : "",
+			 where != NULL && where[1] == 0 ? "" : "/", name);
+	}
+	errno = e;
+}
+
 /* A recorded tree is somebody's: its links do not lead out of it. */
 static int open_below(int root, const char *path, int flags)
 {
@@ -64,28 +109,52 @@ int vm_sys_dir_at(int at, const char *path)
 	return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int vm_sys_bytes(int dir, const char *name, void *buf, size_t size)
+int vm_sys_look(const struct vm_sys *s, const char *path, struct vm_unread *u)
+{
+	int dir = vm_sys_dir(s, path);
+
+	if (dir < 0)
+		vm_unread_note(u, s->root, path);
+	return dir;
+}
+
+int vm_sys_look_at(int at, const char *path, struct vm_unread *u)
+{
+	int dir = vm_sys_dir_at(at, path);
+
+	if (dir < 0)
+		vm_unread_note(u, at, path);
+	return dir;
+}
+
+static int failed(struct vm_unread *u, int dir, const char *name)
+{
+	vm_unread_note(u, dir, name);
+	return -1;
+}
+
+int vm_sys_bytes(int dir, const char *name, void *buf, size_t size, struct vm_unread *u)
 {
 	VM_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	size_t len = 0;
 	ssize_t n = 1;
 
 	if (fd < 0)
-		return -1;
+		return failed(u, dir, name);
 	while (n != 0 && len < size) {
 		n = read(fd, (char *)buf + len, size - len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -1;
+			return failed(u, dir, name);
 		len += (size_t)n;
 	}
 	return (int)len;
 }
 
-bool vm_sys_text(int dir, const char *name, char *buf, size_t size)
+bool vm_sys_text(int dir, const char *name, char *buf, size_t size, struct vm_unread *u)
 {
-	int n = vm_sys_bytes(dir, name, buf, size);
+	int n = vm_sys_bytes(dir, name, buf, size, u);
 	char *end;
 
 	if (n < 0)
@@ -104,12 +173,12 @@ bool vm_sys_text(int dir, const char *name, char *buf, size_t size)
 	return true;
 }
 
-bool vm_sys_i64(int dir, const char *name, int64_t *ret)
+bool vm_sys_i64(int dir, const char *name, int64_t *ret, struct vm_unread *u)
 {
 	char text[32], *end;
 	long long v;
 
-	if (!vm_sys_text(dir, name, text, sizeof(text)) ||
+	if (!vm_sys_text(dir, name, text, sizeof(text), u) ||
 	    (text[0] != '-' && !isdigit((unsigned char)text[0])))
 		return false;
 	errno = 0;
@@ -120,12 +189,12 @@ bool vm_sys_i64(int dir, const char *name, int64_t *ret)
 	return true;
 }
 
-bool vm_sys_hex(int dir, const char *name, uint64_t *ret)
+bool vm_sys_hex(int dir, const char *name, uint64_t *ret, struct vm_unread *u)
 {
 	char text[32], *end;
 	unsigned long long v;
 
-	if (!vm_sys_text(dir, name, text, sizeof(text)) || !isxdigit((unsigned char)text[0]))
+	if (!vm_sys_text(dir, name, text, sizeof(text), u) || !isxdigit((unsigned char)text[0]))
 		return false;
 	errno = 0;
 	v = strtoull(text, &end, 16);
@@ -135,51 +204,45 @@ bool vm_sys_hex(int dir, const char *name, uint64_t *ret)
 	return true;
 }
 
-bool vm_sys_link(int dir, const char *name, char *buf, size_t size)
+bool vm_sys_link(int dir, const char *name, char *buf, size_t size, struct vm_unread *u)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
 	const char *last;
 
-	if (n <= 0)
+	if (n <= 0) {
+		vm_unread_note(u, dir, name);
 		return false;
+	}
 	target[n] = 0;
 	last = strrchr(target, '/');
 	last = last != NULL ? last + 1 : target;
-	if (*last == 0 || strlen(last) >= size)
+	if (*last == 0 || strlen(last) >= size) {
+		errno = ENAMETOOLONG;
+		vm_unread_note(u, dir, name);
 		return false;
+	}
 	memcpy(buf, last, strlen(last) + 1);
 	return true;
 }
 
-bool vm_sys_exists(int dir, const char *name)
+bool vm_sys_exists(int dir, const char *name, struct vm_unread *u)
 {
 	struct stat st;
 
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || failed(u, dir, name) == 0;
 }
 
-static char *path_of_fd(int fd)
-{
-	char link[64], path[PATH_MAX];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n <= 0)
-		return NULL;
-	path[n] = 0;
-	return path[0] == '/' ? vm_xstrdup(path) : NULL;
-}
-
-char *vm_sys_path(const struct vm_sys *s, int dir)
+char *vm_sys_path(const struct vm_sys *s, int dir, struct vm_unread *u)
 {
 	VM_AUTO_FREE char *root = path_of_fd(s->root);
 	VM_AUTO_FREE char *path = path_of_fd(dir);
 	size_t len;
 
-	if (root == NULL || path == NULL)
+	if (root == NULL || path == NULL) {
+		vm_unread_note(u, dir, ".");
 		return NULL;
+	}
 	len = strcmp(root, "/") == 0 ? 0 : strlen(root);
 	if (strncmp(path, root, len) != 0 || path[len] != '/')
 		return NULL;
@@ -199,18 +262,18 @@ static int compare(const void *a, const void *b)
 	return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-int vm_sys_names(int dir, struct vm_sys_names *ret)
+int vm_sys_names(int dir, struct vm_sys_names *ret, struct vm_unread *u)
 {
 	/* its own file position */
 	int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
-	int failed = 0;
+	int e_read = 0;
 
 	*ret = (struct vm_sys_names){ 0 };
 	if (d == NULL) {
 		vm_cleanup_fd(&fd);
-		return dir < 0 ? 0 : -1;
+		return dir < 0 ? 0 : failed(u, dir, ".");
 	}
 	while (ret->n < VM_SYS_NAMES_MAX && (errno = 0, e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
@@ -220,12 +283,12 @@ int vm_sys_names(int dir, struct vm_sys_names *ret)
 		ret->v[ret->n++] = vm_xstrdup(e->d_name);
 	}
 	if (ret->n < VM_SYS_NAMES_MAX)
-		failed = errno;
+		e_read = errno;
 	closedir(d);
-	if (failed != 0) {
+	if (e_read != 0) {
 		vm_sys_names_free(ret);
-		errno = failed;
-		return -1;
+		errno = e_read;
+		return failed(u, dir, ".");
 	}
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
@@ -233,19 +296,20 @@ int vm_sys_names(int dir, struct vm_sys_names *ret)
 }
 
 void *vm_sys_rows(const struct vm_sys *s, const char *path, size_t size,
-		  bool (*read)(const struct vm_sys *s, int top, const char *name, void *row), size_t *ret_n)
+		  bool (*read)(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u),
+		  size_t *ret_n, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, path);
+	VM_AUTO_FD int top = vm_sys_look(s, path, u);
 	char *rows;
 
 	*ret_n = 0;
 	if (top < 0)
 		return NULL;
-	vm_sys_names(top, &names);
+	vm_sys_names(top, &names, u);
 	rows = vm_xcalloc(names.n + 1, size);
 	for (size_t i = 0; i < names.n; i++)
-		if (read(s, top, names.v[i], rows + *ret_n * size))
+		if (read(s, top, names.v[i], rows + *ret_n * size, u))
 			++*ret_n;
 	return rows;
 }

@@ -30,63 +30,63 @@ static bool bus_of(const char *name, unsigned *ret)
 }
 
 /* Interfaces are directories "1-4.2:1.0" in the device's own. */
-static void read_driver(int dir, struct vm_usb *u)
+static void read_driver(int dir, struct vm_usb *usb)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
 
-	vm_sys_names(dir, &names);
-	for (size_t i = 0; i < names.n && u->driver[0] == 0; i++) {
+	vm_sys_names(dir, &names, NULL);
+	for (size_t i = 0; i < names.n && usb->driver[0] == 0; i++) {
 		VM_AUTO_FD int below = -1;
 
 		if (strchr(names.v[i], ':') == NULL || (below = vm_sys_dir_at(dir, names.v[i])) < 0)
 			continue;
-		if (!vm_sys_link(below, "driver", u->driver, sizeof(u->driver)))
-			u->driver[0] = 0;
+		if (!vm_sys_link(below, "driver", usb->driver, sizeof(usb->driver), NULL))
+			usb->driver[0] = 0;
 	}
 }
 
-static void read_text(int dir, const char *name, char *buf, size_t size)
+static void read_text(int dir, const char *name, char *buf, size_t size, struct vm_unread *u)
 {
-	if (!vm_sys_text(dir, name, buf, size))
+	if (!vm_sys_text(dir, name, buf, size, u))
 		buf[0] = 0;
 }
 
-static bool read_row(const struct vm_sys *s, int top, const char *name, void *row)
+static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
 {
-	VM_AUTO_FD int dir = vm_sys_dir_at(top, name);
-	struct vm_usb u = { 0 };
+	/* one with a colon is an interface */
+	VM_AUTO_FD int dir = strchr(name, ':') == NULL ? vm_sys_look_at(top, name, u) : -1;
+	struct vm_usb usb = { 0 };
 	uint64_t vendor, product, class;
 	int64_t device;
 	char dev[32];
 
 	(void)s;
-	/* one with a colon is an interface */
-	if (dir < 0 || strchr(name, ':') != NULL || strlen(name) >= sizeof(u.port) || !bus_of(name, &u.bus) ||
-	    !vm_sys_hex(dir, "idVendor", &vendor) || vendor > UINT16_MAX ||
-	    !vm_sys_hex(dir, "idProduct", &product) || product > UINT16_MAX)
+	if (dir < 0 || strlen(name) >= sizeof(usb.port) || !bus_of(name, &usb.bus) ||
+	    !vm_sys_hex(dir, "idVendor", &vendor, u) || vendor > UINT16_MAX ||
+	    !vm_sys_hex(dir, "idProduct", &product, u) || product > UINT16_MAX)
 		return false;
-	if (!vm_sys_i64(dir, "devnum", &device) || device <= 0 || device > 65535)
+	if (!vm_sys_i64(dir, "devnum", &device, u) || device <= 0 || device > 65535)
 		return false;
-	memcpy(u.port, name, strlen(name) + 1);
-	u.device = (unsigned)device;
-	u.vendor = (uint16_t)vendor;
-	u.product = (uint16_t)product;
-	if (vm_sys_hex(dir, "bDeviceClass", &class) && class <= UINT8_MAX)
-		u.class = (uint8_t)class;
-	read_text(dir, "serial", u.serial, sizeof(u.serial));
-	read_text(dir, "manufacturer", u.maker, sizeof(u.maker));
-	read_text(dir, "product", u.model, sizeof(u.model));
-	read_driver(dir, &u);
-	if (!vm_sys_text(dir, "dev", dev, sizeof(dev)) ||
-	    sscanf(dev, "%u:%u", &u.dev_major, &u.dev_minor) != 2)
-		u.dev_major = u.dev_minor = 0;
-	memcpy(row, &u, sizeof(u));
+	memcpy(usb.port, name, strlen(name) + 1);
+	usb.device = (unsigned)device;
+	usb.vendor = (uint16_t)vendor;
+	usb.product = (uint16_t)product;
+	if (vm_sys_hex(dir, "bDeviceClass", &class, u) && class <= UINT8_MAX)
+		usb.class = (uint8_t)class;
+	read_text(dir, "serial", usb.serial, sizeof(usb.serial), u);
+	read_text(dir, "manufacturer", usb.maker, sizeof(usb.maker), NULL);
+	read_text(dir, "product", usb.model, sizeof(usb.model), NULL);
+	read_driver(dir, &usb);
+	if (!vm_sys_text(dir, "dev", dev, sizeof(dev), u) ||
+	    sscanf(dev, "%u:%u", &usb.dev_major, &usb.dev_minor) != 2)
+		usb.dev_major = usb.dev_minor = 0;
+	memcpy(row, &usb, sizeof(usb));
 	return true;
 }
 
-void vm_usbs_read(const struct vm_sys *s, struct vm_usbs *ret)
+void vm_usbs_read(const struct vm_sys *s, struct vm_usbs *ret, struct vm_unread *u)
 {
-	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n);
+	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n, u);
 }
 
 void vm_usbs_free(struct vm_usbs *u)

@@ -22,7 +22,7 @@ struct vm_usbs {
 	struct vm_usb *v; /* owned */
 	size_t n;
 };
-void vm_usbs_read(const struct vm_sys *s, struct vm_usbs *ret);
+void vm_usbs_read(const struct vm_sys *s, struct vm_usbs *ret, struct vm_unread *u);
 void vm_usbs_free(struct vm_usbs *u);
 static inline bool vm_usb_is_hub(const struct vm_usb *u)
 {

@@ -24,62 +24,64 @@ const char *const vm_use_words[] = {
 	"mounted", "swap", "volume", "route", "bridge", "console", NULL,
 };
 
-static void add(struct vm_uses *u, enum vm_use_kind kind, const char *path, const char *what,
+static void add(struct vm_uses *uses, enum vm_use_kind kind, const char *path, const char *what,
 		const char *by)
 {
-	if (u->n >= USES_MAX)
+	if (uses->n >= USES_MAX)
 		return;
-	if (u->n % 32 == 0)
-		u->v = vm_xreallocarray(u->v, u->n + 32, sizeof(*u->v));
-	u->v[u->n++] = (struct vm_use){ kind, vm_xstrdup(path), vm_xstrdup(what), vm_xstrdup(by) };
+	if (uses->n % 32 == 0)
+		uses->v = vm_xreallocarray(uses->v, uses->n + 32, sizeof(*uses->v));
+	uses->v[uses->n++] = (struct vm_use){ kind, vm_xstrdup(path), vm_xstrdup(what), vm_xstrdup(by) };
 }
 
-static char *read_table(const struct vm_sys *s, const char *where, const char *name)
+static char *read_table(const struct vm_sys *s, const char *where, const char *name, struct vm_unread *u)
 {
-	VM_AUTO_FD int dir = vm_sys_dir(s, where);
+	VM_AUTO_FD int dir = vm_sys_look(s, where, u);
 	VM_AUTO_FD int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 	char *text = NULL;
 
-	if (fd >= 0)
-		vm_fd_read(fd, name, TABLE_MAX, &text, NULL, &ignored);
+	if (fd >= 0 && vm_fd_read(fd, name, TABLE_MAX, &text, NULL, &why) < 0)
+		errno = why.sys != 0 ? why.sys : EFBIG;
+	if (dir >= 0 && text == NULL)
+		vm_unread_note(u, dir, name);
 	return text;
 }
 
 /* A device of block, and those that it is made of. */
-static void add_block(const struct vm_sys *s, struct vm_uses *u, int dir, enum vm_use_kind kind,
-		      const char *what, int depth)
+static void add_block(const struct vm_sys *s, struct vm_uses *uses, int dir, enum vm_use_kind kind,
+		      const char *what, int depth, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *path = vm_sys_path(s, dir);
-	VM_AUTO_FD int slaves = vm_sys_dir_at(dir, "slaves");
+	VM_AUTO_FREE char *path = vm_sys_path(s, dir, u);
+	VM_AUTO_FD int slaves = vm_sys_look_at(dir, "slaves", u);
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
 
 	if (path == NULL || depth > STACK_DEPTH)
 		return;
-	add(u, kind, path, what, strrchr(path, '/') + 1);
+	add(uses, kind, path, what, strrchr(path, '/') + 1);
 	if (slaves >= 0)
-		vm_sys_names(slaves, &names);
+		vm_sys_names(slaves, &names, u);
 	for (size_t i = 0; i < names.n; i++) {
-		VM_AUTO_FD int below = vm_sys_dir_at(slaves, names.v[i]);
+		VM_AUTO_FD int below = vm_sys_look_at(slaves, names.v[i], u);
 
 		if (below >= 0)
-			add_block(s, u, below, kind, what, depth + 1);
+			add_block(s, uses, below, kind, what, depth + 1, u);
 	}
 }
 
-static void add_number(const struct vm_sys *s, struct vm_uses *u, unsigned maj, unsigned min,
-		       enum vm_use_kind kind, const char *what)
+static void add_number(const struct vm_sys *s, struct vm_uses *uses, unsigned maj, unsigned min,
+		       enum vm_use_kind kind, const char *what, struct vm_unread *u)
 {
 	VM_AUTO_FREE char *name = vm_xasprintf("sys/dev/block/%u:%u", maj, min);
-	VM_AUTO_FD int dir = vm_sys_dir(s, name);
+	VM_AUTO_FD int dir = vm_sys_look(s, name, u);
 
 	if (dir >= 0)
-		add_block(s, u, dir, kind, what, 0);
+		add_block(s, uses, dir, kind, what, 0, u);
 }
 
 /* A node by its path, as mounts of file systems with several devices and swap have it. */
-static void add_path(const struct vm_sys *s, struct vm_uses *u, const char *path,
-		     enum vm_use_kind kind, const char *what)
+static void add_path(const struct vm_sys *s, struct vm_uses *uses, const char *path,
+		     enum vm_use_kind kind, const char *what, struct vm_unread *u)
 {
 	VM_AUTO_FREE char *class = NULL;
 	VM_AUTO_FD int dir = -1;
@@ -87,68 +89,73 @@ static void add_path(const struct vm_sys *s, struct vm_uses *u, const char *path
 
 	if (strncmp(path, "/dev/", 5) != 0)
 		return;
-	if (!s->recorded && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
-		add_number(s, u, major(st.st_rdev), minor(st.st_rdev), kind, what);
+	if (!s->recorded && stat(path, &st) < 0)
+		vm_unread_note(u, s->root, path);
+	else if (!s->recorded && S_ISBLK(st.st_mode)) {
+		add_number(s, uses, major(st.st_rdev), minor(st.st_rdev), kind, what, u);
 		return;
 	}
 	class = vm_xasprintf("sys/class/block/%s", strrchr(path, '/') + 1);
-	dir = vm_sys_dir(s, class);
+	dir = vm_sys_look(s, class, u);
 	if (dir >= 0)
-		add_block(s, u, dir, kind, what, 0);
+		add_block(s, uses, dir, kind, what, 0, u);
 }
 
-static void read_mounts(const struct vm_sys *s, struct vm_uses *u)
+static void read_mounts(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
 	VM_AUTO(vm_mounts_end) struct vm_mounts mounts;
 	struct vm_mount m;
 	int r;
 
-	vm_mounts_begin(read_table(s, "proc/self", "mountinfo"), &mounts);
+	vm_mounts_begin(read_table(s, "proc/self", "mountinfo", u), &mounts);
 	while ((r = vm_mounts_next(&mounts, &m)) != 0) {
-		if (r < 0)
+		if (r < 0) {
+			errno = EBADMSG;
+			vm_unread_note(u, s->root, "proc/self/mountinfo");
 			continue;
+		}
 		if (m.major != 0)
-			add_number(s, u, m.major, m.minor, VM_USE_MOUNT, m.point);
+			add_number(s, uses, m.major, m.minor, VM_USE_MOUNT, m.point, u);
 		else
-			add_path(s, u, m.source, VM_USE_MOUNT, m.point);
+			add_path(s, uses, m.source, VM_USE_MOUNT, m.point, u);
 	}
 }
 
-static void read_swaps(const struct vm_sys *s, struct vm_uses *u)
+static void read_swaps(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *text = read_table(s, "proc", "swaps");
+	VM_AUTO_FREE char *text = read_table(s, "proc", "swaps", u);
 	char *line, *save = NULL;
 
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
 		line[strcspn(line, " \t")] = 0;
-		add_path(s, u, line, VM_USE_SWAP, line);
+		add_path(s, uses, line, VM_USE_SWAP, line, u);
 	}
 }
 
 /* Members of volumes that are not mounted are in use too. */
-static void read_volumes(const struct vm_sys *s, struct vm_uses *u)
+static void read_volumes(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, "sys/class/block");
+	VM_AUTO_FD int top = vm_sys_look(s, "sys/class/block", u);
 
 	if (top >= 0)
-		vm_sys_names(top, &names);
+		vm_sys_names(top, &names, u);
 	for (size_t i = 0; i < names.n; i++) {
 		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/block/%s", names.v[i]);
-		VM_AUTO_FD int dir = vm_sys_dir(s, class);
-		VM_AUTO_FD int holders = dir < 0 ? -1 : vm_sys_dir_at(dir, "holders");
+		VM_AUTO_FD int dir = vm_sys_look(s, class, u);
+		VM_AUTO_FD int holders = dir < 0 ? -1 : vm_sys_look_at(dir, "holders", u);
 		VM_AUTO(vm_sys_names_free) struct vm_sys_names above = { 0 };
 
 		if (holders < 0)
 			continue;
-		vm_sys_names(holders, &above);
+		vm_sys_names(holders, &above, u);
 		for (size_t h = 0; h < above.n; h++)
-			add_block(s, u, dir, VM_USE_VOLUME, above.v[h], 0);
+			add_block(s, uses, dir, VM_USE_VOLUME, above.v[h], 0, u);
 	}
 }
 
-static void add_link(const struct vm_sys *s, struct vm_uses *u, const char *name,
-		     enum vm_use_kind kind, const char *what)
+static void add_link(const struct vm_sys *s, struct vm_uses *uses, const char *name,
+		     enum vm_use_kind kind, const char *what, struct vm_unread *u)
 {
 	VM_AUTO_FREE char *class = NULL;
 	VM_AUTO_FREE char *path = NULL;
@@ -157,26 +164,26 @@ static void add_link(const struct vm_sys *s, struct vm_uses *u, const char *name
 	if (strchr(name, '/') != NULL)
 		return;
 	class = vm_xasprintf("sys/class/net/%s", name);
-	dir = vm_sys_dir(s, class);
-	path = dir < 0 ? NULL : vm_sys_path(s, dir);
+	dir = vm_sys_look(s, class, u);
+	path = dir < 0 ? NULL : vm_sys_path(s, dir, u);
 	if (path == NULL)
 		return;
-	for (size_t i = 0; i < u->n; i++)
-		if (u->v[i].kind == kind && strcmp(u->v[i].path, path) == 0)
+	for (size_t i = 0; i < uses->n; i++)
+		if (uses->v[i].kind == kind && strcmp(uses->v[i].path, path) == 0)
 			return;
-	add(u, kind, path, what, name);
+	add(uses, kind, path, what, name);
 }
 
-static void read_routes(const struct vm_sys *s, struct vm_uses *u)
+static void read_routes(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *text = read_table(s, "proc/net", "route");
-	VM_AUTO_FREE char *six = read_table(s, "proc/net", "ipv6_route");
+	VM_AUTO_FREE char *text = read_table(s, "proc/net", "route", u);
+	VM_AUTO_FREE char *six = read_table(s, "proc/net", "ipv6_route", u);
 	char *line, *save = NULL, *name;
 
 	line = text ? strtok_r(text, "\n", &save) : NULL; /* the heading */
 	while (line != NULL && (line = strtok_r(NULL, "\n", &save)) != NULL) {
 		line[strcspn(line, " \t")] = 0;
-		add_link(s, u, line, VM_USE_ROUTE, line);
+		add_link(s, uses, line, VM_USE_ROUTE, line, u);
 	}
 	for (line = six ? strtok_r(six, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
 		/* every interface that is up has routes for link-local and multicast addresses */
@@ -184,68 +191,68 @@ static void read_routes(const struct vm_sys *s, struct vm_uses *u)
 			continue;
 		name = strrchr(line, ' ');
 		if (name != NULL && strcmp(name + 1, "lo") != 0)
-			add_link(s, u, name + 1, VM_USE_ROUTE, name + 1);
+			add_link(s, uses, name + 1, VM_USE_ROUTE, name + 1, u);
 	}
 }
 
-static void read_bridges(const struct vm_sys *s, struct vm_uses *u)
+static void read_bridges(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, "sys/class/net");
+	VM_AUTO_FD int top = vm_sys_look(s, "sys/class/net", u);
 
 	if (top >= 0)
-		vm_sys_names(top, &names);
+		vm_sys_names(top, &names, u);
 	for (size_t i = 0; i < names.n; i++) {
 		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/net/%s", names.v[i]);
-		VM_AUTO_FD int dir = vm_sys_dir(s, class);
+		VM_AUTO_FD int dir = vm_sys_look(s, class, u);
 		char master[64];
 
-		if (dir >= 0 && vm_sys_link(dir, "master", master, sizeof(master)))
-			add_link(s, u, names.v[i], VM_USE_BRIDGE, master);
+		if (dir >= 0 && vm_sys_link(dir, "master", master, sizeof(master), u))
+			add_link(s, uses, names.v[i], VM_USE_BRIDGE, master, u);
 	}
 }
 
 /* Terminals of the kernel's messages, and the frame buffer of the firmware's screen. */
-static void read_consoles(const struct vm_sys *s, struct vm_uses *u)
+static void read_consoles(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
-	VM_AUTO_FD int tty = vm_sys_dir(s, "sys/class/tty/console");
+	VM_AUTO_FD int tty = vm_sys_look(s, "sys/class/tty/console", u);
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names screens = { 0 };
-	VM_AUTO_FD int graphics = vm_sys_dir(s, "sys/class/graphics");
+	VM_AUTO_FD int graphics = vm_sys_look(s, "sys/class/graphics", u);
 	char text[VM_SYS_TEXT], *word, *save = NULL;
 
-	if (tty < 0 || !vm_sys_text(tty, "active", text, sizeof(text)))
+	if (tty < 0 || !vm_sys_text(tty, "active", text, sizeof(text), u))
 		text[0] = 0;
 	for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/tty/%s", word);
-		VM_AUTO_FD int dir = strchr(word, '/') ? -1 : vm_sys_dir(s, class);
-		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir);
+		VM_AUTO_FD int dir = strchr(word, '/') ? -1 : vm_sys_look(s, class, u);
+		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir, u);
 
 		if (path != NULL)
-			add(u, VM_USE_CONSOLE, path, word, word);
+			add(uses, VM_USE_CONSOLE, path, word, word);
 	}
 	if (graphics >= 0)
-		vm_sys_names(graphics, &screens);
+		vm_sys_names(graphics, &screens, u);
 	for (size_t i = 0; i < screens.n; i++) {
 		VM_AUTO_FREE char *class = vm_xasprintf("sys/class/graphics/%s", screens.v[i]);
-		VM_AUTO_FD int dir = vm_sys_dir(s, class);
-		VM_AUTO_FD int device = dir < 0 ? -1 : vm_sys_dir_at(dir, "device");
-		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir);
+		VM_AUTO_FD int dir = vm_sys_look(s, class, u);
+		VM_AUTO_FD int device = dir < 0 ? -1 : vm_sys_look_at(dir, "device", u);
+		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir, u);
 		int64_t vga;
 
-		if (path != NULL && device >= 0 && vm_sys_i64(device, "boot_vga", &vga) && vga == 1)
-			add(u, VM_USE_CONSOLE, path, screens.v[i], screens.v[i]);
+		if (path != NULL && device >= 0 && vm_sys_i64(device, "boot_vga", &vga, u) && vga == 1)
+			add(uses, VM_USE_CONSOLE, path, screens.v[i], screens.v[i]);
 	}
 }
 
-void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret)
+void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret, struct vm_unread *u)
 {
 	*ret = (struct vm_uses){ 0 };
-	read_mounts(s, ret);
-	read_swaps(s, ret);
-	read_volumes(s, ret);
-	read_routes(s, ret);
-	read_bridges(s, ret);
-	read_consoles(s, ret);
+	read_mounts(s, ret, u);
+	read_swaps(s, ret, u);
+	read_volumes(s, ret, u);
+	read_routes(s, ret, u);
+	read_bridges(s, ret, u);
+	read_consoles(s, ret, u);
 }
 
 void vm_uses_free(struct vm_uses *u)

@@ -34,7 +34,7 @@ struct vm_uses {
 	size_t n;
 };
 /* All uses of the host's devices. */
-void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret);
+void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret, struct vm_unread *u);
 void vm_uses_free(struct vm_uses *u);
 /* The next use at or after *at of the device with this sysfs path or of something below it; NULL: no more. */
 const struct vm_use *vm_uses_next(const struct vm_uses *u, const char *path, size_t *at);

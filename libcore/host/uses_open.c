@@ -29,7 +29,7 @@ struct walk {
 static void node_name(int dir, const char *name, char buf[64])
 {
 	char text[1024], *at;
-	int n = vm_sys_bytes(dir, "uevent", text, sizeof(text) - 1);
+	int n = vm_sys_bytes(dir, "uevent", text, sizeof(text) - 1, NULL);
 
 	text[n > 0 ? n : 0] = 0;
 	at = strstr(text, "DEVNAME=");
@@ -46,13 +46,13 @@ static void add_node(struct walk *w, int dir, const char *name)
 	char text[32], link[32];
 	unsigned maj, min;
 
-	if (w->n >= NODES_MAX || !vm_sys_text(dir, "dev", text, sizeof(text)) ||
+	if (w->n >= NODES_MAX || !vm_sys_text(dir, "dev", text, sizeof(text), NULL) ||
 	    sscanf(text, "%u:%u", &maj, &min) != 2)
 		return;
 	if (w->n % 32 == 0)
 		w->v = vm_xreallocarray(w->v, w->n + 32, sizeof(*w->v));
 	w->v[w->n] = (struct vm_dev_node){
-		.block = vm_sys_link(dir, "subsystem", link, sizeof(link)) && strcmp(link, "block") == 0,
+		.block = vm_sys_link(dir, "subsystem", link, sizeof(link), NULL) && strcmp(link, "block") == 0,
 		.dev = makedev(maj, min),
 	};
 	node_name(dir, name, w->v[w->n++].name);
@@ -112,7 +112,7 @@ static void look_at(int proc, const char *pid, const struct vm_dev_node *nodes, 
 
 	if (dir < 0)
 		return;
-	vm_sys_names(dir, &fds);
+	vm_sys_names(dir, &fds, NULL);
 	for (size_t i = 0; i < fds.n; i++) {
 		const struct vm_dev_node *node;
 		struct vm_opener *o;
@@ -140,7 +140,7 @@ void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, si
 	/* numbers of a recorded machine's devices are others' here */
 	if (proc < 0 || n == 0 || s->recorded)
 		return;
-	vm_sys_names(proc, &pids);
+	vm_sys_names(proc, &pids, NULL);
 	for (size_t i = 0; i < pids.n && !vm_deadline_passed(deadline); i++)
 		if (isdigit((unsigned char)pids.v[i][0]))
 			look_at(proc, pids.v[i], nodes, n, ret);

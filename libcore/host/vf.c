@@ -43,22 +43,23 @@ bool vm_mac_parse(const char *text, uint8_t ret[6])
 /* ---- whose it is ---- */
 
 /* Of several interfaces of a card that of the same port, else the one that is a port at all, else the first. */
-static bool choose(int net, const struct vm_sys_names *names, const char *port, char ret[VM_LINK_NAME])
+static bool choose(int net, const struct vm_sys_names *names, const char *port, char ret[VM_LINK_NAME],
+		   struct vm_unread *u)
 {
 	const char *named = NULL, *first = NULL;
 
 	for (size_t i = 0; i < names->n; i++) {
-		VM_AUTO_FD int dir = vm_sys_dir_at(net, names->v[i]);
+		VM_AUTO_FD int dir = vm_sys_look_at(net, names->v[i], u);
 		char text[VM_SYS_TEXT];
 
 		if (dir < 0 || !vm_link_name_valid(names->v[i]))
 			continue;
-		if (port != NULL && vm_sys_text(dir, "phys_port_id", text, sizeof(text)) && strcmp(text, port) == 0) {
+		if (port != NULL && vm_sys_text(dir, "phys_port_id", text, sizeof(text), u) && strcmp(text, port) == 0) {
 			snprintf(ret, VM_LINK_NAME, "%s", names->v[i]);
 			return true;
 		}
 		/* Source: Linux Documentation/networking/devlink/devlink-port.rst: "p0" is a port, "pf0vf1" a representor */
-		if (named == NULL && vm_sys_text(dir, "phys_port_name", text, sizeof(text)) && text[0] == 'p' &&
+		if (named == NULL && vm_sys_text(dir, "phys_port_name", text, sizeof(text), u) && text[0] == 'p' &&
 		    text[1] != 0 && strspn(text + 1, "0123456789") == strlen(text + 1))
 			named = names->v[i];
 		if (first == NULL)
@@ -74,6 +75,7 @@ static bool choose(int net, const struct vm_sys_names *names, const char *port, 
 static int own_open(const struct vm_sys *s, const char *name, int *ret, char *ret_if, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	struct vm_unread unread = VM_UNREAD_NONE;
 	VM_AUTO_FD int dir = -1;
 	VM_AUTO_FD int net = -1;
 	VM_AUTO_FD int own = -1;
@@ -81,11 +83,10 @@ static int own_open(const struct vm_sys *s, const char *name, int *ret, char *re
 	*ret = -1;
 	if (vm_pci_open(s, name, &dir, err) < 0)
 		return -1;
-	net = vm_sys_dir_at(dir, "net");
-	if (net < 0 && errno == ENOENT)
-		return 0;
-	if (net < 0 || vm_sys_names(net, &names) < 0)
-		return vm_err_sys(err, "see which network interface %s is", name);
+	net = vm_sys_look_at(dir, "net", &unread);
+	vm_sys_names(net, &names, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return vm_err_wrap(err, "see which network interface %s is", name);
 	if (names.n == 0 || !vm_link_name_valid(names.v[0]))
 		return 0;
 	own = vm_sys_dir_at(net, names.v[0]);
@@ -103,7 +104,9 @@ int vm_vf_find(const struct vm_sys *s, const char *name, struct vm_vf *ret, stru
 	VM_AUTO_FD int dir = -1;
 	VM_AUTO_FD int net = -1;
 	VM_AUTO_FD int own = -1;
+	struct vm_unread unread = VM_UNREAD_NONE;
 	char port[VM_SYS_TEXT];
+	bool has_port, chosen;
 	struct vm_vf vf = { 0 };
 	struct vm_pci p;
 
@@ -116,13 +119,15 @@ int vm_vf_find(const struct vm_sys *s, const char *name, struct vm_vf *ret, stru
 	}
 	if (vm_pci_open(s, p.pf, &dir, err) < 0)
 		return -1;
-	net = vm_sys_dir_at(dir, "net");
-	if (net < 0 ? errno != ENOENT : vm_sys_names(net, &names) < 0)
-		return vm_err_sys(err, "see which network interfaces %s has", p.pf);
+	net = vm_sys_look_at(dir, "net", &unread);
+	vm_sys_names(net, &names, &unread);
 	if (own_open(s, name, &own, NULL, err) < 0)
 		return -1;
-	if (net < 0 ||
-	    !choose(net, &names, own >= 0 && vm_sys_text(own, "phys_port_id", port, sizeof(port)) ? port : NULL, vf.pf)) {
+	has_port = own >= 0 && vm_sys_text(own, "phys_port_id", port, sizeof(port), &unread);
+	chosen = choose(net, &names, has_port ? port : NULL, vf.pf, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return vm_err_wrap(err, "see which network interfaces %s has", p.pf);
+	if (!chosen) {
 		vm_err_set(err, VM_BAD_INPUT, "%s has no network interface, so %s cannot be one of a guest", p.pf, name);
 		return vm_err_hint(err, "give it as <hostdev>, or bind the card to its driver");
 	}
@@ -236,7 +241,7 @@ int vm_vf_read(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_conf
 		return -1;
 	ret->has_own = own >= 0;
 	/* what is not known cannot be given back */
-	if (ret->has_own && (!vm_sys_text(own, "address", text, sizeof(text)) || !vm_mac_parse(text, ret->own)))
+	if (ret->has_own && (!vm_sys_text(own, "address", text, sizeof(text), NULL) || !vm_mac_parse(text, ret->own)))
 		return vm_err_set(err, VM_SYSTEM, "the MAC that %s has by itself cannot be read", vf->name);
 	return 0;
 }
@@ -332,7 +337,7 @@ int vm_vf_restore_own(const struct vm_sys *s, const char *name, const uint8_t ma
 
 	if (own_open(s, name, &own, link, err) < 0)
 		return err->kind == VM_NOT_FOUND ? 0 : -1;
-	if (own < 0 || (vm_sys_text(own, "address", text, sizeof(text)) && vm_mac_parse(text, now) &&
+	if (own < 0 || (vm_sys_text(own, "address", text, sizeof(text), NULL) && vm_mac_parse(text, now) &&
 			memcmp(now, mac, sizeof(now)) == 0))
 		return 0;
 	vm_rt_init(&r, RTM_SETLINK, NLM_F_ACK);

@@ -21,36 +21,46 @@
 #define UNDO_MS 2000 /* for putting things back after a failure */
 #define STEP_MS 10
 
-/* Of a device that may be gone: the driver's name, "" = none. */
-static bool read_driver(const struct vm_sys *s, const char *name, char driver[64])
+/* Which driver has it ("" = none), and is that one of VFIO?  1; 0: the device is gone; -1: that cannot be seen. */
+static int read_driver(const struct vm_sys *s, const char *name, char driver[64], bool *ret_vfio, struct vm_err *err)
 {
+	struct vm_unread unread = VM_UNREAD_NONE;
+	struct vm_err why = VM_ERR_INIT;
 	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
 
 	driver[0] = 0;
-	if (vm_pci_open(s, name, &dir, &ignored) < 0)
-		return false;
-	if (!vm_sys_link(dir, "driver", driver, 64))
+	*ret_vfio = false;
+	if (vm_pci_open(s, name, &dir, &why) < 0) {
+		if (why.kind == VM_NOT_FOUND)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	if (!vm_sys_link(dir, "driver", driver, 64, &unread))
 		driver[0] = 0;
-	return true;
+	*ret_vfio = driver[0] != 0 && (vm_vfio_driver(driver) || vm_sys_exists(dir, "vfio-dev", &unread));
+	return vm_unread_fail(&unread, err) < 0 ? -1 : 1;
 }
 
 int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
 		 struct vm_vfio_was *ret, struct vm_err *err)
 {
 	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s/driver_override", name);
+	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_vfio_was was = { 0 };
 	VM_AUTO_FD int dir = -1;
+	bool ignored;
 
 	if (vm_pci_open(s, name, &dir, err) < 0)
 		return -1;
-	if (!vm_sys_exists(dir, "driver_override"))
-		return vm_err_set(err, VM_UNSUPPORTED, "this kernel has no driver_override for %s", name);
+	if (!vm_sys_exists(dir, "driver_override", &unread))
+		return vm_unread_fail(&unread, err) < 0 ? -1 : vm_err_set(err, VM_UNSUPPORTED, "this kernel has no driver_override for %s", name);
 	if (vm_sys_read(s, path, was.override, sizeof(was.override), deadline, err) < 0)
 		return vm_err_wrap(err, "%s", name);
 	if (strcmp(was.override, "(null)") == 0)
 		was.override[0] = 0;
-	read_driver(s, name, was.driver);
+	if (read_driver(s, name, was.driver, &ignored, err) < 0)
+		return -1;
 	*ret = was;
 	return 0;
 }
@@ -78,16 +88,21 @@ static int load(const struct vm_sys *s, const char *driver, struct vm_deadline d
 			  said != NULL && *said != 0 ? ": " : "", said != NULL ? said : "");
 }
 
-int vm_vfio_load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err)
+static int check_host(const struct vm_sys *s, struct vm_err *err)
 {
+	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_vfio_host host;
 
-	vm_vfio_host_read(s, &host);
-	if (vm_vfio_host_check(s, &host, err) < 0 || load(s, VM_VFIO_PCI, deadline, err) < 0 ||
+	vm_vfio_host_read(s, &host, &unread);
+	return vm_unread_fail(&unread, err) < 0 ? -1 : vm_vfio_host_check(s, &host, err);
+}
+
+int vm_vfio_load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err)
+{
+	if (check_host(s, err) < 0 || load(s, VM_VFIO_PCI, deadline, err) < 0 ||
 	    (driver != NULL && load(s, driver, deadline, err) < 0))
 		return -1;
-	vm_vfio_host_read(s, &host);
-	return vm_vfio_host_check(s, &host, err);
+	return check_host(s, err);
 }
 
 /* Paths and texts of the writes that change a device's driver. */
@@ -147,24 +162,16 @@ static void put_back(const struct vm_sys *s, const char *name, const struct vm_v
 	VM_AUTO(change_free) struct change c = { 0 };
 	struct vm_err ignored = VM_ERR_INIT;
 	char driver[64];
+	bool vfio;
+	int there = read_driver(s, name, driver, &vfio, &ignored);
 
-	if (!read_driver(s, name, driver))
+	if (there == 0)
 		return;
-	change_make(&c, name, was->override, strcmp(driver, was->driver) != 0 && driver[0] != 0);
+	/* of a driver that cannot be seen it is taken, whichever that is */
+	change_make(&c, name, was->override, there < 0 || (strcmp(driver, was->driver) != 0 && driver[0] != 0));
 	vm_wait_shield();
 	change_run(s, &c, vm_deadline_in(UNDO_MS), &ignored);
 	vm_wait_unshield();
-}
-
-static bool on_vfio(const struct vm_sys *s, const char *name, char driver[64])
-{
-	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
-
-	driver[0] = 0;
-	if (vm_pci_open(s, name, &dir, &ignored) < 0 || !vm_sys_link(dir, "driver", driver, 64))
-		return false;
-	return vm_vfio_driver(driver) || vm_sys_exists(dir, "vfio-dev");
 }
 
 int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, const struct vm_vfio_was *was,
@@ -172,8 +179,12 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 {
 	VM_AUTO(change_free) struct change c = { 0 };
 	char now[64];
+	bool vfio;
+	int there;
 
-	if (on_vfio(s, name, now))
+	if (read_driver(s, name, now, &vfio, err) < 0)
+		return -1;
+	if (vfio)
 		return 0;
 	change_make(&c, name, driver, now[0] != 0);
 	if (change_run(s, &c, deadline, err) < 0) {
@@ -187,9 +198,12 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 		put_back(s, name, was);
 		return -1;
 	}
-	if (on_vfio(s, name, now))
+	there = read_driver(s, name, now, &vfio, err);
+	if (vfio && there > 0)
 		return 0;
 	put_back(s, name, was);
+	if (there < 0)
+		return -1;
 	if (now[0] == 0)
 		vm_err_set(err, VM_SYSTEM, "%s: %s did not take it", name, driver);
 	else
@@ -201,24 +215,21 @@ static int unbind(const struct vm_sys *s, const char *name, const struct vm_vfio
 		  char *ret_driver, struct vm_err *err)
 {
 	VM_AUTO(change_free) struct change c = { 0 };
-	VM_AUTO_FD int dir = -1;
+	struct vm_err why = VM_ERR_INIT;
 	char now[64];
+	bool vfio;
+	int there = read_driver(s, name, now, &vfio, err);
 
 	ret_driver[0] = 0;
-	if (!read_driver(s, name, now)) {
-		/* what cannot be looked at is not gone */
-		if (vm_pci_open(s, name, &dir, err) < 0 && err->kind != VM_NOT_FOUND)
-			return -1;
-		if (dir < 0) {
-			*err = VM_ERR_INIT;
-			return 0;
-		}
-		read_driver(s, name, now);
-	}
-	change_make(&c, name, was->override, vm_vfio_driver(now) || on_vfio(s, name, now));
+	if (there <= 0)
+		return there;
+	change_make(&c, name, was->override, vfio);
 	if (change_run(s, &c, deadline, err) < 0) {
-		if (!read_driver(s, name, now)) /* it went meanwhile */
-			return 0;
+		there = read_driver(s, name, now, &vfio, &why);
+		if (there == 0) /* it went meanwhile */
+			*err = VM_ERR_INIT;
+		if (there <= 0)
+			return there;
 		if (err->kind == VM_TIMED_OUT) {
 			vm_err_set(err, VM_TIMED_OUT, "%s: %s does not let go of it: somebody has it open",
 				   name, now);
@@ -226,8 +237,7 @@ static int unbind(const struct vm_sys *s, const char *name, const struct vm_vfio
 		}
 		return -1;
 	}
-	read_driver(s, name, ret_driver);
-	return 0;
+	return read_driver(s, name, ret_driver, &vfio, err) < 0 ? -1 : 0;
 }
 
 int vm_vfio_unbind(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was,
@@ -252,9 +262,9 @@ static bool has_node(const struct vm_sys *s, const char *name, int group)
 	char number[16];
 
 	snprintf(number, sizeof(number), "%d", group);
-	if (dir >= 0 && vm_sys_exists(dir, number))
+	if (dir >= 0 && vm_sys_exists(dir, number, NULL))
 		return true;
-	return own >= 0 && vm_pci_read(s, name, &p, &ignored) == 0 && p.vfio_cdev[0] != 0 && vm_sys_exists(own, p.vfio_cdev);
+	return own >= 0 && vm_pci_read(s, name, &p, &ignored) == 0 && p.vfio_cdev[0] != 0 && vm_sys_exists(own, p.vfio_cdev, NULL);
 }
 
 int vm_vfio_wait_node(const struct vm_sys *s, const char *name, int group, struct vm_deadline deadline, struct vm_err *err)
@@ -286,12 +296,15 @@ int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline
 {
 	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s/reset", name);
 	const struct vm_sys_write w = { path, "1" };
+	struct vm_unread unread = VM_UNREAD_NONE;
 	VM_AUTO_FD int dir = -1;
 	size_t at;
 
 	if (vm_pci_open(s, name, &dir, err) < 0)
 		return -1;
-	if (!vm_sys_exists(dir, "reset")) {
+	if (!vm_sys_exists(dir, "reset", &unread)) {
+		if (vm_unread_fail(&unread, err) < 0)
+			return -1;
 		vm_err_set(err, VM_UNSUPPORTED, "%s: the kernel has no way to reset it", name);
 		return vm_err_hint(err, "it has neither FLR nor a power state that resets it, and its bus "
 					"has other devices");

@@ -29,7 +29,7 @@ static char *read_aliases(const struct vm_sys *s)
 	struct vm_err ignored = VM_ERR_INIT;
 	char release[VM_SYS_TEXT], *text = NULL;
 
-	if (kernel < 0 || !vm_sys_text(kernel, "osrelease", release, sizeof(release)) || strchr(release, '/') != NULL)
+	if (kernel < 0 || !vm_sys_text(kernel, "osrelease", release, sizeof(release), NULL) || strchr(release, '/') != NULL)
 		return NULL;
 	path = vm_xasprintf("lib/modules/%s", release);
 	dir = vm_sys_dir(s, path);
@@ -79,7 +79,7 @@ static bool driver_of(const struct vm_sys *s, const char *module, char ret[64])
 
 	if (dir < 0)
 		return false;
-	vm_sys_names(dir, &names);
+	vm_sys_names(dir, &names, NULL);
 	for (size_t i = 0; i < names.n; i++)
 		if (strncmp(names.v[i], "pci:", 4) == 0 && strlen(names.v[i] + 4) < 64) {
 			snprintf(ret, 64, "%s", names.v[i] + 4);
@@ -95,7 +95,7 @@ bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64])
 	struct vm_err ignored = VM_ERR_INIT;
 	char ids[VM_SYS_TEXT];
 
-	if (vm_pci_open(s, name, &dir, &ignored) < 0 || !vm_sys_text(dir, "modalias", ids, sizeof(ids)) ||
+	if (vm_pci_open(s, name, &dir, &ignored) < 0 || !vm_sys_text(dir, "modalias", ids, sizeof(ids), NULL) ||
 	    strncmp(ids, "pci:", 4) != 0 || (text = read_aliases(s)) == NULL)
 		return false;
 	return choose(text, ids + 4, ret);

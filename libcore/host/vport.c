@@ -26,11 +26,11 @@ bool vm_wwn_parse(const char *text, char ret[VM_WWN_TEXT])
 	return true;
 }
 
-static bool read_wwn(int dir, const char *file, char ret[VM_WWN_TEXT])
+static bool read_wwn(int dir, const char *file, char ret[VM_WWN_TEXT], struct vm_unread *u)
 {
 	char text[VM_SYS_TEXT];
 
-	return vm_sys_text(dir, file, text, sizeof(text)) && vm_wwn_parse(text, ret);
+	return vm_sys_text(dir, file, text, sizeof(text), u) && vm_wwn_parse(text, ret);
 }
 
 /* ".../host5/vport-5:0-0/host6/fc_host/host6": the adapter's host is before the port. */
@@ -48,14 +48,14 @@ static bool parent_of(const char *path, char ret[24])
 	return true;
 }
 
-static bool read_one(const struct vm_sys *s, int top, const char *name, struct vm_vport *ret)
+static bool read_one(const struct vm_sys *s, int top, const char *name, struct vm_vport *ret, struct vm_unread *u)
 {
-	VM_AUTO_FD int dir = vm_sys_dir_at(top, name);
-	VM_AUTO_FREE char *path = dir >= 0 ? vm_sys_path(s, dir) : NULL;
+	VM_AUTO_FD int dir = vm_sys_look_at(top, name, u);
+	VM_AUTO_FREE char *path = dir >= 0 ? vm_sys_path(s, dir, u) : NULL;
 	struct vm_vport v;
 
 	if (path == NULL || strlen(name) >= sizeof(v.host) || !parent_of(path, v.parent) ||
-	    !read_wwn(dir, "port_name", v.wwpn) || !read_wwn(dir, "node_name", v.wwnn))
+	    !read_wwn(dir, "port_name", v.wwpn, u) || !read_wwn(dir, "node_name", v.wwnn, u))
 		return false;
 	snprintf(v.host, sizeof(v.host), "%s", name);
 	*ret = v;
@@ -65,40 +65,46 @@ static bool read_one(const struct vm_sys *s, int top, const char *name, struct v
 int vm_vport_find(const struct vm_sys *s, const char *name, struct vm_vport *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, HOSTS);
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int top = vm_sys_look(s, HOSTS, &unread);
 
-	if (top >= 0)
-		vm_sys_names(top, &names);
+	vm_sys_names(top, &names, &unread);
 	for (size_t i = 0; i < names.n; i++) {
 		struct vm_vport v;
 
-		if (!read_one(s, top, names.v[i], &v) || (strcmp(v.wwpn, name) != 0 && strcmp(v.host, name) != 0))
+		if (!read_one(s, top, names.v[i], &v, &unread) || (strcmp(v.wwpn, name) != 0 && strcmp(v.host, name) != 0))
 			continue;
 		*ret = v;
 		return 0;
 	}
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	return vm_err_set(err, VM_NOT_FOUND, "there is no virtual port %s", name);
 }
 
 static int check_parent(const struct vm_sys *s, const char *parent, struct vm_err *err)
 {
 	VM_AUTO_FREE char *place = vm_xasprintf(HOSTS "/%s", parent);
-	VM_AUTO_FD int dir = vm_sys_dir(s, place);
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int dir = vm_sys_look(s, place, &unread);
+	bool makes = dir >= 0 && vm_sys_exists(dir, "vport_create", &unread);
 	int64_t used, most;
 	struct vm_vport v;
 	struct vm_err no = VM_ERR_INIT;
 
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	if (dir < 0) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no Fibre Channel host %s", parent);
 		return vm_err_hint(err, "/sys/class/fc_host lists those that are");
 	}
-	if (!vm_sys_exists(dir, "vport_create")) {
+	if (!makes) {
 		vm_err_set(err, VM_UNSUPPORTED, "%s makes no virtual ports", parent);
 		return vm_vport_find(s, parent, &v, &no) == 0
 			       ? vm_err_hint(err, "it is one itself, of %s", v.parent)
 			       : vm_err_hint(err, "its adapter, or the switch it is connected to, has no NPIV");
 	}
-	if (vm_sys_i64(dir, "max_npiv_vports", &most) && vm_sys_i64(dir, "npiv_vports_inuse", &used) && used >= most)
+	if (vm_sys_i64(dir, "max_npiv_vports", &most, NULL) && vm_sys_i64(dir, "npiv_vports_inuse", &used, NULL) && used >= most)
 		return vm_err_set(err, VM_IN_USE, "%s has as many virtual ports as it can (%lld)", parent, (long long)most);
 	return 0;
 }
@@ -147,7 +153,7 @@ int vm_vport_delete(const struct vm_sys *s, const struct vm_vport *v, struct vm_
 
 	if (write_ports(s, v->parent, "vport_delete", v->wwpn, v->wwnn, deadline, err) == 0)
 		return 0;
-	if (err->kind != VM_TIMED_OUT && vm_vport_find(s, v->wwpn, &now, &none) < 0) {
+	if (err->kind != VM_TIMED_OUT && vm_vport_find(s, v->wwpn, &now, &none) < 0 && none.kind == VM_NOT_FOUND) {
 		*err = VM_ERR_INIT;
 		return 0;
 	}

@@ -449,16 +449,16 @@ static void texts_are_checked(void **state)
 	must(vm_sys_open(place_root, &s, must_err));
 	dir = vm_sys_dir(&s, "sys/t");
 	assert_true(dir >= 0);
-	assert_true(vm_sys_text(dir, "good", text, sizeof(text)));
+	assert_true(vm_sys_text(dir, "good", text, sizeof(text), NULL));
 	assert_string_equal(text, "word");
-	assert_false(vm_sys_text(dir, "long", text, sizeof(text)));
-	assert_false(vm_sys_text(dir, "control", text, sizeof(text)));
-	assert_false(vm_sys_text(dir, "absent", text, sizeof(text)));
-	assert_true(vm_sys_i64(dir, "number", &n) && n == 0x1f);
-	assert_true(vm_sys_hex(dir, "number", &h) && h == 0x1f);
-	assert_false(vm_sys_i64(dir, "rest", &n));
-	assert_false(vm_sys_i64(dir, "empty", &n));
-	assert_false(vm_sys_hex(dir, "good", &h));
+	assert_false(vm_sys_text(dir, "long", text, sizeof(text), NULL));
+	assert_false(vm_sys_text(dir, "control", text, sizeof(text), NULL));
+	assert_false(vm_sys_text(dir, "absent", text, sizeof(text), NULL));
+	assert_true(vm_sys_i64(dir, "number", &n, NULL) && n == 0x1f);
+	assert_true(vm_sys_hex(dir, "number", &h, NULL) && h == 0x1f);
+	assert_false(vm_sys_i64(dir, "rest", &n, NULL));
+	assert_false(vm_sys_i64(dir, "empty", &n, NULL));
+	assert_false(vm_sys_hex(dir, "good", &h, NULL));
 	vm_sys_close(&s);
 }
 
@@ -482,7 +482,7 @@ static void modprobe_forbids(void **state)
 	must(vm_sys_open(place_root, &s, must_err));
 	for (size_t i = 0; i < VM_COUNT(rows); i++) {
 		place_file("etc/modprobe.d/vfio.conf", rows[i].text);
-		vm_vfio_host_read(&s, &h);
+		vm_vfio_host_read(&s, &h, NULL);
 		if (h.blocked != rows[i].blocked)
 			fail_msg("%s", rows[i].text);
 	}

@@ -91,7 +91,7 @@ static void host_has_it(void **state)
 		if (rows[i].iommu)
 			place_file("dev/iommu", "");
 		must(vm_sys_open(place_root, &s, must_err));
-		vm_vfio_host_read(&s, &h);
+		vm_vfio_host_read(&s, &h, NULL);
 		vm_sys_close(&s);
 		if (h.cdev != rows[i].cdev || h.iommufd != rows[i].iommu)
 			fail_msg("row %zu: iommufd %d cdev %d", i, h.iommufd, h.cdev);
