@@ -296,6 +296,12 @@ static int check_model(const struct vm_hostdev *h, const struct mt_ctx *ctx, str
 	return 0;
 }
 
+bool vm_hostdev_on_pci(const struct vm_hostdev *h)
+{
+	return (h->type == VM_HOSTDEV_TYPE_PCI && !vm_hostdev_parked(h)) ||
+	       h->type == VM_HOSTDEV_TYPE_SCSI_HOST || h->type == VM_HOSTDEV_TYPE_MDEV;
+}
+
 static int check_hostdev(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	static const struct vm_only table[] = {

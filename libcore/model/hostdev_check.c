@@ -142,12 +142,6 @@ bool vm_domain_has_iommufd(const struct vm_domain *d)
 	return false;
 }
 
-bool vm_hostdev_on_pci(const struct vm_hostdev *h)
-{
-	return (h->type == VM_HOSTDEV_TYPE_PCI && !vm_hostdev_parked(h)) ||
-	       h->type == VM_HOSTDEV_TYPE_SCSI_HOST || h->type == VM_HOSTDEV_TYPE_MDEV;
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
