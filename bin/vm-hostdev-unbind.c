@@ -5,6 +5,7 @@
 
 #include "guest/hostdev_bind.h"
 #include "guest/hostdev_cli.h"
+#include "state/hostdev.h"
 
 struct options {
 	struct vm_hostdev_cli cli; /* first */
@@ -42,7 +43,7 @@ static int unbind_one(void *opaque, const struct vm_hostdev_view *v,
 	if (!o->cli.common.dry_run)
 		return vm_hostdev_unbind(&o->cli.state, &v->sys, i->name, o->cli.common.deadline, err);
 	if (i->guest != NULL)
-		return vm_err_set(err, VM_IN_USE, "%s is used by guest '%s'", i->name, i->guest);
+		return vm_hostdev_refuse_user(i->name, i->guest, err);
 	vm_log_step("give %s back to the host's driver", i->name);
 	return 0;
 }

@@ -407,6 +407,12 @@ static int by_index(const void *a, const void *b)
 	return (*x)->model < (*y)->model ? -1 : (*x)->model > (*y)->model;
 }
 
+static int no_usb(const struct mt_ctx *ctx, const void *obj, const char *path, struct vm_err *err)
+{
+	mt_error(ctx, obj, path, VM_BAD_INPUT, err, "USB is switched off by model='none' of its controller");
+	return vm_err_hint(err, "give that controller another model, such as qemu-xhci");
+}
+
 static int check_usb(const struct vm_domain *d, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_controller *none = NULL, *other = NULL;
@@ -431,22 +437,19 @@ static int check_usb(const struct vm_domain *d, const struct mt_ctx *ctx, struct
 		const struct vm_input *input = d->inputs.v[i];
 
 		if (input->bus == VM_INPUT_BUS_USB)
-			return mt_error(ctx, input, "@bus", VM_BAD_INPUT, err,
-					"USB is switched off by model='none' of its controller");
+			return no_usb(ctx, input, "@bus", err);
 	}
 	for (uint32_t i = 0; i < d->disks.n; i++) {
 		const struct vm_disk *disk = d->disks.v[i];
 
 		if (disk->bus == VM_BUS_USB)
-			return mt_error(ctx, disk, "target/@bus", VM_BAD_INPUT, err,
-					"USB is switched off by model='none' of its controller");
+			return no_usb(ctx, disk, "target/@bus", err);
 	}
 	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
 		const struct vm_hostdev *h = d->hostdevs.v[i];
 
 		if (h->type == VM_HOSTDEV_TYPE_USB)
-			return mt_error(ctx, h, "@type", VM_BAD_INPUT, err,
-					"USB is switched off by model='none' of its controller");
+			return no_usb(ctx, h, "@type", err);
 	}
 	return 0;
 }
