@@ -115,6 +115,16 @@ int vm_acl_choose(const struct vm_cgroup *c, int backend, unsigned *ret_sides, c
 	return 0;
 }
 
+/* What cannot be seen from here may well be there, with the rules in it. */
+static void no_group(const struct vm_cgroup *c, const struct side *s, struct vm_err *err)
+{
+	if (c->unseen == NULL)
+		vm_err_set(err, VM_IN_USE, "the guest's group of cgroup %s is gone", s->word);
+	else
+		vm_err_set(err, VM_DENIED, "the guest's control group in the hierarchy %s cannot be seen from here",
+			   c->unseen);
+}
+
 int vm_acl_apply(const struct vm_cgroup *c, unsigned sides, const struct vm_acl *from,
 		 const struct vm_acl *to, struct vm_err *err)
 {
@@ -127,7 +137,7 @@ int vm_acl_apply(const struct vm_cgroup *c, unsigned sides, const struct vm_acl 
 		if ((sides & s->side) == 0)
 			continue;
 		if (dir < 0) {
-			vm_err_set(err, VM_IN_USE, "the guest's group of cgroup %s is gone", s->word);
+			no_group(c, s, err);
 		} else if (s->ops->apply(dir, from, to, err) == 0) {
 			continue;
 		}
