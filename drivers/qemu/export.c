@@ -67,7 +67,8 @@ int vm_qemu_export(const struct vm_domain *d, const char *format,
 	for (size_t i = 0; i < VM_COUNT(formats); i++) {
 		if (strcmp(format, formats[i].format) != 0)
 			continue;
-		vm_hostdev_nodes_read(d, &nodes);
+		if (vm_hostdev_nodes_read(d, &nodes, err) < 0)
+			return -1;
 		whole = mt_copy(&vm_domain_type, d);
 		env.hostdev_nodes = (const char *const *)nodes.v;
 		rc = vm_qemu_choose_firmware(whole, err) < 0 ||

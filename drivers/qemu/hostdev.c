@@ -9,35 +9,34 @@
 
 #include "caps.h"
 #include "guest/hostdev_view.h"
-#include "host/scsi.h"
 #include "host/usb.h"
 #include "host/vf.h"
 #include "host/vfio.h"
 #include "model/domain.h"
+#include "model/hostdev_node.h"
 #include "state/hostdev.h"
 
 #define STUCK_MS 1000u /* for the kernel's answer about a device that was stuck */
 
-void vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret)
+int vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
 
 	*ret = (struct vm_hostdev_nodes){ .v = vm_xcalloc(d->hostdevs.n + 1, sizeof(char *)),
 					  .n = d->hostdevs.n };
 	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
 		const struct vm_hostdev *h = d->hostdevs.v[i];
 		VM_AUTO_FREE char *name = NULL;
-		struct vm_scsi scsi;
 
 		if (h->type != VM_HOSTDEV_TYPE_SCSI || h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI)
 			continue;
-		if (sys.root < 0 && vm_sys_open(NULL, &sys, &ignored) < 0)
-			return;
+		if (sys.root < 0 && vm_sys_open(NULL, &sys, err) < 0)
+			return -1;
 		name = vm_hostdev_source_text(h);
-		if (vm_scsi_read(&sys, name + strlen("scsi:"), &scsi, &ignored) == 0 && scsi.sg[0] != 0)
-			ret->v[i] = vm_xasprintf(VM_SCSI_NODES "/%s", scsi.sg);
+		if (vm_scsi_node(&sys, name + strlen("scsi:"), &ret->v[i], err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 void vm_hostdev_nodes_free(struct vm_hostdev_nodes *nodes)

@@ -18,7 +18,7 @@ struct vm_hostdev_nodes {
 	char **v; /* owned */
 	size_t n;
 };
-void vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret);
+int vm_hostdev_nodes_read(const struct vm_domain *d, struct vm_hostdev_nodes *ret, struct vm_err *err);
 void vm_hostdev_nodes_free(struct vm_hostdev_nodes *nodes);
 
 /*

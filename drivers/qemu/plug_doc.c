@@ -245,7 +245,7 @@ static int check_able(const struct vm_plug *p, const struct vm_argv *a, struct v
 
 int vm_plug_words(struct vm_plug *p, struct vm_err *err)
 {
-	struct vm_hostdev_nodes nodes;
+	VM_AUTO(vm_hostdev_nodes_free) struct vm_hostdev_nodes nodes = { 0 };
 	struct vm_qemu_env env = { .named_fds = true };
 	struct vm_plan plan = {
 		.d = p->d,
@@ -258,7 +258,8 @@ int vm_plug_words(struct vm_plug *p, struct vm_err *err)
 	if (p->caps == NULL && vm_qemu_caps_load(p->g->run, VM_KEY_RUN_CAPS, &p->caps, err) < 0)
 		return -1;
 	env.caps = p->caps;
-	vm_hostdev_nodes_read(p->d, &nodes);
+	if (vm_hostdev_nodes_read(p->d, &nodes, err) < 0)
+		return -1;
 	env.hostdev_nodes = (const char *const *)nodes.v;
 	plan.disks = vm_disks_of(p->d);
 	r = vm_plan_hostdevs_check(&plan, err);
@@ -269,6 +270,5 @@ int vm_plug_words(struct vm_plug *p, struct vm_err *err)
 		r = check_able(p, plan.a, err);
 	}
 	free(plan.disks);
-	vm_hostdev_nodes_free(&nodes);
 	return r;
 }

@@ -173,13 +173,14 @@ static bool has_container(const struct vm_plug *p)
 	return false;
 }
 
-static void new_nodes(const struct vm_plug *p, struct vm_nodes *ret)
+static int new_nodes(const struct vm_plug *p, struct vm_nodes *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_nodes_free) struct vm_nodes all = VM_NODES_INIT;
 	bool container = has_container(p);
 
 	*ret = VM_NODES_INIT;
-	vm_domain_nodes(p->d, &p->g->state->conf, &all);
+	if (vm_domain_nodes(p->d, &p->g->state->conf, &all, err) < 0)
+		return -1;
 	for (size_t i = 0; i < all.n; i++)
 		if (is_new(p, &all.v[i]))
 			vm_nodes_add(ret, all.v[i].path, all.v[i].perms,
@@ -189,6 +190,7 @@ static void new_nodes(const struct vm_plug *p, struct vm_nodes *ret)
 		    p->v[i].h->type == VM_HOSTDEV_TYPE_MDEV)
 			vm_nodes_add(ret, CONTAINER, VM_NODE_READ | VM_NODE_WRITE, p->o->dry_run,
 				     p->v[i].h->dev.alias);
+	return 0;
 }
 
 static void name_rules(const struct vm_plug *p, const struct vm_nodes *nodes, const struct vm_acl *more)
@@ -222,8 +224,8 @@ int vm_plug_rules(struct vm_plug *p, struct vm_err *err)
 	VM_AUTO(vm_nodes_free) struct vm_nodes nodes = VM_NODES_INIT;
 	VM_AUTO(vm_acl_free) struct vm_acl more = VM_ACL_INIT;
 
-	new_nodes(p, &nodes);
-	if (vm_acl_from_record(&p->g->record, VM_KEY_ACL_RULE, &p->acl, err) < 0 ||
+	if (new_nodes(p, &nodes, err) < 0 ||
+	    vm_acl_from_record(&p->g->record, VM_KEY_ACL_RULE, &p->acl, err) < 0 ||
 	    vm_acl_from_nodes(&nodes, -1, &more, err) < 0)
 		return -1;
 	name_rules(p, &nodes, &more);
@@ -308,7 +310,8 @@ int vm_plug_nodes(struct vm_plug *p, struct vm_err *err)
 	view.whole_dev = vm_record_bool(r, VM_KEY_OWN_DEV, true);
 	view.own = own_file;
 	view.arg = p;
-	new_nodes(p, &nodes);
+	if (new_nodes(p, &nodes, err) < 0)
+		return -1;
 	for (size_t i = 0; i < nodes.n; i++)
 		if (add_node(p, &view, &nodes.v[i], err) < 0)
 			return -1;

@@ -43,9 +43,10 @@ static bool same_kind(const struct vm_usb *u, const struct vm_hostdev_source *s)
 static bool is_free(const struct vm_state *s, const struct vm_usb *u)
 {
 	VM_AUTO_FREE char *key = vm_xasprintf(USB_KEY "%s", u->port);
-	VM_AUTO_FREE char *user = vm_hostdev_claimed_by(s, key);
+	VM_AUTO_FREE char *user = NULL;
+	struct vm_err ignored = VM_ERR_INIT;
 
-	return user == NULL;
+	return vm_hostdev_claimed_by(s, key, &user, &ignored) == 0 && user == NULL;
 }
 
 /* Where it was, or, if it is the only one of its kind that nobody has, elsewhere.  NULL: it is where it was, or away. */

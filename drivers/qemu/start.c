@@ -101,7 +101,8 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 	vm_domain_each_device(s->d, set_alias, s->d);
 	if (vm_hostdevs_resolve(s->d, 0, true, err) < 0)
 		return -1;
-	vm_hostdev_nodes_read(s->d, &s->hostdev_nodes);
+	if (vm_hostdev_nodes_read(s->d, &s->hostdev_nodes, err) < 0)
+		return -1;
 	return vm_start_ports(s, 0, err);
 }
 

@@ -84,7 +84,8 @@ static int limit_devices(struct vm_start *s, struct vm_err *err)
 	vm_record_set(&s->g->record, VM_KEY_ACL, vm_acl_side_word(sides));
 	if (note != NULL)
 		tell(s, note);
-	vm_domain_nodes(s->d, &s->g->state->conf, &nodes);
+	if (vm_domain_nodes(s->d, &s->g->state->conf, &nodes, err) < 0)
+		return -1;
 	if (vm_acl_from_nodes(&nodes, -1, &acl, err) < 0)
 		return -1;
 	/* Also where nobody carries them out: they say which nodes are whose. */

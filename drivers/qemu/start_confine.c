@@ -242,7 +242,8 @@ static int see_nodes(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_nodes_free) struct vm_nodes nodes = VM_NODES_INIT;
 
-	vm_domain_nodes(s->d, &s->g->state->conf, &nodes);
+	if (vm_domain_nodes(s->d, &s->g->state->conf, &nodes, err) < 0)
+		return -1;
 	for (size_t i = 0; i < nodes.n; i++) {
 		const struct vm_node *n = &nodes.v[i];
 		struct stat st;

@@ -164,13 +164,19 @@ static bool is_needed(const struct vm_nodes *rest, const char *path)
 static void remove_own_nodes(struct end *e, const struct vm_acl *old, const struct vm_nodes *rest)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 
-	if (e->found == 0 || vm_sys_open(NULL, &sys, &ignored) < 0)
+	if (e->found == 0)
 		return;
+	if (vm_sys_open(NULL, &sys, &why) < 0) {
+		again(e, "its node", &why);
+		return;
+	}
 	for (size_t i = 0; i < e->found; i++) {
-		VM_AUTO_FREE char *path = vm_hostdev_node(e->v[i], vm_hostdev_iommufd(e->d, e->v[i]), &sys);
+		VM_AUTO_FREE char *path = NULL;
 
+		if (vm_hostdev_node(e->v[i], vm_hostdev_iommufd(e->d, e->v[i]), &sys, &path, &why) < 0)
+			again(e, "its node", &why);
 		if (path != NULL && strncmp(path, "/dev/", 5) == 0 && !is_named(old, path) && !is_needed(rest, path))
 			remove_node(e, path);
 	}
@@ -187,7 +193,11 @@ static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
 	if (vm_acl_from_record(&e->g->record, VM_KEY_ACL_RULE, &old, err) < 0 ||
 	    vm_acl_from_record(&e->g->record, VM_KEY_ACL_RULE, ret, err) < 0)
 		return -1;
-	vm_domain_nodes(e->d, &e->g->state->conf, &nodes);
+	/* what the others need cannot be told: all of it stays until somebody can */
+	if (vm_domain_nodes(e->d, &e->g->state->conf, &nodes, &why) < 0) {
+		again(e, "device rules", &why);
+		return 0;
+	}
 	if (vm_acl_from_nodes(&nodes, -1, &rest, &why) < 0)
 		vm_log_step("%s", why.msg);
 	for (size_t i = 0; i < e->n; i++)
@@ -238,15 +248,24 @@ static void lower_memlock(struct end *e)
 		vm_record_set(&e->g->record, VM_KEY_MEMLOCK, NULL);
 }
 
-static int group_of(const struct vm_guest *g, const struct vm_sys *sys, const char *key)
+#define GROUP_UNREAD (-2)
+
+/* What is gone has none; GROUP_UNREAD: it cannot be told, so that all of it is to be done again. */
+static int group_of(struct end *e, const struct vm_sys *sys, const char *key)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 	struct vm_pci p;
+	int none = vm_hostdev_load(e->g->state, key, &r, &why);
 
-	if (vm_hostdev_load(g->state, key, &r, &ignored) == 0)
+	if (none == 0)
 		return (int)vm_record_i64(&r, VM_HOSTDEV_GROUP, VM_NO_GROUP);
-	return vm_pci_read(sys, key + strlen(PCI_KEY), &p, &ignored) == 0 ? p.group : VM_NO_GROUP;
+	if (none > 0 && vm_pci_read(sys, key + strlen(PCI_KEY), &p, &why) == 0)
+		return p.group;
+	if (why.kind == VM_NOT_FOUND || why.kind == VM_BAD_INPUT)
+		return VM_NO_GROUP;
+	again(e, key, &why);
+	return GROUP_UNREAD;
 }
 
 static bool group_stays(struct end *e, const struct vm_sys *sys, int group)
@@ -257,12 +276,14 @@ static bool group_stays(struct end *e, const struct vm_sys *sys, int group)
 	while ((h = vm_hostdev_next(e->d, &i)) != NULL) {
 		VM_AUTO_FREE char *name = NULL;
 		VM_AUTO_FREE char *key = NULL;
+		int other;
 
 		if (h->type != VM_HOSTDEV_TYPE_PCI)
 			continue;
 		name = vm_hostdev_source_text(h);
 		key = vm_xasprintf(PCI_KEY "%s", name);
-		if (group_of(e->g, sys, key) == group)
+		other = group_of(e, sys, key);
+		if (other == group || other == GROUP_UNREAD)
 			return true;
 	}
 	return false;
@@ -296,22 +317,27 @@ static void give_back_group(struct end *e, const struct vm_sys *sys, int group)
 {
 	static const char verb[] = VM_HOSTDEV_VERB " ";
 	VM_AUTO_FREE char *claim = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", group);
+	bool unread = false;
 	const char *held;
 
 	for (size_t i = 0; (held = vm_record_nth(&e->g->record, VM_KEY_HELD, i)) != NULL;) {
 		VM_AUTO_FREE char *key = NULL;
+		int other;
 
 		i++;
 		if (strncmp(held, verb, sizeof(verb) - 1) != 0)
 			continue;
 		key = vm_xasprintf(PCI_KEY "%s", held + sizeof(verb) - 1);
-		if (group_of(e->g, sys, key) != group)
+		other = group_of(e, sys, key);
+		unread |= other == GROUP_UNREAD;
+		if (other != group)
 			continue;
 		give_back_pci(e, sys, key);
 		drop_claim(e, key);
 		i--; /* it is not in the list any more */
 	}
-	drop_claim(e, claim);
+	if (!unread)
+		drop_claim(e, claim);
 }
 
 static void give_back_one(struct end *e, const struct vm_sys *sys, const char *key)
@@ -322,7 +348,9 @@ static void give_back_one(struct end *e, const struct vm_sys *sys, const char *k
 		drop_claim(e, key);
 		return;
 	}
-	group = group_of(e->g, sys, key);
+	group = group_of(e, sys, key);
+	if (group == GROUP_UNREAD)
+		return;
 	if (group == VM_NO_GROUP) {
 		give_back_pci(e, sys, key);
 		drop_claim(e, key);

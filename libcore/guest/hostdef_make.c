@@ -102,8 +102,10 @@ static int make_mdev(const struct vm_hostdefs *h, const struct vm_hostdef *d, co
 
 static int refuse_user(const struct vm_hostdefs *h, const char *name, const char *key, struct vm_err *err)
 {
-	VM_AUTO_FREE char *user = vm_hostdev_claimed_by(&h->state, key);
+	VM_AUTO_FREE char *user = NULL;
 
+	if (vm_hostdev_claimed_by(&h->state, key, &user, err) < 0)
+		return -1;
 	return user != NULL ? vm_hostdev_refuse_user(name, user, err) : 0;
 }
 
@@ -362,8 +364,10 @@ static int recover(const struct vm_hostdefs *h, const char *key, bool failed, st
 	if (none > 0 || vm_hostdev_phase(&r) != VM_HOSTDEV_MAKING)
 		return 0;
 	if (strncmp(key, "mdev:", 5) == 0) {
-		VM_AUTO_FREE char *user = vm_hostdev_claimed_by(&h->state, key);
+		VM_AUTO_FREE char *user = NULL;
 
+		if (vm_hostdev_claimed_by(&h->state, key, &user, err) < 0)
+			return -1;
 		/* whoever has it now has it as it is */
 		if (user == NULL && vm_mdev_remove(&h->sys, address_of(key), h->deadline, err) < 0)
 			return -1;

@@ -55,8 +55,10 @@ static int recover(const struct vm_hostdev_take *t, const char *key, struct vm_r
 
 static int refuse_user(const struct vm_hostdev_take *t, const char *key, struct vm_err *err)
 {
-	VM_AUTO_FREE char *claimed = vm_hostdev_claimed_by(t->state, key);
+	VM_AUTO_FREE char *claimed = NULL;
 
+	if (vm_hostdev_claimed_by(t->state, key, &claimed, err) < 0)
+		return -1;
 	if (claimed != NULL && (t->user == NULL || strcmp(claimed, t->user) != 0))
 		return vm_hostdev_refuse_user(t->name, claimed, err);
 	return 0;

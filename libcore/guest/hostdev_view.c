@@ -167,16 +167,27 @@ static void block_stuck(struct vm_hostdev_item *i, const struct vm_record *r)
 	      false);
 }
 
+/* Whose it is cannot be told, so it is not anybody else's to have. */
+static void block_unread(struct vm_hostdev_item *i, const struct vm_err *why)
+{
+	block(i, vm_xstrdup("unread"), vm_xstrdup(why->msg), NULL, false);
+}
+
 static void read_owner(const struct vm_state *state, struct vm_hostdev_item *i,
 		       enum vm_hostdev_phase *ret_phase)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
-	VM_AUTO_FREE char *user = vm_hostdev_claimed_by(state, i->key);
-	struct vm_err ignored = VM_ERR_INIT;
+	VM_AUTO_FREE char *user = NULL;
+	struct vm_err why = VM_ERR_INIT;
 
 	*ret_phase = VM_HOSTDEV_NONE;
-	if (vm_hostdev_record_read(state, i->key, &r, &ignored) == 0)
+	if (vm_hostdev_claimed_by(state, i->key, &user, &why) < 0)
+		block_unread(i, &why);
+	why = VM_ERR_INIT;
+	if (vm_hostdev_record_read(state, i->key, &r, &why) == 0)
 		*ret_phase = vm_hostdev_phase(&r);
+	else if (why.kind != VM_NOT_FOUND)
+		block_unread(i, &why);
 	if (user == NULL)
 		user = vm_xstrdup(vm_record_get(&r, VM_HOSTDEV_USER));
 	if (user != NULL)

@@ -24,32 +24,71 @@ static char *usb_node(const struct vm_hostdev *h)
 	return vm_xasprintf("/%s", node);
 }
 
-char *vm_hostdev_node(const struct vm_hostdev *h, bool iommufd, const struct vm_sys *sys)
+/* What is not there has none; what cannot be looked at is an error. */
+static int none_of(const struct vm_err *why, struct vm_err *err)
 {
-	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
-	struct vm_err ignored = VM_ERR_INIT;
-	struct vm_scsi scsi;
-	struct vm_mdev mdev;
+	if (why->kind == VM_NOT_FOUND || why->kind == VM_BAD_INPUT)
+		return 0;
+	*err = *why;
+	return -1;
+}
+
+static int pci_node(const struct vm_sys *sys, const char *name, bool iommufd, char **ret, struct vm_err *err)
+{
+	struct vm_err why = VM_ERR_INIT;
 	struct vm_pci pci;
 
+	if (vm_pci_read(sys, name, &pci, &why) < 0)
+		return none_of(&why, err);
+	if (iommufd && pci.group != VM_NO_GROUP && pci.vfio_cdev[0] != 0)
+		*ret = vm_xasprintf(VM_VFIO_DEVICES "/%s", pci.vfio_cdev);
+	else if (!iommufd && pci.group != VM_NO_GROUP)
+		*ret = vm_xasprintf(VM_VFIO_NODES "/%d", pci.group);
+	return 0;
+}
+
+static int mdev_node(const struct vm_sys *sys, const char *uuid, char **ret, struct vm_err *err)
+{
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_mdev mdev;
+
+	if (vm_mdev_read(sys, uuid, &mdev, &why) < 0)
+		return none_of(&why, err);
+	if (mdev.group >= 0)
+		*ret = vm_xasprintf(VM_VFIO_NODES "/%d", mdev.group);
+	return 0;
+}
+
+int vm_scsi_node(const struct vm_sys *sys, const char *name, char **ret, struct vm_err *err)
+{
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_scsi scsi;
+
+	*ret = NULL;
+	if (vm_scsi_read(sys, name, &scsi, &why) < 0)
+		return none_of(&why, err);
+	if (scsi.sg[0] != 0)
+		*ret = vm_xasprintf(VM_SCSI_NODES "/%s", scsi.sg);
+	return 0;
+}
+
+int vm_hostdev_node(const struct vm_hostdev *h, bool iommufd, const struct vm_sys *sys, char **ret, struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
+
+	*ret = NULL;
 	switch ((enum vm_hostdev_type)h->type) {
 	case VM_HOSTDEV_TYPE_PCI:
-		if (vm_pci_read(sys, name, &pci, &ignored) < 0 || pci.group == VM_NO_GROUP)
-			return NULL;
-		if (iommufd)
-			return pci.vfio_cdev[0] != 0 ? vm_xasprintf(VM_VFIO_DEVICES "/%s", pci.vfio_cdev) : NULL;
-		return vm_xasprintf(VM_VFIO_NODES "/%d", pci.group);
+		return pci_node(sys, name, iommufd, ret, err);
 	case VM_HOSTDEV_TYPE_MDEV:
-		if (vm_mdev_read(sys, name + strlen("mdev:"), &mdev, &ignored) < 0 || mdev.group < 0)
-			return NULL;
-		return vm_xasprintf(VM_VFIO_NODES "/%d", mdev.group);
+		return mdev_node(sys, name + strlen("mdev:"), ret, err);
 	case VM_HOSTDEV_TYPE_USB:
-		return usb_node(h);
+		*ret = usb_node(h);
+		return 0;
 	case VM_HOSTDEV_TYPE_SCSI:
-		if (h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI ||
-		    vm_scsi_read(sys, name + strlen("scsi:"), &scsi, &ignored) < 0 || scsi.sg[0] == 0)
-			return NULL;
-		return vm_xasprintf(VM_SCSI_NODES "/%s", scsi.sg);
+		return h->source->protocol == VM_HOSTDEV_PROTOCOL_ISCSI
+			       ? 0
+			       : vm_scsi_node(sys, name + strlen("scsi:"), ret, err);
 	case VM_HOSTDEV_TYPE_SCSI_HOST:
 	case VM_HOSTDEV_TYPE_ABSENT:
 	case VM_HOSTDEV_TYPE_STORAGE:
@@ -58,5 +97,5 @@ char *vm_hostdev_node(const struct vm_hostdev *h, bool iommufd, const struct vm_
 	case VM_HOSTDEV_TYPES:
 		break;
 	}
-	return NULL;
+	return 0;
 }

@@ -153,20 +153,22 @@ static bool is_static(const struct vm_nodes *nodes, const char *path)
 }
 
 /* Their nodes are there once they are bound; what is missing was refused before that. */
-static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *nodes)
+static int from_hostdevs(const struct vm_domain *d, struct vm_nodes *nodes, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
 
-	(void)conf;
-	if (!vm_domain_has_hostdevs(d) || vm_sys_open(NULL, &sys, &ignored) < 0)
-		return;
+	if (!vm_domain_has_hostdevs(d))
+		return 0;
+	if (vm_sys_open(NULL, &sys, err) < 0)
+		return -1;
 	while ((h = vm_hostdev_next(d, &i)) != NULL) {
 		bool iommufd = vm_hostdev_iommufd(d, h);
-		VM_AUTO_FREE char *path = vm_hostdev_node(h, iommufd, &sys);
+		VM_AUTO_FREE char *path = NULL;
 
+		if (vm_hostdev_node(h, iommufd, &sys, &path, err) < 0)
+			return -1;
 		if (path == NULL)
 			continue;
 		vm_nodes_add(nodes, path, h->readonly ? READ : WRITE, false, who(&h->dev, "hostdev"));
@@ -177,19 +179,25 @@ static void from_hostdevs(const struct vm_domain *d, const struct vm_conf *conf,
 		    !is_static(nodes, VM_VFIO_NODES "/vfio"))
 			vm_nodes_add(nodes, VM_VFIO_NODES "/vfio", WRITE, false, who(&h->dev, "hostdev"));
 	}
+	return 0;
 }
 
 /* Whatever else QEMU is to open is one more row. */
 static void (*const contributors[])(const struct vm_domain *d, const struct vm_conf *conf,
 				    struct vm_nodes *nodes) = {
-	from_static, from_disks, from_firmware, from_chars, from_rngs, from_hostdevs,
+	from_static, from_disks, from_firmware, from_chars, from_rngs,
 };
 
-void vm_domain_nodes(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *ret)
+int vm_domain_nodes(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *ret, struct vm_err *err)
 {
 	struct vm_nodes nodes = VM_NODES_INIT;
 
 	for (size_t i = 0; i < VM_COUNT(contributors); i++)
 		contributors[i](d, conf, &nodes);
+	if (from_hostdevs(d, &nodes, err) < 0) {
+		vm_nodes_free(&nodes);
+		return -1;
+	}
 	*ret = nodes;
+	return 0;
 }

@@ -323,12 +323,16 @@ int vm_claim_drop_all(const struct vm_guest *g, struct vm_err *err)
 int vm_claim_read(const struct vm_state *s, const char *key, struct vm_record *ret,
 		  struct vm_err *err)
 {
+	struct vm_err why = VM_ERR_INIT;
+
 	if (claim_key_check(key, err) < 0)
 		return -1;
-	if (s->claims >= 0 && vm_record_read(ret, s->claims, key, RECORD, VERSION, err) == 0)
+	if (s->claims >= 0 && vm_record_read(ret, s->claims, key, RECORD, VERSION, &why) == 0)
 		return 0;
-	if (s->claims >= 0 && err->kind != VM_NOT_FOUND)
+	if (s->claims >= 0 && why.kind != VM_NOT_FOUND) {
+		*err = why;
 		return -1;
+	}
 	*ret = VM_RECORD_INIT;
 	return 0;
 }

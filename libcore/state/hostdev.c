@@ -124,12 +124,12 @@ int vm_hostdev_refuse_user(const char *name, const char *user, struct vm_err *er
 	return vm_err_hint(err, "vm-detach-hostdev %s %s gives it back", guest, name);
 }
 
-char *vm_hostdev_claimed_by(const struct vm_state *s, const char *key)
+int vm_hostdev_claimed_by(const struct vm_state *s, const char *key, char **ret, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
-	struct vm_err ignored = VM_ERR_INIT;
 
-	if (vm_claim_read(s, key, &r, &ignored) < 0)
-		return NULL;
-	return vm_xstrdup(vm_record_get(&r, "user"));
+	if (vm_claim_read(s, key, &r, err) < 0)
+		return vm_err_wrap(err, "see who uses %s", key);
+	*ret = vm_xstrdup(vm_record_get(&r, "user"));
+	return 0;
 }

@@ -72,5 +72,5 @@ enum vm_hostdev_phase vm_hostdev_phase(const struct vm_record *r);
 const char *vm_hostdev_guest(const char *user);
 /* VM_IN_USE: the device `name` is that user's ("qemu/web1", or the guest's name alone), and how to get it back. */
 int vm_hostdev_refuse_user(const char *name, const char *user, struct vm_err *err);
-/* The first user of a key by its claim; NULL: none; owned. */
-char *vm_hostdev_claimed_by(const struct vm_state *s, const char *key);
+/* The first user of a key by its claim; *ret NULL: none; owned.  -1: it cannot be told, which is not "none". */
+int vm_hostdev_claimed_by(const struct vm_state *s, const char *key, char **ret, struct vm_err *err);

@@ -277,7 +277,7 @@ static void test_domain(void **state)
 	if (vm_xml_parse(document, strlen(document), "a.xml", &doc, &err) < 0 ||
 	    vm_domain_parse(doc, false, &d, &err) < 0)
 		fail_msg("%s", err.msg);
-	vm_domain_nodes(d, NULL, &nodes);
+	assert_int_equal(vm_domain_nodes(d, NULL, &nodes, &err), 0);
 	got = list_nodes(&nodes);
 	assert_memory_equal(got, "136:* rw static\n/dev/null rw? static\n/dev/full rw? static\n", 57);
 	assert_non_null(strstr(got, "/dev/vfio/vfio rw? static\n"));
@@ -285,7 +285,7 @@ static void test_domain(void **state)
 	free(got);
 	vm_nodes_free(&nodes);
 	/* vm.conf's list replaces the built-in one. */
-	vm_domain_nodes(d, &conf, &nodes);
+	assert_int_equal(vm_domain_nodes(d, &conf, &nodes, &err), 0);
 	got = list_nodes(&nodes);
 	assert_memory_equal(got, "136:* rw static\n/dev/null rw? static\n/dev/kvm rw? static\n/dev/sdx", 65);
 	free(got);

@@ -262,9 +262,10 @@ static void asked_of_an_old_qemu(void **state)
 static char *nodes_of(const struct vm_domain *d)
 {
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf b = VM_STRBUF_INIT;
+	struct vm_err err = VM_ERR_INIT;
 	struct vm_nodes nodes;
 
-	vm_domain_nodes(d, NULL, &nodes);
+	assert_int_equal(vm_domain_nodes(d, NULL, &nodes, &err), 0);
 	for (size_t i = 0; i < nodes.n; i++)
 		if (nodes.v[i].path != NULL && strncmp(nodes.v[i].by, "hostdev", 7) == 0)
 			vm_strbuf_printf(&b, "%s%s", b.len > 0 ? " " : "", nodes.v[i].path);

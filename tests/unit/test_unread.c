@@ -19,12 +19,14 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
+#include "guest/hostdev_view.h"
 #include "host/iommu.h"
 #include "host/pci.h"
 #include "host/scsi.h"
 #include "host/usb.h"
 #include "host/uses.h"
 #include "host/vfio.h"
+#include "state/hostdev.h"
 
 #include "place.h"
 
@@ -203,6 +205,30 @@ static void mounts_and_others(void **state)
 	vm_sys_close(&s);
 }
 
+/* A claim that cannot be read is somebody's. */
+static void owners(void **state)
+{
+	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
+	VM_AUTO_FREE char *user = NULL;
+	const struct vm_hostdev_item *item;
+	bool said = false;
+
+	(void)state;
+	make_card();
+	must(vm_hostdev_claimed_by(&place, "pci:" CARD, &user, must_err));
+	assert_null(user);
+	place_file("run/vm/claims/pci:" CARD "/x", "");
+	place_reopen(VM_STATE_READ);
+	fails(vm_hostdev_claimed_by(&place, "pci:" CARD, &user, &place_err), "see who uses pci:" CARD);
+	assert_null(user);
+	must(vm_hostdev_view_show(&place, place_root, &view, must_err));
+	must(vm_hostdev_view_find(&view, CARD, &item, must_err));
+	assert_int_equal(item->state, VM_HOSTDEV_IS_BLOCKED);
+	for (size_t i = 0; i < item->n_blocks; i++)
+		said |= strcmp(item->blocks[i].word, "unread") == 0;
+	assert_true(said);
+}
+
 /* As many descriptors as there are. */
 static void no_descriptors(void **state)
 {
@@ -242,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pci_devices, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(binding, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(mounts_and_others, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(owners, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(no_descriptors, place_make, place_remove),
 	};
 

@@ -10,6 +10,7 @@
 
 struct vm_conf;
 struct vm_domain;
+struct vm_err;
 
 enum vm_node_perms { VM_NODE_READ = 1, VM_NODE_WRITE = 2 };
 struct vm_node {
@@ -33,5 +34,6 @@ void vm_nodes_add_major(struct vm_nodes *nodes, uint32_t major, unsigned perms, 
 /* What every guest may use when vm.conf's cgroup_device_acl does not say; NULL ends.
  * Source: libvirt 9.0, docs/drvqemu.rst (its list), and VFIO's container node. */
 extern const char *const vm_nodes_static[];
-/* All nodes of a guest.  conf: whose cgroup_device_acl replaces the built-in list; NULL = built-in. */
-void vm_domain_nodes(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *ret);
+/* All nodes of a guest.  conf: whose cgroup_device_acl replaces the built-in list; NULL = built-in.  Fails when a host device cannot be looked
+ * at; one that is not there has no node. */
+int vm_domain_nodes(const struct vm_domain *d, const struct vm_conf *conf, struct vm_nodes *ret, struct vm_err *err);
