@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,7 +161,7 @@ static int run(const struct vm_sys *s, struct job *j, struct vm_deadline deadlin
 {
 	VM_AUTO_FD int in = -1;
 	int fds[2], r;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	*ret_at = 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -170,6 +171,9 @@ static int run(const struct vm_sys *s, struct job *j, struct vm_deadline deadlin
 	j->out = fds[1];
 	pid = fork();
 	if (pid == 0) {
+		/* whoever comes after us when we are killed must not find it written later on */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(1);
 		/* a session of its own: a signal at the terminal is for us */
 		setsid();
 		signal(SIGTERM, SIG_DFL);

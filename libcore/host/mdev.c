@@ -89,15 +89,11 @@ int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, 
 	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_err why = VM_ERR_INIT;
 	struct vm_mdev m;
-	int r = read_one(s, uuid, &m, &unread, &why);
 
-	if (vm_unread_fail(&unread, err) < 0)
-		return -1;
-	if (r < 0)
-		*err = why;
-	else
-		*ret = m;
-	return r;
+	if (read_one(s, uuid, &m, &unread, &why) < 0 || unread.error != 0)
+		return vm_unread_end(&unread, &why, err);
+	*ret = m;
+	return 0;
 }
 
 static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)

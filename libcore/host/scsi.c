@@ -79,15 +79,11 @@ int vm_scsi_read(const struct vm_sys *s, const char *name, struct vm_scsi *ret, 
 	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_err why = VM_ERR_INIT;
 	struct vm_scsi d;
-	int r = read_one(s, name, &d, &unread, &why);
 
-	if (vm_unread_fail(&unread, err) < 0)
-		return -1;
-	if (r < 0)
-		*err = why;
-	else
-		*ret = d;
-	return r;
+	if (read_one(s, name, &d, &unread, &why) < 0 || unread.error != 0)
+		return vm_unread_end(&unread, &why, err);
+	*ret = d;
+	return 0;
 }
 
 static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)

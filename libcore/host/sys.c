@@ -58,6 +58,16 @@ int vm_unread_fail(const struct vm_unread *u, struct vm_err *err)
 	return vm_err_sys(err, "read %s", u->path);
 }
 
+int vm_unread_end(const struct vm_unread *u, const struct vm_err *why, struct vm_err *err)
+{
+	if (vm_unread_fail(u, err) < 0)
+		return -1;
+	if (why->kind == VM_OK)
+		return 0;
+	*err = *why;
+	return -1;
+}
+
 /*
  * EINVAL is a link that is none, or an attribute that has no value now, as ENODATA and EOPNOTSUPP; ENODEV and ENXIO come from
  * a device that is just going.

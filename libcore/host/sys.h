@@ -35,6 +35,8 @@ struct vm_unread {
 #define VM_UNREAD_NONE ((struct vm_unread){ 0 })
 /* 0: nothing was left unread; -1 and an error that says what. */
 int vm_unread_fail(const struct vm_unread *u, struct vm_err *err);
+/* The same at the end of a reading, which may have failed by itself: what is unread comes first, then *why. */
+int vm_unread_end(const struct vm_unread *u, const struct vm_err *why, struct vm_err *err);
 /* Notes errno unless that means that `name` below dir, or the device that dir is of, is not there. */
 void vm_unread_note(struct vm_unread *u, int dir, const char *name);
 
