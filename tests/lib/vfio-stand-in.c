@@ -199,7 +199,10 @@ int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *new, st
 		return -1;
 	}
 	snprintf(path, sizeof(path), "%s/%d", dir, (int)pid);
+	/* a call of ours that is made to fail is none of the program's */
 	f = fopen(path, "we");
+	if (f == NULL)
+		f = fopen(path, "we");
 	if (f == NULL)
 		return -1;
 	fprintf(f, "%llu\n", (unsigned long long)new->rlim_cur);
