@@ -25,32 +25,25 @@
 #include "qemu/caps_schema.h"
 #include "qemu/qmp.h"
 
+#include "scratch.h"
+
 #define QEMU "/usr/bin/qemu-system-x86_64"
 
-static char top[] = "/tmp/vm-test-caps-XXXXXX";
 static struct vm_state places = VM_STATE_INIT;
 
 static int setup(void **state)
 {
-	char lib[64];
-
-	(void)state;
-	assert_non_null(mkdtemp(top));
-	snprintf(lib, sizeof(lib), "%s/qemu", top);
-	assert_int_equal(mkdir(lib, 0700), 0);
-	places.lib = open(lib, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (scratch_make(state) < 0)
+		return -1;
+	scratch_put("qemu/", NULL);
+	places.lib = openat(scratch_dir, "qemu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return places.lib < 0 ? -1 : 0;
 }
 
 static int teardown(void **state)
 {
-	struct vm_err err = VM_ERR_INIT;
-	VM_AUTO_FD int tmp = -1;
-
-	(void)state;
 	close(places.lib);
-	tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return vm_tree_remove(tmp, top + strlen("/tmp/"), &err);
+	return scratch_remove(state);
 }
 
 /* Writes an executable script, returns its path. */
@@ -59,7 +52,7 @@ static const char *script(const char *name, const char *text)
 	static char path[128];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", top, name);
+	snprintf(path, sizeof(path), "%s/%s", scratch_root, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -297,9 +290,9 @@ static void test_emulator_blocked(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	snprintf(dir, sizeof(dir), "%s/closed", top);
-	snprintf(path, sizeof(path), "%s/closed/qemu", top);
-	chmod(top, 0755);
+	snprintf(dir, sizeof(dir), "%s/closed", scratch_root);
+	snprintf(path, sizeof(path), "%s/closed/qemu", scratch_root);
+	chmod(scratch_root, 0755);
 	mkdir(dir, 0700);
 	script("closed/qemu", "#!/bin/sh\n");
 	pid = child_fork();
@@ -352,7 +345,7 @@ static int runs(void)
 	char path[64];
 	size_t len = 0;
 
-	snprintf(path, sizeof(path), "%s/runs", top);
+	snprintf(path, sizeof(path), "%s/runs", scratch_root);
 	if (vm_file_read(AT_FDCWD, path, 4096, &text, &len, NULL, &err) < 0)
 		return 0;
 	return (int)len / 4;
@@ -394,7 +387,7 @@ static const char *replay(const char *dies_at_second)
 	    "echo '{\"return\":[{\"name\":\"p\"}],\"id\":11}' >&3\n%s\ni=1\n"
 	    "while [ $i -lt %zu ]; do echo '{\"error\":{\"class\":\"x\",\"desc\":\"\"},\"id\":'"
 	    "$((i+11))'}'; i=$((i+1)); done >&3\nread -r line <&3\n",
-	    top, top, HELLO, answers, n, dies_at_second, n);
+	    scratch_root, scratch_root, HELLO, answers, n, dies_at_second, n);
 	return script("replay", t.text);
 }
 

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,51 +24,19 @@
 #include "cgroup/internal.h"
 #include "cgroup/systemd.h"
 
+#include "scratch.h"
+
 #define DATA VM_TEST_DATA "/cgroup/"
 
 static struct vm_err err;
-static char root[64];
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
 
 static int setup(void **state)
 {
-	(void)state;
 	err = VM_ERR_INIT;
-	snprintf(root, sizeof(root), "/tmp/vmcg.XXXXXX");
-	return mkdtemp(root) == NULL ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return scratch_make(state);
 }
 
 /* ---- a recorded host in a directory ---- */
-static void put(const char *path, const char *text)
-{
-	VM_AUTO_FREE char *whole = vm_xasprintf("%s/%s", root, path);
-	FILE *f;
-
-	for (char *c = whole + strlen(root) + 1; (c = strchr(c, '/')) != NULL; *c++ = '/') {
-		*c = 0;
-		mkdir(whole, 0755);
-	}
-	if (text == NULL)
-		return;
-	f = fopen(whole, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static char *slurp(const char *path)
 {
 	char *text = NULL;
@@ -85,27 +52,25 @@ static void make_host(const char *mountinfo, const char *self, const char *names
 {
 	struct vm_cgroup_host h = VM_CGROUP_HOST_INIT;
 
-	put("proc/self/mountinfo", mountinfo);
-	put("proc/self/cgroup", self);
+	scratch_put("proc/self/mountinfo", mountinfo);
+	scratch_put("proc/self/cgroup", self);
 	if (names != NULL)
-		put("proc/cgroups", names);
+		scratch_put("proc/cgroups", names);
 	if (vm_cgroup_parse_mounts(vm_xstrdup(mountinfo), &h, &err) == 0)
 		for (size_t i = 0; i < h.n; i++) {
 			VM_AUTO_FREE char *dir = vm_xasprintf("%s/", h.v[i].mount + 1);
 			VM_AUTO_FREE char *file = vm_xasprintf("%scgroup.controllers", dir);
 
-			put(dir, NULL);
+			scratch_put(dir, NULL);
 			if (h.v[i].v2 && controllers != NULL)
-				put(file, controllers);
+				scratch_put(file, controllers);
 		}
 	vm_cgroup_host_close(&h);
 }
 
 static int open_host(struct vm_cgroup_host *h)
 {
-	VM_AUTO_FD int fd = open(root, O_RDONLY | O_DIRECTORY);
-
-	return vm_cgroup_host_open(fd, h, &err);
+	return vm_cgroup_host_open(scratch_dir, h, &err);
 }
 
 static void mangle(const char *text, struct vm_strbuf *b)
@@ -175,7 +140,7 @@ static void test_hosts(void **state)
 		vm_cgroup_host_close(&h);
 		for (int k = 0; k < 5; k++)
 			free(text[k]);
-		teardown(state);
+		scratch_remove(state);
 		setup(state);
 	}
 	globfree(&g);
@@ -279,7 +244,7 @@ static void test_recordings(void **state)
 			}
 		}
 		vm_cgroup_host_close(&h);
-		teardown(state);
+		scratch_remove(state);
 		setup(state);
 	}
 	globfree(&g);
@@ -296,7 +261,7 @@ static void test_no_recorded_cgroups(void **state)
 	assert_string_equal(vm_cgroup_host_kind(&h), "none");
 	vm_cgroup_host_close(&h);
 	/* Nothing at all is no host. */
-	teardown(state);
+	scratch_remove(state);
 	setup(state);
 	assert_int_equal(open_host(&h), -1);
 	assert_int_equal(err.kind, VM_NOT_FOUND);
@@ -508,12 +473,12 @@ static void test_held(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_recordings, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_recorded_cgroups, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_tables, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_partitions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_guest_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hosts, setup, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_recordings, setup, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_no_recorded_cgroups, setup, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_bad_tables, setup, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_partitions, setup, scratch_remove),
+		cmocka_unit_test_setup_teardown(test_guest_names, setup, scratch_remove),
 		cmocka_unit_test(test_systemd_escape),
 		cmocka_unit_test(test_held),
 	};

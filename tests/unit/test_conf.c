@@ -15,35 +15,7 @@
 #include <vm/conf.h>
 #include <vm/file.h>
 
-static char root[32];
-static int dir = -1;
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/vmt-conf-XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	VM_AUTO_FD int tmp = open("/tmp", O_PATH | O_CLOEXEC);
-	struct vm_err err;
-
-	(void)state;
-	close(dir);
-	return vm_tree_remove(tmp, root + 5, &err);
-}
-
-static void put(const char *name, const char *text)
-{
-	struct vm_err err;
-
-	assert_int_equal(vm_file_write_volatile(dir, name, text, strlen(text), 0644, &err), 0);
-}
+#include "scratch.h"
 
 static const char *from_of(char **from, const char *name)
 {
@@ -77,7 +49,7 @@ static void defaults(void **state)
 	vm_conf_from_free(from);
 	vm_conf_free(&c);
 	vm_conf_free(&c);
-	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), 0); /* nothing there is fine */
+	assert_int_equal(vm_conf_load(scratch_dir, &c, NULL, &err), 0); /* nothing there is fine */
 	vm_conf_free(&c);
 }
 
@@ -88,14 +60,14 @@ static void two_places(void **state)
 	char **from;
 
 	(void)state;
-	put("vm.conf", "# comment = x\n\n  group =  wheel staff \r\nprivate_dev=no\nstop_timeout = 5\nemulator =\n"
+	scratch_put("vm.conf", "# comment = x\n\n  group =  wheel staff \r\nprivate_dev=no\nstop_timeout = 5\nemulator =\n"
 		       "acl_backend = both");
-	assert_int_equal(mkdirat(dir, "conf.d", 0755), 0);
-	put("conf.d/20.conf", "group = b\nlog_bytes=1G\nevents_bytes=65536\n");
-	put("conf.d/10.conf", "group = a\nparallel = 0x10\n");
-	put("conf.d/30.conf~", "group = no\n");
-	put("conf.d/.40.conf", "group = no\n");
-	assert_int_equal(vm_conf_load(dir, &c, &from, &err), 0);
+	assert_int_equal(mkdirat(scratch_dir, "conf.d", 0755), 0);
+	scratch_put("conf.d/20.conf", "group = b\nlog_bytes=1G\nevents_bytes=65536\n");
+	scratch_put("conf.d/10.conf", "group = a\nparallel = 0x10\n");
+	scratch_put("conf.d/30.conf~", "group = no\n");
+	scratch_put("conf.d/.40.conf", "group = no\n");
+	assert_int_equal(vm_conf_load(scratch_dir, &c, &from, &err), 0);
 	assert_string_equal(c.group, "b");
 	assert_false(c.private_dev);
 	assert_int_equal(c.stop_timeout_ms, 5000);
@@ -110,8 +82,8 @@ static void two_places(void **state)
 	assert_string_equal(from_of(from, "log_files"), "default");
 	vm_conf_from_free(from);
 	vm_conf_free(&c);
-	put("conf.d/20.conf", "group = b\nlog_bytes=1X\n");
-	assert_int_equal(vm_conf_load(dir, &c, &from, &err), -1);
+	scratch_put("conf.d/20.conf", "group = b\nlog_bytes=1X\n");
+	assert_int_equal(vm_conf_load(scratch_dir, &c, &from, &err), -1);
 	assert_string_equal(err.msg, "conf.d/20.conf:2: log_bytes: '1X': unknown unit 'X'");
 }
 
@@ -144,13 +116,13 @@ static void refusals(void **state)
 
 	(void)state;
 	for (i = 0; i < VM_COUNT(rows); i++) {
-		put("vm.conf", rows[i].text);
-		assert_int_equal(vm_conf_load(dir, &c, NULL, &err), -1);
+		scratch_put("vm.conf", rows[i].text);
+		assert_int_equal(vm_conf_load(scratch_dir, &c, NULL, &err), -1);
 		assert_int_equal(err.kind, VM_BAD_INPUT);
 		assert_string_equal(err.msg, rows[i].msg);
 	}
-	assert_int_equal(vm_file_write(dir, "vm.conf", "group = a\0b\n", 12, 0644, &err), 0);
-	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), -1);
+	assert_int_equal(vm_file_write(scratch_dir, "vm.conf", "group = a\0b\n", 12, 0644, &err), 0);
+	assert_int_equal(vm_conf_load(scratch_dir, &c, NULL, &err), -1);
 	assert_string_equal(err.msg, "vm.conf:1: NUL byte");
 }
 
@@ -160,12 +132,12 @@ static void unreadable(void **state)
 	struct vm_err err;
 
 	(void)state;
-	assert_int_equal(mkdirat(dir, "vm.conf", 0755), 0);
-	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), -1);
+	assert_int_equal(mkdirat(scratch_dir, "vm.conf", 0755), 0);
+	assert_int_equal(vm_conf_load(scratch_dir, &c, NULL, &err), -1);
 	assert_string_equal(err.msg, "read vm.conf: Is a directory");
-	unlinkat(dir, "vm.conf", AT_REMOVEDIR);
-	assert_int_equal(mkfifoat(dir, "vm.conf", 0600), 0);
-	assert_int_equal(vm_conf_load(dir, &c, NULL, &err), 0); /* does not hang */
+	unlinkat(scratch_dir, "vm.conf", AT_REMOVEDIR);
+	assert_int_equal(mkfifoat(scratch_dir, "vm.conf", 0600), 0);
+	assert_int_equal(vm_conf_load(scratch_dir, &c, NULL, &err), 0); /* does not hang */
 	vm_conf_free(&c);
 }
 
@@ -196,7 +168,7 @@ static void manual(void **state)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(defaults), TEST(two_places), TEST(refusals),

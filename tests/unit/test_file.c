@@ -22,29 +22,8 @@
 #include <vm/file.h>
 
 #include "child.h"
+#include "scratch.h"
 
-static char root[32];
-static int dir = -1;
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/vmt-file-XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	VM_AUTO_FD int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct vm_err err;
-
-	(void)state;
-	close(dir);
-	return vm_tree_remove(tmp, root + strlen("/tmp/"), &err);
-}
 
 static int count_one(int dirfd, const char *name, void *arg)
 {
@@ -83,23 +62,23 @@ static void written_whole(void **state)
 
 	(void)state;
 	old = umask(077);
-	assert_int_equal(vm_file_write(dir, "a", "one", 3, 0644, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, "a", "one", 3, 0644, &err), 0);
 	umask(old);
-	holds(dir, "a", "one");
-	assert_int_equal(fstatat(dir, "a", &st, 0), 0);
+	holds(scratch_dir, "a", "one");
+	assert_int_equal(fstatat(scratch_dir, "a", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0644); /* whatever the umask */
 	assert_int_equal(vm_fsync_count - before, 2); /* file and directory */
-	assert_int_equal(vm_file_write_volatile(dir, "a", "", 0, 0600, &err), 0);
-	holds(dir, "a", "");
+	assert_int_equal(vm_file_write_volatile(scratch_dir, "a", "", 0, 0600, &err), 0);
+	holds(scratch_dir, "a", "");
 	assert_int_equal(vm_fsync_count - before, 2);
-	assert_int_equal(entries(dir), 1);
-	assert_int_equal(vm_file_write(dir, "no/such", "x", 1, 0600, &err), -1);
+	assert_int_equal(entries(scratch_dir), 1);
+	assert_int_equal(vm_file_write(scratch_dir, "no/such", "x", 1, 0600, &err), -1);
 	assert_int_equal(err.kind, VM_NOT_FOUND);
 	assert_string_equal(err.msg, "write no/such: No such file or directory");
-	assert_int_equal(vm_file_remove(dir, "a", &err), 0);
-	assert_int_equal(vm_file_remove(dir, "a", &err), 0);
-	assert_int_equal(vm_file_remove(dir, "no/such", &err), 0);
-	assert_int_equal(entries(dir), 0);
+	assert_int_equal(vm_file_remove(scratch_dir, "a", &err), 0);
+	assert_int_equal(vm_file_remove(scratch_dir, "a", &err), 0);
+	assert_int_equal(vm_file_remove(scratch_dir, "no/such", &err), 0);
+	assert_int_equal(entries(scratch_dir), 0);
 }
 
 static void links_are_not_followed(void **state)
@@ -109,28 +88,28 @@ static void links_are_not_followed(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(vm_file_write(dir, "real", "x", 1, 0600, &err), 0);
-	assert_int_equal(mkdirat(dir, "d", 0700), 0);
-	assert_int_equal(symlinkat("real", dir, "link"), 0);
-	assert_int_equal(symlinkat("d", dir, "dlink"), 0);
-	assert_int_equal(vm_file_read(dir, "link", 10, &text, NULL, NULL, &err), -1);
+	assert_int_equal(vm_file_write(scratch_dir, "real", "x", 1, 0600, &err), 0);
+	assert_int_equal(mkdirat(scratch_dir, "d", 0700), 0);
+	assert_int_equal(symlinkat("real", scratch_dir, "link"), 0);
+	assert_int_equal(symlinkat("d", scratch_dir, "dlink"), 0);
+	assert_int_equal(vm_file_read(scratch_dir, "link", 10, &text, NULL, NULL, &err), -1);
 	assert_int_equal(err.sys, ELOOP);
-	assert_int_equal(vm_dir_open(dir, "dlink", &fd, &err), -1);
-	assert_int_equal(vm_dir_make(dir, "dlink/e", 0700, &fd, &err), -1);
-	assert_int_equal(vm_file_write(dir, "dlink/e", "x", 1, 0600, &err), -1);
-	assert_int_equal(vm_dir_open(dir, "..", &fd, &err), -1);
-	assert_int_equal(vm_dir_open(dir, "d/../..", &fd, &err), -1);
-	assert_int_equal(vm_dir_make(dir, "x/../../y", 0700, &fd, &err), -1);
-	assert_int_equal(vm_file_read(dir, "/etc/passwd", 1 << 20, &text, NULL, NULL, &err), -1);
+	assert_int_equal(vm_dir_open(scratch_dir, "dlink", &fd, &err), -1);
+	assert_int_equal(vm_dir_make(scratch_dir, "dlink/e", 0700, &fd, &err), -1);
+	assert_int_equal(vm_file_write(scratch_dir, "dlink/e", "x", 1, 0600, &err), -1);
+	assert_int_equal(vm_dir_open(scratch_dir, "..", &fd, &err), -1);
+	assert_int_equal(vm_dir_open(scratch_dir, "d/../..", &fd, &err), -1);
+	assert_int_equal(vm_dir_make(scratch_dir, "x/../../y", 0700, &fd, &err), -1);
+	assert_int_equal(vm_file_read(scratch_dir, "/etc/passwd", 1 << 20, &text, NULL, NULL, &err), -1);
 	/* a link is replaced, not written through */
-	assert_int_equal(vm_file_write(dir, "link", "y", 1, 0600, &err), 0);
-	holds(dir, "real", "x");
-	holds(dir, "link", "y");
+	assert_int_equal(vm_file_write(scratch_dir, "link", "y", 1, 0600, &err), 0);
+	holds(scratch_dir, "real", "x");
+	holds(scratch_dir, "link", "y");
 }
 
 static void directories(void **state)
 {
-	VM_AUTO_FREE char *path = vm_xasprintf("%s/p/q/r", root);
+	VM_AUTO_FREE char *path = vm_xasprintf("%s/p/q/r", scratch_root);
 	struct vm_err err;
 	struct stat st;
 	mode_t old = umask(077);
@@ -145,14 +124,14 @@ static void directories(void **state)
 	close(fd);
 	assert_int_equal(vm_dir_make(AT_FDCWD, path, 0700, &fd, &err), 0);
 	close(fd);
-	assert_int_equal(vm_dir_open(dir, "p/q", &fd, &err), 0);
+	assert_int_equal(vm_dir_open(scratch_dir, "p/q", &fd, &err), 0);
 	assert_int_equal(entries(fd), 1);
 	assert_int_equal(entries(fd), 1); /* each walk starts anew */
 	close(fd);
-	assert_int_equal(vm_file_write(dir, "f", "x", 1, 0600, &err), 0);
-	assert_int_equal(vm_dir_make(dir, "f/g", 0700, &fd, &err), -1);
+	assert_int_equal(vm_file_write(scratch_dir, "f", "x", 1, 0600, &err), 0);
+	assert_int_equal(vm_dir_make(scratch_dir, "f/g", 0700, &fd, &err), -1);
 	assert_string_equal(err.msg, "open directory f/g: Not a directory");
-	assert_int_equal(vm_dir_open(dir, "none", &fd, &err), -1);
+	assert_int_equal(vm_dir_open(scratch_dir, "none", &fd, &err), -1);
 	assert_string_equal(err.msg, "open directory none: No such file or directory");
 }
 
@@ -167,13 +146,13 @@ static void capped_reads(void **state)
 
 	(void)state;
 	memset(big, 'x', sizeof(big));
-	assert_int_equal(vm_file_write(dir, "big", big, sizeof(big), 0600, &err), 0);
-	assert_int_equal(vm_file_read(dir, "big", sizeof(big), &text, &len, &st, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, "big", big, sizeof(big), 0600, &err), 0);
+	assert_int_equal(vm_file_read(scratch_dir, "big", sizeof(big), &text, &len, &st, &err), 0);
 	assert_int_equal(len, sizeof(big));
 	assert_int_equal(st.st_size, sizeof(big));
 	assert_int_equal(text[len], 0);
 	free(vm_take_ptr(&text));
-	assert_int_equal(vm_file_read(dir, "big", sizeof(big) - 1, &text, &len, NULL, &err), -1);
+	assert_int_equal(vm_file_read(scratch_dir, "big", sizeof(big) - 1, &text, &len, NULL, &err), -1);
 	assert_int_equal(err.kind, VM_BAD_INPUT);
 	assert_string_equal(err.msg, "read big: larger than 8999 bytes");
 	assert_null(text);
@@ -183,11 +162,11 @@ static void capped_reads(void **state)
 	assert_int_equal(vm_fd_read(fds[0], "stdin", 5000, &text, &len, &err), 0);
 	assert_int_equal(len, 5000);
 	close(fds[0]);
-	assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+	assert_int_equal(mkfifoat(scratch_dir, "fifo", 0600), 0);
 	free(vm_take_ptr(&text));
-	assert_int_equal(vm_file_read(dir, "fifo", 10, &text, NULL, NULL, &err), -1); /* does not hang */
+	assert_int_equal(vm_file_read(scratch_dir, "fifo", 10, &text, NULL, NULL, &err), -1); /* does not hang */
 	assert_string_equal(err.msg, "read fifo: not a regular file");
-	assert_int_equal(vm_file_read(AT_FDCWD, root, 10, &text, NULL, NULL, &err), -1);
+	assert_int_equal(vm_file_read(AT_FDCWD, scratch_root, 10, &text, NULL, NULL, &err), -1);
 	assert_int_equal(err.sys, EISDIR);
 }
 
@@ -201,21 +180,21 @@ static void full_disk(void **state)
 
 	(void)state;
 	memset(big, 'y', sizeof(big));
-	assert_int_equal(vm_file_write(dir, "a", "old", 3, 0600, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, "a", "old", 3, 0600, &err), 0);
 	pid = child_fork();
 	if (pid == 0) {
 		struct rlimit limit = { 4096, 4096 };
 
 		signal(SIGXFSZ, SIG_IGN);
 		setrlimit(RLIMIT_FSIZE, &limit);
-		_exit(vm_file_write(dir, "a", big, sizeof(big), 0600, &err) == -1 && err.sys == EFBIG
+		_exit(vm_file_write(scratch_dir, "a", big, sizeof(big), 0600, &err) == -1 && err.sys == EFBIG
 			      ? 0
 			      : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	holds(dir, "a", "old");
-	assert_int_equal(entries(dir), 1);
+	holds(scratch_dir, "a", "old");
+	assert_int_equal(entries(scratch_dir), 1);
 
 	pid = child_fork();
 	if (pid == 0) {
@@ -223,9 +202,9 @@ static void full_disk(void **state)
 
 		if (unshare(CLONE_NEWNS) < 0 ||
 		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		    mount("none", root, "tmpfs", 0, "size=64k,nr_inodes=10") < 0)
+		    mount("none", scratch_root, "tmpfs", 0, "size=64k,nr_inodes=10") < 0)
 			_exit(77);
-		fd = open(root, O_RDONLY | O_DIRECTORY);
+		fd = open(scratch_root, O_RDONLY | O_DIRECTORY);
 		if (vm_file_write(fd, "a", "old", 3, 0600, &err) < 0)
 			_exit(1);
 		/* no room for the data, for any size above it */
@@ -262,20 +241,20 @@ static void sweep(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(vm_file_write(dir, ".tmp-dead00", "x", 1, 0600, &err), 0);
-	assert_int_equal(vm_file_write(dir, ".tmp-live00", "x", 1, 0600, &err), 0);
-	assert_int_equal(vm_file_write(dir, ".tmp", "x", 1, 0600, &err), 0);
-	assert_int_equal(vm_file_write(dir, "a", "x", 1, 0600, &err), 0);
-	assert_int_equal(symlinkat("a", dir, ".tmp-link00"), 0);
-	assert_int_equal(mkdirat(dir, ".tmp-dir000", 0700), 0);
-	fd = openat(dir, ".tmp-live00", O_RDWR);
+	assert_int_equal(vm_file_write(scratch_dir, ".tmp-dead00", "x", 1, 0600, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, ".tmp-live00", "x", 1, 0600, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, ".tmp", "x", 1, 0600, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, "a", "x", 1, 0600, &err), 0);
+	assert_int_equal(symlinkat("a", scratch_dir, ".tmp-link00"), 0);
+	assert_int_equal(mkdirat(scratch_dir, ".tmp-dir000", 0700), 0);
+	fd = openat(scratch_dir, ".tmp-live00", O_RDWR);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &fl), 0);
-	assert_int_equal(vm_file_sweep(dir), 1);
-	assert_int_equal(faccessat(dir, ".tmp-dead00", F_OK, 0), -1);
-	assert_int_equal(entries(dir), 5);
+	assert_int_equal(vm_file_sweep(scratch_dir), 1);
+	assert_int_equal(faccessat(scratch_dir, ".tmp-dead00", F_OK, 0), -1);
+	assert_int_equal(entries(scratch_dir), 5);
 	close(fd);
-	assert_int_equal(vm_file_sweep(dir), 1);
-	assert_int_equal(vm_file_sweep(dir), 0);
+	assert_int_equal(vm_file_sweep(scratch_dir), 1);
+	assert_int_equal(vm_file_sweep(scratch_dir), 0);
 }
 
 /* Writers and sweepers against each other: every write must arrive. */
@@ -289,17 +268,17 @@ static void sweep_while_writing(void **state)
 	pid = child_fork();
 	if (pid == 0)
 		for (;;)
-			vm_file_sweep(dir);
+			vm_file_sweep(scratch_dir);
 	for (i = 0; i < 800; i++) {
 		char text[16];
 
 		snprintf(text, sizeof(text), "%d", i);
-		assert_int_equal(vm_file_write_volatile(dir, "a", text, strlen(text), 0600, &err), 0);
-		holds(dir, "a", text);
+		assert_int_equal(vm_file_write_volatile(scratch_dir, "a", text, strlen(text), 0600, &err), 0);
+		holds(scratch_dir, "a", text);
 	}
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(entries(dir), 1);
+	assert_int_equal(entries(scratch_dir), 1);
 }
 
 /* Killed anywhere in the middle: whole old or whole new, and a sweep leaves nothing else. */
@@ -309,21 +288,21 @@ static void killed_writers(void **state)
 	int i, status;
 
 	(void)state;
-	assert_int_equal(vm_file_write(dir, "a", "old", 3, 0600, &err), 0);
+	assert_int_equal(vm_file_write(scratch_dir, "a", "old", 3, 0600, &err), 0);
 	for (i = 0; i < 60; i++) {
 		VM_AUTO_FREE char *text = NULL;
 		pid_t pid = child_fork();
 
 		if (pid == 0)
 			for (;;)
-				vm_file_write_volatile(dir, "a", i % 2 ? "old" : "new", 3, 0600, &err);
+				vm_file_write_volatile(scratch_dir, "a", i % 2 ? "old" : "new", 3, 0600, &err);
 		usleep((useconds_t)(300 + i * 37));
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(vm_file_read(dir, "a", 10, &text, NULL, NULL, &err), 0);
+		assert_int_equal(vm_file_read(scratch_dir, "a", 10, &text, NULL, NULL, &err), 0);
 		assert_true(strcmp(text, "old") == 0 || strcmp(text, "new") == 0);
-		vm_file_sweep(dir);
-		assert_int_equal(entries(dir), 1);
+		vm_file_sweep(scratch_dir);
+		assert_int_equal(entries(scratch_dir), 1);
 	}
 }
 
@@ -333,7 +312,7 @@ static void trees(void **state)
 	int fd = -1, i;
 
 	(void)state;
-	assert_int_equal(vm_dir_make(dir, "t/u/v", 0700, &fd, &err), 0);
+	assert_int_equal(vm_dir_make(scratch_dir, "t/u/v", 0700, &fd, &err), 0);
 	for (i = 0; i < 300; i++) {
 		char name[16];
 
@@ -341,16 +320,16 @@ static void trees(void **state)
 		assert_int_equal(vm_file_write_volatile(fd, name, "x", 1, 0600, &err), 0);
 	}
 	assert_int_equal(symlinkat("/etc", fd, "etc"), 0);
-	assert_int_equal(symlinkat(root, dir, "t/self"), 0);
+	assert_int_equal(symlinkat(scratch_root, scratch_dir, "t/self"), 0);
 	close(fd);
-	assert_int_equal(vm_file_write(dir, "keep", "x", 1, 0600, &err), 0);
-	assert_int_equal(vm_tree_remove(dir, "t", &err), 0);
-	assert_int_equal(vm_tree_remove(dir, "t", &err), 0);
-	assert_int_equal(entries(dir), 1);
+	assert_int_equal(vm_file_write(scratch_dir, "keep", "x", 1, 0600, &err), 0);
+	assert_int_equal(vm_tree_remove(scratch_dir, "t", &err), 0);
+	assert_int_equal(vm_tree_remove(scratch_dir, "t", &err), 0);
+	assert_int_equal(entries(scratch_dir), 1);
 	assert_int_equal(access("/etc/passwd", F_OK), 0);
-	assert_int_equal(vm_tree_remove(dir, "..", &err), -1);
-	assert_int_equal(vm_tree_remove(dir, "a/b", &err), -1);
-	assert_int_equal(vm_tree_remove(dir, "", &err), -1);
+	assert_int_equal(vm_tree_remove(scratch_dir, "..", &err), -1);
+	assert_int_equal(vm_tree_remove(scratch_dir, "a/b", &err), -1);
+	assert_int_equal(vm_tree_remove(scratch_dir, "", &err), -1);
 }
 
 static void mounted_tree(void **state)
@@ -360,21 +339,21 @@ static void mounted_tree(void **state)
 
 	(void)state;
 	if (pid == 0) {
-		VM_AUTO_FREE char *path = vm_xasprintf("%s/t/m", root);
+		VM_AUTO_FREE char *path = vm_xasprintf("%s/t/m", scratch_root);
 		struct vm_err err = VM_ERR_INIT;
 		int fd = -1;
 
-		if (vm_dir_make(dir, "t/m", 0700, &fd, &err) < 0)
+		if (vm_dir_make(scratch_dir, "t/m", 0700, &fd, &err) < 0)
 			_exit(1);
 		if (unshare(CLONE_NEWNS) < 0 ||
 		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		    mount("none", path, "tmpfs", 0, "size=64k") < 0)
 			_exit(77);
 		close(fd);
-		dir = open(root, O_RDONLY | O_DIRECTORY); /* in this namespace */
-		vm_dir_open(dir, "t/m", &fd, &err);
+		scratch_dir = open(scratch_root, O_RDONLY | O_DIRECTORY); /* in this namespace */
+		vm_dir_open(scratch_dir, "t/m", &fd, &err);
 		vm_file_write(fd, "precious", "x", 1, 0600, &err);
-		if (vm_tree_remove(dir, "t", &err) == 0 || err.kind != VM_IN_USE)
+		if (vm_tree_remove(scratch_dir, "t", &err) == 0 || err.kind != VM_IN_USE)
 			_exit(2);
 		holds(fd, "precious", "x");
 		_exit(0);
@@ -390,12 +369,12 @@ static void kernel_files(void **state)
 	struct vm_err err;
 
 	(void)state;
-	assert_int_equal(vm_file_write(dir, "k", "", 0, 0600, &err), 0);
-	assert_int_equal(vm_kfile_write(dir, "k", "1", &err), 0);
-	holds(dir, "k", "1");
+	assert_int_equal(vm_file_write(scratch_dir, "k", "", 0, 0600, &err), 0);
+	assert_int_equal(vm_kfile_write(scratch_dir, "k", "1", &err), 0);
+	holds(scratch_dir, "k", "1");
 	assert_int_equal(vm_kfile_write(AT_FDCWD, "/dev/full", "1", &err), -1);
 	assert_string_equal(err.msg, "write \"1\" to /dev/full: No space left on device");
-	assert_int_equal(vm_kfile_write(dir, "none", "1", &err), -1);
+	assert_int_equal(vm_kfile_write(scratch_dir, "none", "1", &err), -1);
 	assert_string_equal(err.msg, "open none: No such file or directory");
 	}
 
@@ -407,15 +386,15 @@ static void blocked_paths(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	chmod(root, 0755);
-	mkdirat(dir, "open", 0755);
-	mkdirat(dir, "open/shut", 0600);
-	mkdirat(dir, "open/shut/in", 0755);
+	chmod(scratch_root, 0755);
+	mkdirat(scratch_dir, "open", 0755);
+	mkdirat(scratch_dir, "open/shut", 0600);
+	mkdirat(scratch_dir, "open/shut/in", 0755);
 	pid = child_fork();
 	if (pid == 0) {
-		VM_AUTO_FREE char *path = vm_xasprintf("%s/open/shut/in/x", root);
-		VM_AUTO_FREE char *want = vm_xasprintf("%s/open/shut", root);
-		VM_AUTO_FREE char *free_path = vm_xasprintf("%s/open/x", root);
+		VM_AUTO_FREE char *path = vm_xasprintf("%s/open/shut/in/x", scratch_root);
+		VM_AUTO_FREE char *want = vm_xasprintf("%s/open/shut", scratch_root);
+		VM_AUTO_FREE char *free_path = vm_xasprintf("%s/open/x", scratch_root);
 		char *got;
 
 		if (setresuid(65534, 65534, 65534) < 0)
@@ -430,7 +409,7 @@ static void blocked_paths(void **state)
 	assert_int_equal(status, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

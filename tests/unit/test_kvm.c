@@ -21,29 +21,23 @@
 #include "host/kvm.h"
 #include "qemu/kvm.h"
 
-static char top[] = "/tmp/vm-test-kvm-XXXXXX";
+#include "scratch.h"
+
 static struct vm_state places = VM_STATE_INIT;
-static int above = -1;
 
 static int setup(void **state)
 {
-	(void)state;
-	assert_non_null(mkdtemp(top));
-	above = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(mkdirat(above, "qemu", 0700), 0);
-	places.run = openat(above, "qemu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (scratch_make(state) < 0)
+		return -1;
+	scratch_put("qemu/", NULL);
+	places.run = openat(scratch_dir, "qemu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	VM_AUTO_FD int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct vm_err err = VM_ERR_INIT;
-
-	(void)state;
 	close(places.run);
-	close(above);
-	return vm_tree_remove(tmp, top + strlen("/tmp/"), &err);
+	return scratch_remove(state);
 }
 
 /* Puts an answer into the place where a check keeps it. */
@@ -61,7 +55,7 @@ static void keep(const char *works, const char *why, uint64_t age_ms, const char
 	vm_record_setf(&r, "at_ms", "%llu", (unsigned long long)(vm_now_ms() - age_ms));
 	if (why != NULL)
 		vm_record_set(&r, "why", why);
-	assert_int_equal(vm_record_write(&r, above, "kvm", "vm-kvm", 1, &err), 0);
+	assert_int_equal(vm_record_write(&r, scratch_dir, "kvm", "vm-kvm", 1, &err), 0);
 }
 
 /* Is "planted" what the check says? */
@@ -97,7 +91,7 @@ static void test_kept(void **state)
 	(void)state;
 	rc = vm_qemu_kvm_check(&places, vm_deadline_in(5000), &err);
 	if (rc == 0 || err.kind == VM_UNSUPPORTED)
-		assert_int_equal(fstatat(above, "kvm", &st, 0), 0);
+		assert_int_equal(fstatat(scratch_dir, "kvm", &st, 0), 0);
 	if (rc < 0)
 		assert_true(err.hint[0] != '\0');
 	keep("no", "planted", 1000, NULL, identity);
@@ -113,7 +107,7 @@ static void test_kept(void **state)
 	assert_false(is_planted());
 	keep("yes", NULL, 0, NULL, identity);
 	assert_int_equal(vm_qemu_kvm_check(&places, vm_deadline_in(5000), &err), 0);
-	unlinkat(above, "kvm", 0);
+	unlinkat(scratch_dir, "kvm", 0);
 	assert_false(is_planted());
 }
 

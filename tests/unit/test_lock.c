@@ -21,27 +21,8 @@
 #include <vm/log.h>
 
 #include "child.h"
+#include "scratch.h"
 
-static char root[32];
-static int dir = -1;
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(root, "/tmp/vmt-lock-XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	unlinkat(dir, "lock", 0);
-	close(dir);
-	return rmdir(root);
-}
 
 /* Another process that takes the lock, then does `then`, and ends. */
 static pid_t holder(void (*then)(void))
@@ -57,7 +38,7 @@ static pid_t holder(void (*then)(void))
 		int fd;
 
 		vm_program_name = "vm-start";
-		if (vm_lock_take(dir, "lock", vm_deadline_in(1000), &fd, &err) < 0 ||
+		if (vm_lock_take(scratch_dir, "lock", vm_deadline_in(1000), &fd, &err) < 0 ||
 		    write(fds[1], "x", 1) != 1)
 			_exit(1);
 		then();
@@ -83,7 +64,7 @@ static void let_it_wait(void)
 static void let_it_wait_and_remove(void)
 {
 	child_await_sleep(getppid());
-	if (unlinkat(dir, "lock", 0) < 0)
+	if (unlinkat(scratch_dir, "lock", 0) < 0)
 		_exit(1);
 }
 
@@ -103,19 +84,19 @@ static void named_on_timeout(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(vm_lock_take(dir, "lock", vm_deadline_in(80), &fd, &err), -1);
+	assert_int_equal(vm_lock_take(scratch_dir, "lock", vm_deadline_in(80), &fd, &err), -1);
 	took = vm_now_ms() - start;
 	assert_in_range(took, 79, 5000);
 	assert_int_equal(err.kind, VM_TIMED_OUT);
 	want = vm_xasprintf("in use by vm-start (pid %d): timed out", (int)pid);
 	assert_string_equal(err.msg, want);
-	assert_int_equal(vm_lock_try(dir, "lock", &fd, &err), 1);
+	assert_int_equal(vm_lock_try(scratch_dir, "lock", &fd, &err), 1);
 	want_try = vm_xasprintf("in use by vm-start (pid %d)", (int)pid);
 	assert_string_equal(err.msg, want_try);
 	assert_int_equal(fd, -1);
 	reap(pid);
 	/* death unlocks */
-	assert_int_equal(vm_lock_try(dir, "lock", &fd, &err), 0);
+	assert_int_equal(vm_lock_try(scratch_dir, "lock", &fd, &err), 0);
 	vm_lock_release(&fd);
 	assert_int_equal(fd, -1);
 	vm_lock_release(&fd);
@@ -129,12 +110,12 @@ static void waits_no_longer_than_needed(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(vm_lock_take(dir, "lock", vm_deadline_in(10000), &fd, &err), 0);
+	assert_int_equal(vm_lock_take(scratch_dir, "lock", vm_deadline_in(10000), &fd, &err), 0);
 	assert_true(vm_now_ms() - start < 5000);
 	vm_lock_release(&fd);
 	reap(pid);
 	pid = holder(let_it_wait);
-	assert_int_equal(vm_lock_take(dir, "lock", VM_DEADLINE_NEVER, &fd, &err), 0);
+	assert_int_equal(vm_lock_take(scratch_dir, "lock", VM_DEADLINE_NEVER, &fd, &err), 0);
 	vm_lock_release(&fd);
 	reap(pid);
 }
@@ -150,10 +131,10 @@ static void nonsense_in_the_file(void **state)
 
 	(void)state;
 	for (i = 0; i < VM_COUNT(texts); i++) {
-		held = openat(dir, "lock", O_RDWR | O_CREAT | O_TRUNC, 0600);
+		held = openat(scratch_dir, "lock", O_RDWR | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(held, texts[i], strlen(texts[i])), strlen(texts[i]));
 		assert_int_equal(fcntl(held, F_OFD_SETLK, &fl), 0);
-		assert_int_equal(vm_lock_try(dir, "lock", &fd, &err), 1);
+		assert_int_equal(vm_lock_try(scratch_dir, "lock", &fd, &err), 1);
 		assert_string_equal(err.msg, i == 6 ? "in use by vm-\\x1b[31m (pid 1)"
 						    : "in use by another process");
 		close(held);
@@ -169,8 +150,8 @@ static void removed_meanwhile(void **state)
 
 	(void)state;
 	pid = holder(let_it_wait_and_remove);
-	assert_int_equal(vm_lock_take(dir, "lock", vm_deadline_in(5000), &fd, &err), 0);
-	assert_int_equal(vm_lock_try(dir, "lock", &second, &err), 1);
+	assert_int_equal(vm_lock_take(scratch_dir, "lock", vm_deadline_in(5000), &fd, &err), 0);
+	assert_int_equal(vm_lock_try(scratch_dir, "lock", &second, &err), 1);
 	vm_lock_release(&fd);
 	reap(pid);
 }
@@ -197,7 +178,7 @@ static void interrupted(void **state)
 			usleep(10000);
 		_exit(0);
 	}
-	assert_int_equal(vm_lock_take(dir, "lock", vm_deadline_in(30000), &fd, &err), -1);
+	assert_int_equal(vm_lock_take(scratch_dir, "lock", vm_deadline_in(30000), &fd, &err), -1);
 	assert_int_equal(err.kind, VM_SYSTEM);
 	assert_int_equal(err.sys, EINTR);
 	assert_true(vm_now_ms() - start < 25000);
@@ -217,7 +198,7 @@ static void *wait_in_thread(void *arg)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	if (vm_lock_take(dir, "lock", vm_deadline_in(*ms), &fd, &err) == 0 || err.kind != VM_TIMED_OUT)
+	if (vm_lock_take(scratch_dir, "lock", vm_deadline_in(*ms), &fd, &err) == 0 || err.kind != VM_TIMED_OUT)
 		*ms = UINT64_MAX;
 	else
 		*ms = vm_now_ms() - start;
@@ -250,7 +231,7 @@ static void held(void **state)
 	int fd;
 
 	(void)state;
-	fd = openat(dir, "lock", O_RDWR | O_CREAT, 0600);
+	fd = openat(scratch_dir, "lock", O_RDWR | O_CREAT, 0600);
 	assert_int_equal(vm_lock_held(fd, &err), 0);
 	pid = holder(stay);
 	assert_int_equal(vm_lock_held(fd, &err), 1);
@@ -258,7 +239,7 @@ static void held(void **state)
 	assert_int_equal(vm_lock_held(fd, &err), 0);
 	pid = child_fork();
 	if (pid == 0) {
-		int other = openat(dir, "lock", O_RDONLY);
+		int other = openat(scratch_dir, "lock", O_RDONLY);
 
 		fcntl(other, F_OFD_SETLK, &fl);
 		kill(getpid(), SIGSTOP);
@@ -286,9 +267,9 @@ static void no_room(void **state)
 
 		signal(SIGXFSZ, SIG_IGN);
 		setrlimit(RLIMIT_FSIZE, &limit);
-		if (vm_lock_take(dir, "lock", vm_deadline_in(100), &fd, &err) < 0)
+		if (vm_lock_take(scratch_dir, "lock", vm_deadline_in(100), &fd, &err) < 0)
 			_exit(1);
-		_exit(vm_lock_try(dir, "lock", &second, &err) == 1 &&
+		_exit(vm_lock_try(scratch_dir, "lock", &second, &err) == 1 &&
 				      strcmp(err.msg, "in use by another process") == 0
 			      ? 0
 			      : 2);
@@ -303,13 +284,13 @@ static void refused(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(symlinkat("elsewhere", dir, "lock"), 0);
-	assert_int_equal(vm_lock_take(dir, "lock", vm_deadline_in(100), &fd, &err), -1);
+	assert_int_equal(symlinkat("elsewhere", scratch_dir, "lock"), 0);
+	assert_int_equal(vm_lock_take(scratch_dir, "lock", vm_deadline_in(100), &fd, &err), -1);
 	assert_int_equal(err.sys, ELOOP);
-	assert_int_equal(faccessat(dir, "elsewhere", F_OK, 0), -1);
+	assert_int_equal(faccessat(scratch_dir, "elsewhere", F_OK, 0), -1);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,50 +18,25 @@
 
 #include "host/numa.h"
 
+#include "scratch.h"
+
 #define MIB(n) ((uint64_t)(n) << 20)
 
-static char root[64];
 static struct vm_sys sys;
 static struct vm_numa h;
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
 
 static int setup(void **state)
 {
 	struct vm_err err = VM_ERR_INIT;
 
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/vmnuma.XXXXXX");
-	return mkdtemp(root) == NULL || vm_sys_open(root, &sys, &err) < 0 ? -1 : 0;
+	return scratch_make(state) < 0 || vm_sys_open(scratch_root, &sys, &err) < 0 ? -1 : 0;
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	vm_numa_free(&h);
 	vm_sys_close(&sys);
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void put(const char *path, const char *text)
-{
-	VM_AUTO_FREE char *whole = vm_xasprintf("%s/%s", root, path);
-	FILE *f;
-
-	for (char *c = whole + strlen(root) + 1; (c = strchr(c, '/')) != NULL; *c++ = '/') {
-		*c = 0;
-		mkdir(whole, 0755);
-	}
-	f = fopen(whole, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	return scratch_remove(state);
 }
 
 static void put_node(unsigned id, const char *cpus, unsigned free_mib, unsigned cache_mib, const char *distance)
@@ -81,16 +55,16 @@ static void put_node(unsigned id, const char *cpus, unsigned free_mib, unsigned 
 						 id, id, free_mib << 10, id, id, id, id, cache_mib << 9,
 						 id, cache_mib << 9);
 
-	put(cpu_file, cpus);
-	put(distance_file, distance);
-	put(memory_file, memory);
+	scratch_put(cpu_file, cpus);
+	scratch_put(distance_file, distance);
+	scratch_put(memory_file, memory);
 }
 
 /* Four nodes in two pairs. */
 static void put_four(void)
 {
-	put("sys/devices/system/node/online", "0-3\n");
-	put("sys/devices/system/node/has_cpu", "0-3\n");
+	scratch_put("sys/devices/system/node/online", "0-3\n");
+	scratch_put("sys/devices/system/node/has_cpu", "0-3\n");
 	put_node(0, "0-3,16-19\n", 1000, 0, "10 12 30 30\n");
 	put_node(1, "4-7,20-23\n", 2000, 1000, "12 10 30 30\n");
 	put_node(2, "8-11\n", 2500, 0, "30 30 10 12\n");
@@ -158,8 +132,8 @@ static void leaves_out(void **state)
 	put_four();
 	put_node(1, "\n", 9000, 0, "12 10 30 30\n");
 	put_node(12, "40\n", 9000, 0, "12 10 30 30\n");
-	put("sys/devices/system/node/nodes", "");
-	put("proc/self/status", "Name:\tx\nMems_allowed:\tf\nMems_allowed_list:\t0,2-3\nThreads:\t1\n");
+	scratch_put("sys/devices/system/node/nodes", "");
+	scratch_put("proc/self/status", "Name:\tx\nMems_allowed:\tf\nMems_allowed_list:\t0,2-3\nThreads:\t1\n");
 	vm_numa_read(&sys, 0, &h);
 	assert_int_equal(h.n, 3);
 	assert_int_equal(h.v[1].id, 2);
@@ -172,9 +146,9 @@ static void counts_huge_pages(void **state)
 {
 	(void)state;
 	put_four();
-	put("proc/meminfo", "MemTotal: 1 kB\nHugepagesize:       2048 kB\nHugetlb: 0 kB\n");
-	put("sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "512\n");
-	put("sys/devices/system/node/node3/hugepages/hugepages-1048576kB/free_hugepages", "3\n");
+	scratch_put("proc/meminfo", "MemTotal: 1 kB\nHugepagesize:       2048 kB\nHugetlb: 0 kB\n");
+	scratch_put("sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "512\n");
+	scratch_put("sys/devices/system/node/node3/hugepages/hugepages-1048576kB/free_hugepages", "3\n");
 	vm_numa_read(&sys, VM_NUMA_PAGE_DEFAULT, &h);
 	assert_true(h.v[0].free_bytes == MIB(1024));
 	assert_string_equal(choose(MIB(1024), 1, NULL), "0");
@@ -196,7 +170,7 @@ static void bad_files(void **state)
 	for (size_t i = 0; i < VM_COUNT(lists); i++) {
 		vm_numa_free(&h);
 		put_node(0, lists[i], 10, 0, "10");
-		put("sys/devices/system/node/node0/meminfo", i % 2 ? "" : "Node 0 MemFree: 99999999999999999999 kB");
+		scratch_put("sys/devices/system/node/node0/meminfo", i % 2 ? "" : "Node 0 MemFree: 99999999999999999999 kB");
 		vm_numa_read(&sys, i % 3 ? 0 : MIB(2), &h);
 		for (size_t k = 0; k < h.n; k++)
 			assert_true(h.v[k].cpus > 0 && h.v[k].cpus <= 2);

@@ -20,9 +20,9 @@
 #include <vm/cleanup.h>
 #include <vm/file.h>
 
+#include "scratch.h"
+
 static struct vm_err err;
-static char dir[] = "/tmp/vmt-tunable-XXXXXX";
-static int dir_fd = -1;
 static struct vm_cgroup group;
 
 /* A group whose one hierarchy is a plain directory. */
@@ -34,21 +34,21 @@ static void use(bool v2)
 		.v2 = v2,
 		.controllers = 1u << VM_CGROUP_CPU | 1u << VM_CGROUP_CPUSET | 1u << VM_CGROUP_MEMORY |
 			       1u << VM_CGROUP_IO,
-		.mount = dir,
+		.mount = scratch_root,
 	};
 	group.path = (char *)(uintptr_t)"/g";
 	group.at[0].there = true;
-	mkdirat(dir_fd, "g", 0700);
-	mkdirat(dir_fd, "g/qemu", 0700);
-	group.at[0].fd[VM_CGROUP_MAIN] = openat(dir_fd, "g", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	group.at[0].fd[VM_CGROUP_QEMU] = openat(dir_fd, "g/qemu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mkdirat(scratch_dir, "g", 0700);
+	mkdirat(scratch_dir, "g/qemu", 0700);
+	group.at[0].fd[VM_CGROUP_MAIN] = openat(scratch_dir, "g", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	group.at[0].fd[VM_CGROUP_QEMU] = openat(scratch_dir, "g/qemu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static void unuse(void)
 {
 	vm_cleanup_fd(&group.at[0].fd[VM_CGROUP_MAIN]);
 	vm_cleanup_fd(&group.at[0].fd[VM_CGROUP_QEMU]);
-	assert_int_equal(vm_tree_remove(dir_fd, "g", &err), 0);
+	assert_int_equal(vm_tree_remove(scratch_dir, "g", &err), 0);
 }
 
 static void put(const char *name, const char *text)
@@ -416,22 +416,6 @@ static void names_of_thread_groups(void **state)
 		assert_false(vm_thread_group_name_valid(bad[i]));
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir_fd < 0 ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	vm_cleanup_fd(&dir_fd);
-	return rmdir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,5 +427,5 @@ int main(void)
 		cmocka_unit_test(empty_set),	     cmocka_unit_test(restored),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

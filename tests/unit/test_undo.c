@@ -22,32 +22,16 @@
 #include <vm/undo.h>
 
 #include "child.h"
+#include "scratch.h"
 
-static char root[32];
-static int dir = -1;
 static struct vm_strbuf did;
 static const char *fails;
 
 static int setup(void **state)
 {
-	(void)state;
-	strcpy(root, "/tmp/vmt-undo-XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	vm_strbuf_clear(&did);
 	fails = NULL;
-	return dir < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	VM_AUTO_FD int tmp = open("/tmp", O_PATH | O_CLOEXEC);
-	struct vm_err err;
-
-	(void)state;
-	close(dir);
-	return vm_tree_remove(tmp, root + 5, &err);
+	return scratch_make(state);
 }
 
 static int note(void *ctx, const char *arg, struct vm_err *err)
@@ -64,14 +48,14 @@ static const struct vm_undo_verb verbs[] = { { "tap", note }, { "t", note }, { 0
 
 static bool exists(void)
 {
-	return faccessat(dir, "undo", F_OK, 0) == 0;
+	return faccessat(scratch_dir, "undo", F_OK, 0) == 0;
 }
 
 static void fill(struct vm_undo *u)
 {
 	struct vm_err err;
 
-	assert_int_equal(vm_undo_open(u, dir, "undo", verbs, &did, &err), 0);
+	assert_int_equal(vm_undo_open(u, scratch_dir, "undo", verbs, &did, &err), 0);
 	assert_int_equal(vm_undo_push(u, "tap", "vnet%d", 0), 0);
 	assert_int_equal(vm_undo_push(u, "t", "a b\n\\"), 0);
 	assert_int_equal(vm_undo_push(u, "tap", "%s", ""), 0);
@@ -142,17 +126,17 @@ static void failures_stay(void **state)
 	assert_string_equal(err.msg, "undo tap vnet1: no");
 	assert_string_equal(log.text, "undo tap vnet0: no;");
 	assert_string_equal(did.text, "[][a b\n\\]");
-	assert_int_equal(vm_file_read(dir, "undo", 1000, &text, NULL, NULL, &err), 0);
+	assert_int_equal(vm_file_read(scratch_dir, "undo", 1000, &text, NULL, NULL, &err), 0);
 	assert_string_equal(text, "vm-undo 1\ntap vnet0\ntap vnet1\n");
-	assert_int_equal(vm_undo_open(&u, dir, "undo", verbs, &did, &err), -1);
+	assert_int_equal(vm_undo_open(&u, scratch_dir, "undo", verbs, &did, &err), -1);
 	assert_int_equal(err.kind, VM_IN_USE);
-	assert_int_equal(vm_undo_replay(dir, "undo", verbs, &did, &err), -1);
+	assert_int_equal(vm_undo_replay(scratch_dir, "undo", verbs, &did, &err), -1);
 	fails = NULL;
 	vm_strbuf_clear(&did);
-	assert_int_equal(vm_undo_replay(dir, "undo", verbs, &did, &err), 1);
+	assert_int_equal(vm_undo_replay(scratch_dir, "undo", verbs, &did, &err), 1);
 	assert_string_equal(did.text, "[vnet1][vnet0]");
 	assert_false(exists());
-	assert_int_equal(vm_undo_replay(dir, "undo", verbs, &did, &err), 0);
+	assert_int_equal(vm_undo_replay(scratch_dir, "undo", verbs, &did, &err), 0);
 	vm_log_set_sink(NULL, NULL);
 }
 
@@ -169,8 +153,8 @@ static void torn_journals(void **state)
 
 		vm_strbuf_clear(&did);
 		vm_strbuf_puts(&did, "");
-		assert_int_equal(vm_file_write_volatile(dir, "undo", whole, n, 0600, &err), 0);
-		assert_int_equal(vm_undo_replay(dir, "undo", verbs, &did, &err), 1);
+		assert_int_equal(vm_file_write_volatile(scratch_dir, "undo", whole, n, 0600, &err), 0);
+		assert_int_equal(vm_undo_replay(scratch_dir, "undo", verbs, &did, &err), 1);
 		assert_string_equal(did.text, want);
 		assert_false(exists());
 	}
@@ -193,9 +177,9 @@ static void foreign_journals(void **state)
 
 	(void)state;
 	for (i = 0; i < VM_COUNT(rows); i++) {
-		assert_int_equal(vm_file_write(dir, "undo", rows[i].text, strlen(rows[i].text), 0600, &err),
+		assert_int_equal(vm_file_write(scratch_dir, "undo", rows[i].text, strlen(rows[i].text), 0600, &err),
 				 0);
-		assert_int_equal(vm_undo_replay(dir, "undo", verbs, &did, &err), -1);
+		assert_int_equal(vm_undo_replay(scratch_dir, "undo", verbs, &did, &err), -1);
 		assert_string_equal(err.msg, rows[i].msg);
 		assert_int_equal(err.kind, rows[i].kind);
 		assert_true(exists()); /* and nothing of it was done */
@@ -218,13 +202,13 @@ static void no_room(void **state)
 
 		signal(SIGXFSZ, SIG_IGN);
 		setrlimit(RLIMIT_FSIZE, &limit);
-		if (vm_undo_open(&u, dir, "undo", verbs, &did, &err) < 0)
+		if (vm_undo_open(&u, scratch_dir, "undo", verbs, &did, &err) < 0)
 			_exit(1);
 		if (vm_undo_push(&u, "tap", "a") < 0)
 			_exit(2);
 		if (vm_undo_push(&u, "tap", "too long a step") == 0)
 			_exit(3);
-		if (vm_file_read(dir, "undo", 100, &text, NULL, NULL, &err) < 0 ||
+		if (vm_file_read(scratch_dir, "undo", 100, &text, NULL, NULL, &err) < 0 ||
 		    strcmp(text, "vm-undo 1\ntap a\n") != 0)
 			_exit(4);
 		if (vm_undo_push(&u, "t", "b") < 0)
@@ -233,13 +217,13 @@ static void no_room(void **state)
 			_exit(6);
 		limit.rlim_cur = 3;
 		setrlimit(RLIMIT_FSIZE, &limit);
-		_exit(vm_undo_open(&u, dir, "undo", verbs, &did, &err) == 0 || exists() ? 7 : 0);
+		_exit(vm_undo_open(&u, scratch_dir, "undo", verbs, &did, &err) == 0 || exists() ? 7 : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, scratch_remove)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
