@@ -3,29 +3,12 @@
 # what is refused and why, and that whatever fails or is killed leaves the tree as it was.
 . "$(dirname "$0")/../tap.sh"
 needs vm-hostdev-bind vm-hostdev-unbind vm-hostdev-reset
-root_needed
-[ -c /dev/fuse ] || skip_all "no /dev/fuse"
+. "$VM_SOURCE/tests/lib/kernel.sh"
+host_rows <"$VM_TEST_DATA/hosts/pci"
+echo 'file dev/vfio/7' | host_rows
+host_begin
 
-tree=$T/tree VM_SYSROOT=$T/mnt ctl=$T/tree/ctl
-export VM_SYSROOT
-mkdir "$tree" "$VM_SYSROOT"
-"$VM_BUILD/tests/fake-sysfs" "$tree" <"$VM_TEST_DATA/hosts/pci"
-echo 'file dev/vfio/7' | "$VM_BUILD/tests/fake-sysfs" "$tree"
-"$VM_BUILD/tests/fake-kernel" "$tree" "$VM_SYSROOT" || skip_all "FUSE cannot be mounted here"
-at_exit 'umount -l "$VM_SYSROOT"'
-
-# Every link and every file of the tree; the files that a test controls apart.
-snapshot() {
-	(cd "$tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f -name driver_override -print -exec cat {} \; -o -print | sort)
-}
 driver() { basename "$(readlink "$tree/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
-records() { ls "$VM_ROOT/run/vm/hostdev" 2>/dev/null | grep -v lock; }
-log() { cat "$ctl/log"; }
-unchanged() {
-	is "$(snapshot | diff "$T/before" - | head -n 5)" "" "$1: the host is as it was"
-	is "$(records)" "" "$1: no record is left"
-}
-snapshot >"$T/before"
 
 # ---- there and back ----
 status_is 0 vm-hostdev-bind 0000:02:00.0
@@ -222,11 +205,7 @@ killed=0
 for n in $(seq 1 4 120); do
 	"$VM_BUILD/tests/fault" kill "$n" -- vm-hostdev-bind -q 0000:02:00.0 >/dev/null 2>&1 || killed=$((killed + 1))
 	vm-hostdev-unbind -q 0000:02:00.0 2>"$T/err" || fail "unbind after a kill at call $n: $(cat "$T/err")"
-	if ! snapshot | cmp -s "$T/before" - || [ -n "$(records)" ]; then
-		fail "killed at call $n: the host is not as it was"
-		diag "$(snapshot | diff "$T/before" -; records)"
-		break
-	fi
+	as_before "killed at call $n" || break
 done
 isnt "$killed" 0 "binding was killed at $killed places, and put back by the next command"
 done_testing

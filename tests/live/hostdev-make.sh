@@ -4,13 +4,9 @@
 # timeout: 300
 . "$(dirname "$0")/../tap.sh"
 needs vm-hostdev-create vm-hostdev-destroy vm-hostdev-define vm-hostdev-undefine vm-hostdev-start vm-hostdev-autostart
-root_needed
-[ -c /dev/fuse ] || skip_all "no /dev/fuse"
+. "$VM_SOURCE/tests/lib/kernel.sh"
 
-tree=$T/tree VM_SYSROOT=$T/mnt ctl=$T/tree/ctl
-export VM_SYSROOT
-mkdir "$tree" "$VM_SYSROOT"
-"$VM_BUILD/tests/fake-sysfs" "$tree" <<'END'
+host_rows <<'END'
 driver nvidia 10de:2235
 driver igb 8086:10c9
 driver igbvf 8086:10ca
@@ -30,20 +26,12 @@ END
 for n in 1 2 3 4; do
 	echo "pci 0000:06:10.$n 8086:10ca 020000 group=$((20 + n)) driver=igbvf pf=0000:06:00.0 caps=flr"
 done >"$tree/vfs-0000:06:00.0"
-"$VM_BUILD/tests/fake-kernel" "$tree" "$VM_SYSROOT" || skip_all "FUSE cannot be mounted here"
-at_exit 'umount -l "$VM_SYSROOT"'
 
 uuid=4b20d080-1b54-4048-85b3-a6a62d165c01 pf=0000:06:00.0
-log() { cat "$ctl/log"; }
-records() { ls "$VM_ROOT/run/vm/hostdev" 2>/dev/null | grep -v lock; }
 mdevs() { ls "$tree/sys/bus/mdev/devices"; }
 vfs() { cat "$tree/sys/bus/pci/devices/$pf/sriov_numvfs"; }
-snapshot() { (cd "$tree" && find . -path ./ctl -prune -o -print | sort); cat "$tree/sys/bus/pci/devices/$pf/sriov_drivers_autoprobe"; }
-unchanged() {
-	is "$(snapshot | diff "$T/before" - | head -n 5)" "" "$1: the host is as it was"
-	is "$(records)" "" "$1: no record is left"
-}
-snapshot >"$T/before"
+snapshot_more() { cat "$tree/sys/bus/pci/devices/$pf/sriov_drivers_autoprobe"; }
+host_begin
 
 # ---- mediated devices ----
 status_is 0 vm-hostdev-create --mdev=i915-GVTg_V5_4 --uuid=$uuid --attr=note=hello pci_0000_00_02_0
@@ -230,11 +218,7 @@ for what in "--mdev=i915-GVTg_V5_4 --uuid=$uuid --attr=note=x 0000:00:02.0" "--v
 		# vm-repair undoes it, or a second one of the kind
 		case $n in *1) vm-repair -q --all 2>"$T/err" || fail "vm-repair after a kill at call $n: $(cat "$T/err")" ;; esac
 		vm-hostdev-destroy -q $key 2>"$T/err" || fail "destroy after a kill at call $n: $(cat "$T/err")"
-		if ! snapshot | cmp -s "$T/before" - || [ -n "$(records)" ]; then
-			fail "$key: killed at call $n: the host is not as it was"
-			diag "$(snapshot | diff "$T/before" -; records)"
-			break
-		fi
+		as_before "$key: killed at call $n" || break
 	done
 	isnt "$killed" 0 "$key: making it was killed at $killed places, and undone by the next command"
 done
@@ -243,11 +227,7 @@ for n in $(seq 1 5 150); do
 	vm-hostdev-create -q --vfs=2 --no-autoprobe $pf || fail "make the functions"
 	"$VM_BUILD/tests/fault" kill "$n" -- vm-hostdev-destroy -q vfs:$pf >/dev/null 2>&1 || killed=$((killed + 1))
 	vm-hostdev-destroy -q vfs:$pf 2>"$T/err" || fail "a second destroy after a kill at call $n: $(cat "$T/err")"
-	if ! snapshot | cmp -s "$T/before" - || [ -n "$(records)" ]; then
-		fail "destroy killed at call $n: the host is not as it was"
-		diag "$(snapshot | diff "$T/before" -; records)"
-		break
-	fi
+	as_before "destroy killed at call $n" || break
 done
 isnt "$killed" 0 "unmaking was killed at $killed places, and finished by the next"
 done_testing

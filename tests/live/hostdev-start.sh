@@ -3,19 +3,10 @@
 # anything changes, and that a start that fails afterwards leaves the host as it was.
 . "$(dirname "$0")/../tap.sh"
 needs vm-define vm-start vm-hostdev-list
-root_needed
-[ -c /dev/fuse ] || skip_all "no /dev/fuse"
-tree=$T/tree VM_SYSROOT=$T/mnt ctl=$T/tree/ctl
-export VM_SYSROOT
-mkdir "$tree" "$VM_SYSROOT"
-"$VM_BUILD/tests/fake-sysfs" "$tree" <"$VM_TEST_DATA/hosts/pci"
-echo 'file dev/vfio/7' | "$VM_BUILD/tests/fake-sysfs" "$tree"
-"$VM_BUILD/tests/fake-kernel" "$tree" "$VM_SYSROOT" || skip_all "FUSE cannot be mounted here"
-at_exit 'umount -l "$VM_SYSROOT" 2>/dev/null'
-snapshot() {
-	(cd "$tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f -name driver_override -print -exec cat {} \; -o -print | sort)
-}
-snapshot >"$T/before"
+. "$VM_SOURCE/tests/lib/kernel.sh"
+host_rows <"$VM_TEST_DATA/hosts/pci"
+echo 'file dev/vfio/7' | host_rows
+host_begin
 pci() { # DOMAIN BUS SLOT FUNCTION [MANAGED] [EXTRA]
 	echo "<hostdev type='pci' managed='${5:-yes}'><source><address domain='$1' bus='$2' slot='$3' function='$4'/></source>${6:-}</hostdev>"
 }
