@@ -25,6 +25,7 @@
 #              linux_needed              skips the whole script unless the Linux guest can be made; sets
 #                                        $VM_LINUX_KERNEL and $VM_LINUX_INITRD
 #              guest_says NAME ERE       the guest's console log has a line like this
+#              devices_held              prints the claims and the records of host devices
 #              guest_tell NAME LINE      gives the guest a command; its document was made with VM_TEST_SERIAL=pipe
 # The script ends with: done_testing
 
@@ -356,6 +357,7 @@ process_ended() {
 }
 guest_tell() { printf '%s\n' "$2" >"$T/$1.serial.in"; }
 guest_says() { grep -Eq -e "$2" "$T/$1.console"; }
+devices_held() { (cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$'); }
 
 linux_needed() {
 	VM_LINUX_KERNEL=$VM_BUILD/tests/linux/vmlinuz VM_LINUX_INITRD=$VM_BUILD/tests/linux/initrd

@@ -14,6 +14,8 @@
 #include <vm/json.h>
 #include <vm/strbuf.h>
 
+#include "lib/check.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vm_err err;
@@ -99,14 +101,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 	}
 	return size;
 }
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #what, err.msg);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static void check_argv(const struct vm_domain *d, const struct vm_xml *doc)
 {

@@ -10,17 +10,11 @@
 #include <vm/model.h>
 #include <vm/strbuf.h>
 
+#include "lib/check.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vm_err err;
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #what, err.msg);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static void report(const char *path, const char *from, const char *to, void *arg)
 {

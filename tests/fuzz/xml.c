@@ -8,15 +8,9 @@
 
 #include <vm/xml.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "lib/check.h"
 
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #what, err.msg);    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vm_err err;
 static uint32_t seed;

@@ -21,11 +21,7 @@ sg=/dev/$(ls "/sys/bus/scsi/devices/${scsi#scsi:}/scsi_generic/")
 diag "$usb $scsi $sg"
 tab=$(printf '\t')
 state() {
-	(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')
-	vm-cgroup "$1" devices
-	find "$VM_ROOT/run/vm/qemu/$1/dev" | sort
-	cat "$VM_ROOT/run/vm/qemu/$1/live.xml"
-	sort "$VM_ROOT/run/vm/qemu/$1/record"
+	host_run_state "$1"
 	vm-qmp "$1" query-named-block-nodes
 }
 same_as_before() { # NAME DESC
@@ -34,9 +30,7 @@ same_as_before() { # NAME DESC
 }
 guest_xml hot "<controller type='usb' index='0' model='qemu-xhci'/><controller type='scsi' index='0' model='virtio-scsi'/>" |
 	sed -e "/type='usb' model='none'/d" >"$T/hot.xml"
-status_is 0 vm-define "$T/hot.xml"
-status_is 0 vm-start hot
-wait_for 60 "the guest is up" guest_says hot '^pci end'
+host_guest hot
 state hot >"$T/before"
 
 # ---- USB ----
@@ -114,5 +108,5 @@ same_as_before hot "which goes by the number that it had"
 status_is 0 vm-attach-hostdev hot "$usb"
 like "$(vm-cgroup hot devices)" "${tab}hostdev0${tab}/dev/bus/usb/.*$(number)\$" "attached again it is the new one"
 status_is 0 vm-destroy hot
-is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+is "$(devices_held)" "" "no claim, no record"
 done_testing

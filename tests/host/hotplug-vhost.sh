@@ -12,15 +12,9 @@ tab=$(printf '\t')
 wwpn=naa.5001405df3e54061
 guest_xml hot "<controller type='pci' index='1' model='pcie-root-port'/><controller type='pci' index='2' model='pcie-root-port'/>" >"$T/hot.xml"
 echo "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='$wwpn'/></hostdev>" >"$T/vhost.xml"
-status_is 0 vm-define "$T/hot.xml"
-status_is 0 vm-start hot
-wait_for 60 "the guest is up" guest_says hot '^pci end'
+host_guest hot
 state() {
-	(cd "$VM_ROOT/run/vm" && ls -d claims/* 2>/dev/null)
-	vm-cgroup hot devices
-	find "$VM_ROOT/run/vm/qemu/hot/dev" | sort
-	cat "$VM_ROOT/run/vm/qemu/hot/live.xml"
-	sort "$VM_ROOT/run/vm/qemu/hot/record"
+	host_run_state hot
 	for fd in "/proc/$(vm-info --get=pid hot)"/fd/*; do readlink "$fd"; done | grep -c vhost-scsi
 }
 state >"$T/before"

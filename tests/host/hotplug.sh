@@ -35,11 +35,7 @@ define() { # NAME [DEVICES]
 # What an attach changes, of the host and of the guest.
 state() {
 	for d in "$one" "$two" "$alone" "$edu"; do echo "$d $(driver "$d") $(cat "$sys/$d/driver_override")"; done
-	(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')
-	vm-cgroup "$1" devices
-	find "$VM_ROOT/run/vm/qemu/$1/dev" | sort
-	cat "$VM_ROOT/run/vm/qemu/$1/live.xml"
-	sort "$VM_ROOT/run/vm/qemu/$1/record"
+	host_run_state "$1"
 	grep 'Max locked' "/proc/$(vm-info --get=pid "$1")/limits"
 }
 same_as_before() { # NAME DESC
@@ -130,7 +126,7 @@ kill -9 "$(vm-info --get=pid hot)"
 wait_for 60 "QEMU is dead" sh -c 'vm-list --all | grep -q "stale.hot"'
 status_is 0 vm-repair hot
 ok "and by vm-repair when both are dead" given
-is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+is "$(devices_held)" "" "no claim, no record"
 
 # ---- a guest that has it from the start, and gives it away ----
 define pci "$(host_hostdev "$alone")"
@@ -164,6 +160,6 @@ if [ "$HOST_CGROUP" = v1 ]; then
 	wait_for 60 "both are dead" sh -c 'vm-list --all | grep -q "stale.pci"'
 	status_is 0 vm-repair pci
 	ok "kill -9 of both: vm-repair gives it back" given
-	is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+	is "$(devices_held)" "" "no claim, no record"
 fi
 done_testing

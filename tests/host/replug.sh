@@ -31,17 +31,11 @@ replug() {
 	isnt "$(number)" "$was" "with another number"
 }
 state() {
-	(cd "$VM_ROOT/run/vm" && ls -d claims/* 2>/dev/null)
-	vm-cgroup hot devices
-	find "$VM_ROOT/run/vm/qemu/hot/dev" | sort
-	cat "$VM_ROOT/run/vm/qemu/hot/live.xml"
-	sort "$VM_ROOT/run/vm/qemu/hot/record"
+	host_run_state hot
 }
 guest_xml hot "<controller type='usb' index='0' model='qemu-xhci'/><controller type='pci' index='1' model='pcie-root-port'/>" |
 	sed -e "/type='usb' model='none'/d" >"$T/hot.xml"
-status_is 0 vm-define "$T/hot.xml"
-status_is 0 vm-start hot
-wait_for 60 "the guest is up" guest_says hot '^pci end'
+host_guest hot
 state >"$T/before"
 given() { # DESC
 	is "$(vm-info hot hostdevs | cut -f1,2)" "hostdev0${tab}assigned" "$1: the guest has it"

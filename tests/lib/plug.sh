@@ -73,7 +73,7 @@ plug_xml() {
 }
 host_state() {
 	(cd "$plug_tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f \( -name driver_override -o -name d3cold_allowed \) -print -exec cat {} \; -o -print | sort)
-	(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')
+	devices_held
 }
 driver() { basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
 tab=$(printf '\t')

@@ -338,7 +338,7 @@ ok "the disk is full again" fill
 status_is 0 vm-destroy full
 is "$(driver "$other")" nvme "it is given back all the same"
 rm "$VM_ROOT/fill" "$VM_ROOT/more"
-is "$(cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$')" "" "no claim, no record"
+is "$(devices_held)" "" "no claim, no record"
 VM_ROOT=$root
 umount "$T/small"
 

@@ -180,3 +180,19 @@ host_address() {
 host_hostdev() {
 	echo "<hostdev mode='subsystem' type='pci' managed='yes'><source>$(host_address "$1")</source>${2:-}</hostdev>"
 }
+
+# What a run holds and an attach changes, for a comparison: claims, records, device rules, nodes, documents.
+host_run_state() { # NAME
+	devices_held
+	vm-cgroup "$1" devices
+	find "$VM_ROOT/run/vm/qemu/$1/dev" | sort
+	cat "$VM_ROOT/run/vm/qemu/$1/live.xml"
+	sort "$VM_ROOT/run/vm/qemu/$1/record"
+}
+
+# Defines $T/NAME.xml, starts it and waits until the guest says that it is up.
+host_guest() { # NAME
+	status_is 0 vm-define "$T/$1.xml"
+	status_is 0 vm-start "$1"
+	wait_for 60 "the guest is up" guest_says "$1" '^pci end'
+}
