@@ -101,6 +101,7 @@ int vm_qemu_place(struct vm_domain *d, struct vm_deadline deadline, struct vm_er
 	bool memory = vm_domain_auto_memory(d), threads = vm_domain_auto_cpus(d);
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	VM_AUTO(vm_numa_free) struct vm_numa h = VM_NUMA_INIT;
+	struct vm_unread unread = VM_UNREAD_NONE;
 	struct mt_cpuset nodes = { 0 };
 	VM_AUTO_FREE char *text = NULL;
 	uint64_t bytes, page;
@@ -110,7 +111,9 @@ int vm_qemu_place(struct vm_domain *d, struct vm_deadline deadline, struct vm_er
 	if (vm_sys_open(NULL, &sys, err) < 0)
 		return -1;
 	want_of(d, &bytes, &page);
-	vm_numa_read(&sys, page, &h);
+	vm_numa_read(&sys, page, &h, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	if ((sys.recorded || !ask_numad(d, deadline, &nodes)) && !choose(d, &h, &nodes)) {
 		vm_log_step("the host tells of no NUMA nodes: the guest may be anywhere");
 		return 0;

@@ -187,11 +187,15 @@ static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci 
 /* A driver that is made for this device can more than vfio-pci; one that cannot be had is missed, and no more. */
 static const char *choose_driver(const struct vm_hostdev_take *t, char ret[64])
 {
+	struct vm_unread unread = VM_UNREAD_NONE;
 	struct vm_err why = VM_ERR_INIT;
 	char module[64];
 
-	if (!vm_vfio_variant(t->sys, t->name, module))
+	if (!vm_vfio_variant(t->sys, t->name, module, &unread)) {
+		if (vm_unread_fail(&unread, &why) < 0)
+			vm_log_warning("%s: %s: it is bound to " VM_VFIO_PCI, t->name, why.msg);
 		return VM_VFIO_PCI;
+	}
 	if (t->dry_run) {
 		snprintf(ret, 64, "%s", module);
 		return ret;

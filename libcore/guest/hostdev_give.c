@@ -90,7 +90,7 @@ int vm_hostdev_lock(const struct vm_state *s, int group, struct vm_deadline dead
 /* What a guest's device was changed in is as before; only its hooks and its state keep it from the next one. */
 static void out_of_use(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
 {
-	VM_AUTO_FREE char *cure = err->kind == VM_DENIED || err->kind == VM_TIMED_OUT
+	VM_AUTO_FREE char *cure = err->kind == VM_DENIED || err->kind == VM_TIMED_OUT || err->hint[0] == 0
 					  ? vm_xasprintf("vm-hostdev-unbind %s runs the hook again", t->name)
 					  : vm_xasprintf("%s; then vm-hostdev-unbind %s", err->hint, t->name);
 

@@ -46,6 +46,19 @@ static void describe(const struct vm_hostdev_take *t, const struct vm_pci *p, st
 			 (unsigned)p->class, p->driver, p->group);
 }
 
+/* One that cannot be looked at has hooks that cannot be looked for.  Nobody tells them later, so it is tried twice. */
+static bool look(const struct vm_hostdev_take *t, struct vm_pci *ret, struct vm_err *err)
+{
+	struct vm_err first = VM_ERR_INIT;
+
+	if (vm_pci_read(t->sys, t->name, ret, &first) == 0)
+		return true;
+	if (first.kind != VM_NOT_FOUND)
+		return vm_pci_read(t->sys, t->name, ret, err) == 0;
+	*err = first;
+	return false;
+}
+
 /* What is given back is told to all of them, whatever one says; the first error is what counts. */
 static int run_all(const struct vm_hostdev_take *t, const char *guest, const char *op, const char *sub,
 		   struct vm_err *err)
@@ -53,13 +66,17 @@ static int run_all(const struct vm_hostdev_take *t, const char *guest, const cha
 	VM_AUTO(vm_strbuf_free) struct vm_strbuf text = VM_STRBUF_INIT;
 	const struct vm_deadline deadline = vm_deadline_in(t->state->conf.hook_timeout_ms);
 	bool end = strcmp(sub, "end") == 0;
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err ignored = VM_ERR_INIT, why = VM_ERR_INIT;
 	struct vm_hook_call call = { t->name, op, sub, guest, NULL };
 	char *programs[PROGRAMS];
 	struct vm_pci p;
-	bool there = vm_pci_read(t->sys, t->name, &p, &ignored) == 0;
+	bool there = look(t, &p, &why);
 	int r = 0;
 
+	if (!there && why.kind != VM_NOT_FOUND) {
+		*err = why;
+		r = -1;
+	}
 	find(t, there ? &p : NULL, programs);
 	describe(t, there ? &p : NULL, &text);
 	call.input = text.text;

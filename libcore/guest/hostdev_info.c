@@ -28,7 +28,7 @@ static void show_pci(struct vm_out *out, const struct vm_sys *sys, const struct 
 	vm_out_str(out, "revision", text);
 	vm_out_bool(out, "vfio", p->vfio);
 	vm_out_str(out, "vfio_by", !host->iommu || p->group == VM_NO_GROUP ? NULL : host->cdev ? "iommufd" : "container");
-	vm_out_str(out, "vfio_driver", p->group == VM_NO_GROUP ? NULL : vm_vfio_variant(sys, p->name, variant) ? variant : VM_VFIO_PCI);
+	vm_out_str(out, "vfio_driver", p->group == VM_NO_GROUP ? NULL : vm_vfio_variant(sys, p->name, variant, NULL) ? variant : VM_VFIO_PCI);
 	vm_out_str(out, "vfio_device", p->vfio_cdev[0] != 0 ? p->vfio_cdev : NULL);
 	vm_out_bool(out, "boot_vga", p->boot_vga);
 	if (p->d3cold >= 0)

@@ -53,9 +53,12 @@ int vm_mdev_create(const struct vm_sys *s, const char *parent, const char *type,
 {
 	VM_AUTO_FREE char *place = vm_xasprintf(PARENTS "/%s/mdev_supported_types/%s", parent, type);
 	VM_AUTO_FREE char *path = vm_xasprintf("%s/create", place);
-	VM_AUTO_FD int dir = vm_sys_dir(s, place);
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int dir = vm_sys_look(s, place, &unread);
 	int64_t left;
 
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
 	if (dir < 0)
 		return no_type(s, parent, type, err);
 	if (write_one(s, path, uuid, deadline, err) == 0)

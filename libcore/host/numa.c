@@ -23,10 +23,10 @@ void vm_numa_free(struct vm_numa *h)
 }
 
 /* A whole small file; NULL: absent, or too long.  Owned. */
-static char *text_of(int dir, const char *name)
+static char *text_of(int dir, const char *name, struct vm_unread *u)
 {
 	char *text = vm_xmalloc(TEXT_MAX);
-	int n = vm_sys_bytes(dir, name, text, TEXT_MAX, NULL);
+	int n = vm_sys_bytes(dir, name, text, TEXT_MAX, u);
 
 	if (n < 0 || n == (int)TEXT_MAX) {
 		free(text);
@@ -85,27 +85,27 @@ static uint64_t field(const char *text, const char *name)
 }
 
 /* The kernel gives the contents of files up for whoever needs memory. */
-static uint64_t free_memory(int dir)
+static uint64_t free_memory(int dir, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *text = text_of(dir, "meminfo");
+	VM_AUTO_FREE char *text = text_of(dir, "meminfo", u);
 
 	return text == NULL ? 0
 			    : field(text, " MemFree") + field(text, " Active(file)") +
 				      field(text, " Inactive(file)");
 }
 
-static uint64_t free_pages(int dir, uint64_t page)
+static uint64_t free_pages(int dir, uint64_t page, struct vm_unread *u)
 {
 	VM_AUTO_FREE char *name = vm_xasprintf("hugepages/hugepages-%" PRIu64 "kB/free_hugepages", page / 1024);
 	int64_t n;
 
-	return vm_sys_i64(dir, name, &n, NULL) && n > 0 && (uint64_t)n <= UINT64_MAX / page ? (uint64_t)n * page
+	return vm_sys_i64(dir, name, &n, u) && n > 0 && (uint64_t)n <= UINT64_MAX / page ? (uint64_t)n * page
 										      : 0;
 }
 
-static uint8_t *distances(int dir)
+static uint8_t *distances(int dir, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *text = text_of(dir, "distance");
+	VM_AUTO_FREE char *text = text_of(dir, "distance", u);
 	uint8_t *d = vm_xcalloc(VM_NUMA_NODES_MAX, 1);
 	char *word, *rest = text;
 	size_t n = 0;
@@ -116,35 +116,35 @@ static uint8_t *distances(int dir)
 	return d;
 }
 
-static uint64_t default_page(const struct vm_sys *s)
+static uint64_t default_page(const struct vm_sys *s, struct vm_unread *u)
 {
-	VM_AUTO_FD int proc = vm_sys_dir(s, "proc");
-	VM_AUTO_FREE char *text = proc < 0 ? NULL : text_of(proc, "meminfo");
+	VM_AUTO_FD int proc = vm_sys_look(s, "proc", u);
+	VM_AUTO_FREE char *text = proc < 0 ? NULL : text_of(proc, "meminfo", u);
 
 	return text == NULL ? 0 : field(text, "\nHugepagesize");
 }
 
 /* The nodes that this process may have memory of, "0-1"; NULL: not known. */
-static char *allowed_nodes(const struct vm_sys *s)
+static char *allowed_nodes(const struct vm_sys *s, struct vm_unread *u)
 {
-	VM_AUTO_FD int self = vm_sys_dir(s, "proc/self");
-	VM_AUTO_FREE char *text = self < 0 ? NULL : text_of(self, "status");
+	VM_AUTO_FD int self = vm_sys_look(s, "proc/self", u);
+	VM_AUTO_FREE char *text = self < 0 ? NULL : text_of(self, "status", u);
 	const char *line = text == NULL ? NULL : strstr(text, "\nMems_allowed_list:");
 
 	return line == NULL ? NULL : vm_xstrndup(line + 19, strcspn(line + 1, "\n") - 18);
 }
 
-static bool read_node(int dir, unsigned id, uint64_t page, struct vm_numa_node *ret)
+static bool read_node(int dir, unsigned id, uint64_t page, struct vm_numa_node *ret, struct vm_unread *u)
 {
-	VM_AUTO_FREE char *cpus = text_of(dir, "cpulist");
+	VM_AUTO_FREE char *cpus = text_of(dir, "cpulist", u);
 
 	if (cpus == NULL || count(cpus) == 0)
 		return false;
 	cpus[strcspn(cpus, "\n")] = 0;
 	*ret = (struct vm_numa_node){ .id = id, .cpus = count(cpus) };
-	ret->free_bytes = page == 0 ? free_memory(dir) : free_pages(dir, page);
+	ret->free_bytes = page == 0 ? free_memory(dir, u) : free_pages(dir, page, u);
 	ret->cpu_list = vm_take_ptr(&cpus);
-	ret->distances = distances(dir);
+	ret->distances = distances(dir, u);
 	return true;
 }
 
@@ -156,19 +156,19 @@ static void keep_distances(struct vm_numa *h, const size_t *places)
 			h->v[i].distances[k] = h->v[i].distances[places[k]];
 }
 
-void vm_numa_read(const struct vm_sys *s, uint64_t huge_page, struct vm_numa *ret)
+void vm_numa_read(const struct vm_sys *s, uint64_t huge_page, struct vm_numa *ret, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir(s, NODES);
-	VM_AUTO_FREE char *allowed = allowed_nodes(s);
+	VM_AUTO_FD int top = vm_sys_look(s, NODES, u);
+	VM_AUTO_FREE char *allowed = allowed_nodes(s, u);
 	VM_AUTO_FREE size_t *places = vm_xcalloc(VM_NUMA_NODES_MAX, sizeof(*places));
 	struct vm_numa h = VM_NUMA_INIT;
 	size_t place = 0;
 
 	if (huge_page == VM_NUMA_PAGE_DEFAULT)
-		huge_page = default_page(s);
+		huge_page = default_page(s, u);
 	if (top >= 0)
-		vm_sys_names(top, &names, NULL);
+		vm_sys_names(top, &names, u);
 	h.v = vm_xcalloc(VM_NUMA_NODES_MAX, sizeof(*h.v));
 	for (size_t i = 0; i < names.n && place < VM_NUMA_NODES_MAX; i++) {
 		VM_AUTO_FD int dir = -1;
@@ -177,10 +177,10 @@ void vm_numa_read(const struct vm_sys *s, uint64_t huge_page, struct vm_numa *re
 
 		if (sscanf(names.v[i], "node%4u%n", &id, &end) != 1 || names.v[i][end] != 0)
 			continue;
-		dir = vm_sys_dir_at(top, names.v[i]);
+		dir = vm_sys_look_at(top, names.v[i], u);
 		places[h.n] = place++;
 		if (dir >= 0 && (allowed == NULL || has(allowed, id)) &&
-		    read_node(dir, id, huge_page, &h.v[h.n]))
+		    read_node(dir, id, huge_page, &h.v[h.n], u))
 			h.n++;
 	}
 	keep_distances(&h, places);

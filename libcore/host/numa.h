@@ -30,7 +30,7 @@ struct vm_numa {
  * nodes has none.
  */
 #define VM_NUMA_PAGE_DEFAULT UINT64_MAX
-void vm_numa_read(const struct vm_sys *s, uint64_t huge_page, struct vm_numa *ret);
+void vm_numa_read(const struct vm_sys *s, uint64_t huge_page, struct vm_numa *ret, struct vm_unread *u);
 void vm_numa_free(struct vm_numa *h);
 /*
  * Chooses nodes for so much memory and so many CPUs; chosen[] has an entry for each node.  One node that has both, the one

@@ -22,7 +22,7 @@ int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline de
 /* Loads vfio-pci, and `driver` of the same kind (NULL: none), unless they are there; VM_UNSUPPORTED: one cannot be had. */
 int vm_vfio_load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err);
 /* Module of a driver of VFIO that is made for this device ("mlx5_vfio_pci"); false: vfio-pci it is. */
-bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64]);
+bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64], struct vm_unread *u);
 /* Loads that module unless it is there; ret is what its driver is called. */
 int vm_vfio_variant_load(const struct vm_sys *s, const char *module, struct vm_deadline deadline, char ret[64],
 			 struct vm_err *err);

@@ -3,6 +3,7 @@
  * Drivers of VFIO that are made for certain devices.  Their modules have aliases of their own kind, which nothing loads by itself.
  * Source: Linux Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst; scripts/mod/file2alias.c ("vfio_pci:v*d*...").
  */
+#include <errno.h>
 #include <fnmatch.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,22 +21,26 @@
 #define KIND	    "alias vfio_pci:"
 #define GENERAL	    "vfio_pci"
 
-static char *read_aliases(const struct vm_sys *s)
+static char *read_aliases(const struct vm_sys *s, struct vm_unread *u)
 {
-	VM_AUTO_FD int kernel = vm_sys_dir(s, "proc/sys/kernel");
+	VM_AUTO_FD int kernel = vm_sys_look(s, "proc/sys/kernel", u);
 	VM_AUTO_FREE char *path = NULL;
 	VM_AUTO_FD int dir = -1;
 	VM_AUTO_FD int fd = -1;
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_err why = VM_ERR_INIT;
 	char release[VM_SYS_TEXT], *text = NULL;
 
-	if (kernel < 0 || !vm_sys_text(kernel, "osrelease", release, sizeof(release), NULL) || strchr(release, '/') != NULL)
+	if (kernel < 0 || !vm_sys_text(kernel, "osrelease", release, sizeof(release), u) || strchr(release, '/') != NULL)
 		return NULL;
 	path = vm_xasprintf("lib/modules/%s", release);
-	dir = vm_sys_dir(s, path);
+	dir = vm_sys_look(s, path, u);
 	fd = dir < 0 ? -1 : openat(dir, "modules.alias", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || vm_fd_read(fd, "modules.alias", ALIASES_MAX, &text, NULL, &ignored) < 0)
-		return NULL;
+	if (fd < 0 && dir >= 0)
+		vm_unread_note(u, dir, "modules.alias");
+	if (fd >= 0 && vm_fd_read(fd, "modules.alias", ALIASES_MAX, &text, NULL, &why) < 0) {
+		errno = why.sys != 0 ? why.sys : EFBIG;
+		vm_unread_note(u, dir, "modules.alias");
+	}
 	return text;
 }
 
@@ -88,15 +93,15 @@ static bool driver_of(const struct vm_sys *s, const char *module, char ret[64])
 	return false;
 }
 
-bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64])
+bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64], struct vm_unread *u)
 {
-	VM_AUTO_FD int dir = -1;
+	VM_AUTO_FREE char *path = vm_xasprintf("sys/bus/pci/devices/%s", name);
+	VM_AUTO_FD int dir = vm_sys_look(s, path, u);
 	VM_AUTO_FREE char *text = NULL;
-	struct vm_err ignored = VM_ERR_INIT;
 	char ids[VM_SYS_TEXT];
 
-	if (vm_pci_open(s, name, &dir, &ignored) < 0 || !vm_sys_text(dir, "modalias", ids, sizeof(ids), NULL) ||
-	    strncmp(ids, "pci:", 4) != 0 || (text = read_aliases(s)) == NULL)
+	if (dir < 0 || !vm_sys_text(dir, "modalias", ids, sizeof(ids), u) ||
+	    strncmp(ids, "pci:", 4) != 0 || (text = read_aliases(s, u)) == NULL)
 		return false;
 	return choose(text, ids + 4, ret);
 }

@@ -94,7 +94,7 @@ static void reads(void **state)
 {
 	(void)state;
 	put_four();
-	vm_numa_read(&sys, 0, &h);
+	vm_numa_read(&sys, 0, &h, NULL);
 	assert_int_equal(h.n, 4);
 	assert_int_equal(h.v[0].cpus, 8);
 	assert_string_equal(h.v[1].cpu_list, "4-7,20-23");
@@ -110,7 +110,7 @@ static void chooses(void **state)
 
 	(void)state;
 	put_four();
-	vm_numa_read(&sys, 0, &h);
+	vm_numa_read(&sys, 0, &h, NULL);
 	/* one that has it all, the emptiest */
 	assert_string_equal(choose(MIB(500), 1, NULL), "1");
 	assert_string_equal(choose(MIB(3000), 8, NULL), "1");
@@ -134,7 +134,7 @@ static void leaves_out(void **state)
 	put_node(12, "40\n", 9000, 0, "12 10 30 30\n");
 	scratch_put("sys/devices/system/node/nodes", "");
 	scratch_put("proc/self/status", "Name:\tx\nMems_allowed:\tf\nMems_allowed_list:\t0,2-3\nThreads:\t1\n");
-	vm_numa_read(&sys, 0, &h);
+	vm_numa_read(&sys, 0, &h, NULL);
 	assert_int_equal(h.n, 3);
 	assert_int_equal(h.v[1].id, 2);
 	assert_int_equal(h.v[1].distances[2], 12);
@@ -149,11 +149,11 @@ static void counts_huge_pages(void **state)
 	scratch_put("proc/meminfo", "MemTotal: 1 kB\nHugepagesize:       2048 kB\nHugetlb: 0 kB\n");
 	scratch_put("sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "512\n");
 	scratch_put("sys/devices/system/node/node3/hugepages/hugepages-1048576kB/free_hugepages", "3\n");
-	vm_numa_read(&sys, VM_NUMA_PAGE_DEFAULT, &h);
+	vm_numa_read(&sys, VM_NUMA_PAGE_DEFAULT, &h, NULL);
 	assert_true(h.v[0].free_bytes == MIB(1024));
 	assert_string_equal(choose(MIB(1024), 1, NULL), "0");
 	vm_numa_free(&h);
-	vm_numa_read(&sys, MIB(1024), &h);
+	vm_numa_read(&sys, MIB(1024), &h, NULL);
 	assert_string_equal(choose(MIB(2048), 1, NULL), "3");
 }
 
@@ -163,7 +163,7 @@ static void bad_files(void **state)
 	bool enough;
 
 	(void)state;
-	vm_numa_read(&sys, 0, &h);
+	vm_numa_read(&sys, 0, &h, NULL);
 	assert_int_equal(h.n, 0);
 	assert_string_equal(choose(1, 1, &enough), "");
 	assert_false(enough);
@@ -171,7 +171,7 @@ static void bad_files(void **state)
 		vm_numa_free(&h);
 		put_node(0, lists[i], 10, 0, "10");
 		scratch_put("sys/devices/system/node/node0/meminfo", i % 2 ? "" : "Node 0 MemFree: 99999999999999999999 kB");
-		vm_numa_read(&sys, i % 3 ? 0 : MIB(2), &h);
+		vm_numa_read(&sys, i % 3 ? 0 : MIB(2), &h, NULL);
 		for (size_t k = 0; k < h.n; k++)
 			assert_true(h.v[k].cpus > 0 && h.v[k].cpus <= 2);
 	}
