@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include <vm/cleanup.h>
 #include <vm/log.h>
@@ -10,6 +11,8 @@
 #include "host/vf.h"
 #include "hostdev_bind.h"
 #include "hostdev_record.h"
+
+#define SERVICE "802.1ad"
 
 int vm_hostdev_vf_save(const struct vm_hostdev_take *t, struct vm_record *r, struct vm_err *err)
 {
@@ -24,7 +27,7 @@ int vm_hostdev_vf_save(const struct vm_hostdev_take *t, struct vm_record *r, str
 		return -1;
 	vm_mac_format(was.mac, mac);
 	vm_record_set(r, VM_HOSTDEV_VF_MAC, mac);
-	vm_record_setf(r, VM_HOSTDEV_VF_VLAN, "%u %u", was.vlan, was.qos);
+	vm_record_setf(r, VM_HOSTDEV_VF_VLAN, "%u %u%s", was.vlan, was.qos, was.service ? " " SERVICE : "");
 	vm_mac_format(was.own, mac);
 	vm_record_set(r, VM_HOSTDEV_VF_OWN, was.has_own ? mac : NULL);
 	return 0;
@@ -51,17 +54,21 @@ static bool was(const char *name, const struct vm_record *r, struct vm_vf_config
 	const char *mac = vm_record_get(r, VM_HOSTDEV_VF_MAC), *vlan = vm_record_get(r, VM_HOSTDEV_VF_VLAN);
 	const char *own = vm_record_get(r, VM_HOSTDEV_VF_OWN);
 	unsigned id = 0, qos = 0;
+	char protocol[16] = "";
+	int n;
 
 	if (mac == NULL)
 		return false;
 	*ret = (struct vm_vf_config){ .has_own = own != NULL };
-	if (!vm_mac_parse(mac, ret->mac) || (own != NULL && !vm_mac_parse(own, ret->own)) || vlan == NULL ||
-	    sscanf(vlan, "%u %u", &id, &qos) != 2 || id > 4095 || qos > 7) {
+	n = vlan != NULL ? sscanf(vlan, "%u %u %15s", &id, &qos, protocol) : 0;
+	if (!vm_mac_parse(mac, ret->mac) || (own != NULL && !vm_mac_parse(own, ret->own)) || n < 2 || id > 4095 || qos > 7 ||
+	    (n > 2 && strcmp(protocol, SERVICE) != 0)) {
 		vm_log_warning("%s: what its record says of its MAC and VLAN cannot be read: they stay", name);
 		return false;
 	}
 	ret->vlan = (uint16_t)id;
 	ret->qos = (uint8_t)qos;
+	ret->service = n > 2;
 	return true;
 }
 

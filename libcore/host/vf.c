@@ -2,7 +2,9 @@
 #include "vf.h"
 
 #include <ctype.h>
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -139,6 +141,19 @@ int vm_vf_find(const struct vm_sys *s, const char *name, struct vm_vf *ret, stru
 
 /* ---- what it is set to ---- */
 
+/* The protocol of the first VLAN, which is the only one there can be.  Source: Linux, net/core/rtnetlink.c, MAX_VLAN_LIST_LEN. */
+static void parse_vlans(const struct rtattr *list, struct vm_vf_config *c)
+{
+	const struct rtattr *a = RTA_DATA(list);
+	size_t left = RTA_PAYLOAD(list);
+	struct ifla_vf_vlan_info vlan;
+
+	if (!RTA_OK(a, left) || a->rta_type != IFLA_VF_VLAN_INFO || RTA_PAYLOAD(a) < sizeof(vlan))
+		return;
+	memcpy(&vlan, RTA_DATA(a), sizeof(vlan));
+	c->service = vlan.vlan_proto == htons(ETH_P_8021AD);
+}
+
 static void parse_one(const struct rtattr *info, unsigned index, struct vm_vf_config *c, bool *found)
 {
 	size_t left = RTA_PAYLOAD(info);
@@ -159,6 +174,8 @@ static void parse_one(const struct rtattr *info, unsigned index, struct vm_vf_co
 				return;
 			c->vlan = (uint16_t)(vlan.vlan & 0xfff);
 			c->qos = (uint8_t)(vlan.qos & 7);
+		} else if (a->rta_type == IFLA_VF_VLAN_LIST) {
+			parse_vlans(a, c);
 		}
 	}
 }
@@ -294,6 +311,20 @@ static int set_vlan(const struct vm_sys *s, const struct vm_vf *vf, uint16_t vla
 	return set_one(s, vf, IFLA_VF_VLAN, &data, sizeof(data));
 }
 
+/* The message above has no room for a protocol. */
+static int set_service_vlan(const struct vm_sys *s, const struct vm_vf *vf, uint16_t vlan, uint8_t qos)
+{
+	const struct {
+		struct rtattr head;
+		struct ifla_vf_vlan_info info;
+	} list = {
+		.head = { .rta_len = RTA_LENGTH(sizeof(list.info)), .rta_type = IFLA_VF_VLAN_INFO },
+		.info = { .vf = vf->index, .vlan = vlan, .qos = qos, .vlan_proto = htons(ETH_P_8021AD) },
+	};
+
+	return set_one(s, vf, IFLA_VF_VLAN_LIST, &list, sizeof(list));
+}
+
 int vm_vf_set(const struct vm_sys *s, const struct vm_vf *vf, const struct vm_vf_want *want, struct vm_err *err)
 {
 	int e = set_mac(s, vf, want->mac);
@@ -315,7 +346,7 @@ int vm_vf_restore(const struct vm_sys *s, const struct vm_vf *vf, const struct v
 
 	if (e == EINVAL && memcmp(was->mac, zero, sizeof(zero)) == 0)
 		e = set_mac(s, vf, was->has_own ? was->own : some);
-	v = set_vlan(s, vf, was->vlan, was->qos);
+	v = (was->service && was->vlan != 0 ? set_service_vlan : set_vlan)(s, vf, was->vlan, was->qos);
 	if (e != 0)
 		failed(vf, e, "give back the MAC of", err);
 	if (v != 0 && (was->vlan != 0 || (v != EPERM && v != EOPNOTSUPP)))

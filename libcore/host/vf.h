@@ -32,6 +32,7 @@ struct vm_vf_config {
 	uint8_t mac[6]; /* the administrator's, all zero: the function has its own choice */
 	uint16_t vlan;	/* 0 = none */
 	uint8_t qos;
+	bool service; /* its tags are those of a provider's bridge (802.1ad), not of 802.1Q */
 	bool has_own; /* it has a network interface itself */
 	uint8_t own[6];
 };

@@ -30,7 +30,7 @@ struct vm_state;
 #define VM_HOSTDEV_D3COLD   "d3cold"   /* d3cold_allowed was that, before it became 0; absent: not touched */
 /* Of an interface's virtual function, before it was the guest's; absent: not touched. */
 #define VM_HOSTDEV_VF_MAC   "vf_mac"   /* its administrator's, "00:00:00:00:00:00" = none */
-#define VM_HOSTDEV_VF_VLAN  "vf_vlan"  /* number and priority: "42 0" */
+#define VM_HOSTDEV_VF_VLAN  "vf_vlan"  /* number, priority, protocol unless 802.1Q: "42 0 802.1ad" */
 #define VM_HOSTDEV_VF_OWN   "vf_own"   /* of its own network interface; absent: it had none */
 #define VM_HOSTDEV_COUNT    "count"    /* vfs: how many */
 #define VM_HOSTDEV_PROBE    "autoprobe" /* vfs: sriov_drivers_autoprobe it had; absent: not touched */

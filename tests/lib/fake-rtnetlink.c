@@ -4,15 +4,17 @@
  *
  *   fake-rtnetlink TREE SOCKET INTERFACE N     N functions; ends with SIGTERM
  *
- * State is TREE/ctl/vf, a line "N MAC VLAN QOS" each, read and written at each message.  TREE/ctl/down: the interface is down.
+ * State is TREE/ctl/vf, a line "N MAC VLAN QOS [802.1ad]" each, read and written at each message.  TREE/ctl/down: the interface is down.
  * TREE/ctl/nl-mac, nl-vlan: the errno that setting one ends with.  TREE/ctl/nl-zero: an empty MAC is refused.  TREE/ctl/nl-log:
  * what was asked for.  TREE/ctl/nl-hang: nothing is answered while it is there; nl-wrong: answers are those to somebody else.  TREE/ctl/own-N: path below TREE of the address of the function's own interface, which takes its MAC when it is
  * not empty; RTM_SETLINK of that interface writes there, too.
  *
  * Source: Linux, uapi/linux/if_link.h, net/core/rtnetlink.c (rtnl_fill_vfinfo(), do_setvfinfo()).
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -30,6 +32,7 @@
 static struct vf {
 	unsigned char mac[6];
 	unsigned vlan, qos;
+	int service; /* 802.1ad */
 } vfs[VFS_MAX];
 static unsigned n_vfs;
 static const char *interface;
@@ -67,13 +70,16 @@ static void load(void)
 {
 	FILE *f = fopen("ctl/vf", "r");
 	unsigned i, m[6], vlan, qos;
+	char line[128];
 
-	while (f != NULL && fscanf(f, "%u %x:%x:%x:%x:%x:%x %u %u", &i, &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &vlan, &qos) == 9)
-		if (i < VFS_MAX) {
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "%u %x:%x:%x:%x:%x:%x %u %u", &i, &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &vlan, &qos) == 9 &&
+		    i < VFS_MAX) {
 			for (int b = 0; b < 6; b++)
 				vfs[i].mac[b] = (unsigned char)m[b];
 			vfs[i].vlan = vlan;
 			vfs[i].qos = qos;
+			vfs[i].service = strstr(line, "802.1ad") != NULL;
 		}
 	if (f != NULL)
 		fclose(f);
@@ -93,7 +99,7 @@ static void store(void)
 		die("ctl/vf");
 	for (unsigned i = 0; i < n_vfs; i++) {
 		text_of(vfs[i].mac, mac);
-		fprintf(f, "%u %s %u %u\n", i, mac, vfs[i].vlan, vfs[i].qos);
+		fprintf(f, "%u %s %u %u%s\n", i, mac, vfs[i].vlan, vfs[i].qos, vfs[i].service ? " 802.1ad" : "");
 	}
 	fclose(f);
 	if (rename("ctl/vf.new", "ctl/vf") < 0)
@@ -173,6 +179,13 @@ static size_t tell(char *to, const struct nlmsghdr *asked)
 		struct ifla_vf_mac mac = { .vf = i };
 		struct ifla_vf_vlan vlan = { .vf = i, .vlan = vfs[i].vlan, .qos = vfs[i].qos };
 		struct ifla_vf_spoofchk other = { .vf = i, .setting = 1 };
+		struct {
+			struct rtattr head;
+			struct ifla_vf_vlan_info info;
+		} vlans = {
+			.head = { .rta_len = RTA_LENGTH(sizeof(vlans.info)), .rta_type = IFLA_VF_VLAN_INFO },
+			.info = { .vf = i, .vlan = vfs[i].vlan, .qos = vfs[i].qos },
+		};
 		size_t info = at;
 
 		memcpy(mac.mac, vfs[i].mac, 6);
@@ -180,6 +193,8 @@ static size_t tell(char *to, const struct nlmsghdr *asked)
 		at = put(to, at, IFLA_VF_MAC, &mac, sizeof(mac));
 		at = put(to, at, IFLA_VF_VLAN, &vlan, sizeof(vlan));
 		at = put(to, at, IFLA_VF_SPOOFCHK, &other, sizeof(other));
+		vlans.info.vlan_proto = htons(vfs[i].service ? ETH_P_8021AD : ETH_P_8021Q);
+		at = put(to, at, IFLA_VF_VLAN_LIST, &vlans, sizeof(vlans));
 		a = (struct rtattr *)(void *)(to + info);
 		a->rta_type = IFLA_VF_INFO;
 		a->rta_len = (unsigned short)(at - info);
@@ -196,6 +211,10 @@ static int set_one(const struct rtattr *a)
 	static const unsigned char zero[6];
 	struct ifla_vf_mac mac;
 	struct ifla_vf_vlan vlan;
+	struct {
+		struct rtattr head;
+		struct ifla_vf_vlan_info info;
+	} vlans;
 	char text[18];
 
 	if (a->rta_type == IFLA_VF_MAC && RTA_PAYLOAD(a) == sizeof(mac)) {
@@ -217,6 +236,18 @@ static int set_one(const struct rtattr *a)
 			return number("nl-vlan");
 		vfs[vlan.vf].vlan = vlan.vlan;
 		vfs[vlan.vf].qos = vlan.qos;
+		vfs[vlan.vf].service = 0;
+	} else if (a->rta_type == IFLA_VF_VLAN_LIST && RTA_PAYLOAD(a) == sizeof(vlans)) {
+		memcpy(&vlans, RTA_DATA(a), sizeof(vlans));
+		note("vlan %u %u %u %s", vlans.info.vf, vlans.info.vlan, vlans.info.qos,
+		     vlans.info.vlan_proto == htons(ETH_P_8021AD) ? "802.1ad" : "802.1Q");
+		if (vlans.info.vf >= n_vfs || vlans.info.vlan > 4095 || vlans.head.rta_type != IFLA_VF_VLAN_INFO)
+			return EINVAL;
+		if (number("nl-vlan") != 0)
+			return number("nl-vlan");
+		vfs[vlans.info.vf].vlan = vlans.info.vlan;
+		vfs[vlans.info.vf].qos = vlans.info.qos;
+		vfs[vlans.info.vf].service = vlans.info.vlan_proto == htons(ETH_P_8021AD);
 	} else {
 		return EOPNOTSUPP;
 	}

@@ -92,6 +92,12 @@ status_is 5 vm-start zero
 is "$(cat "$ctl/vf" "$tree/sys/class/net/vf1/address" | tail -n 2)" "1 52:54:00:00:00:99 7 3
 52:54:00:00:00:99" "a card that takes no empty MAC is given the one the function had"
 rm "$ctl/nl-zero"
+printf '0 00:00:00:00:00:00 0 0\n1 00:00:00:00:00:00 7 3 802.1ad\n' >"$ctl/vf"
+: >"$ctl/nl-log"
+status_is 5 vm-start late
+is "$(grep vlan "$ctl/nl-log")" "vlan 1 42 0
+vlan 1 7 3 802.1ad" "a provider's VLAN comes back as that"
+is "$(tail -n 1 "$ctl/vf")" "1 00:00:00:00:00:00 7 3 802.1ad" "and is as it was"
 printf '0 00:00:00:00:00:00 0 0\n1 00:00:00:00:00:00 7 3\n' >"$ctl/vf"
 unchanged "after that"
 

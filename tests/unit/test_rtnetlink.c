@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What answers of rtnetlink are, and that this kernel understands what it is asked about virtual functions. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,6 +59,46 @@ static void answers(void **state)
 	assert_int_equal(vm_rt_parse(bytes, sizeof(m), true), EPROTO);
 }
 
+/* One function's VLAN, with the protocol that it has, or none where a kernel tells none. */
+static bool vlan_of(uint16_t protocol, bool told, unsigned index, struct vm_vf_config *ret)
+{
+	struct vm_rt_request r;
+	struct rtattr *list, *info, *vlans;
+	const struct ifla_vf_mac mac = { .vf = 3 };
+	const struct ifla_vf_vlan vlan = { .vf = 3, .vlan = 7, .qos = 5 };
+	const struct ifla_vf_vlan_info more = { .vf = 3, .vlan = 7, .qos = 5, .vlan_proto = htons(protocol) };
+	bool up;
+
+	vm_rt_init(&r, RTM_NEWLINK, 0);
+	list = vm_rt_begin(&r, IFLA_VFINFO_LIST);
+	info = vm_rt_begin(&r, IFLA_VF_INFO);
+	vm_rt_add(&r, IFLA_VF_MAC, &mac, sizeof(mac));
+	vm_rt_add(&r, IFLA_VF_VLAN, &vlan, sizeof(vlan));
+	vlans = vm_rt_begin(&r, IFLA_VF_VLAN_LIST);
+	/* short: it is none */
+	vm_rt_add(&r, IFLA_VF_VLAN_INFO, &more, told ? sizeof(more) : sizeof(more) - 4);
+	vm_rt_end(&r, vlans);
+	vm_rt_end(&r, info);
+	vm_rt_end(&r, list);
+	return vm_vf_parse(&r, r.head.nlmsg_len, index, ret, &up);
+}
+
+static void vlans(void **state)
+{
+	struct vm_vf_config c = { 0 };
+
+	(void)state;
+	assert_true(vlan_of(ETH_P_8021AD, true, 3, &c));
+	assert_true(c.service && c.vlan == 7 && c.qos == 5);
+	assert_true(vlan_of(ETH_P_8021Q, true, 3, &c));
+	assert_true(!c.service && c.vlan == 7 && c.qos == 5);
+	assert_true(vlan_of(0, true, 3, &c));
+	assert_false(c.service);
+	assert_true(vlan_of(ETH_P_8021AD, false, 3, &c));
+	assert_false(c.service);
+	assert_false(vlan_of(ETH_P_8021AD, true, 2, &c));
+}
+
 /* Takes the message apart as far as it can, on an interface that has no functions. */
 static int ask_kernel(void *arg)
 {
@@ -102,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
+		cmocka_unit_test(vlans),
 		cmocka_unit_test(this_kernel),
 	};
 
