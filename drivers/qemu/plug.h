@@ -6,7 +6,7 @@
  * An attach prepares the host step by step, each with its inverse in the journal VM_RUN_UNDO_CHANGE before it; writes
  * what document and record are to be beside those that are; and then asks QEMU.  From there on QEMU is who knows: if it
  * has the devices, the new files take the places of the old ones, else the journal is undone.  Whoever finds the file
- * VM_RUN_PLUG after a command was killed asks it and does the same (vm_qemu_settle()).
+ * VM_RUN_PLUG after a command was killed asks it and does the same (vm_plug_settle()).
  *
  * A detach marks the device in the record (VM_KEY_UNPLUG) and asks.  When QEMU does not have it any more, whoever learns of
  * that, the command, the watcher's helper or the next command, gives back what it needed; each step of that may be
@@ -104,11 +104,8 @@ int vm_unplug_mark(struct vm_guest *g, const char *const *aliases, size_t n, boo
 int vm_plug_commit(struct vm_guest *g, struct vm_err *err);
 /* It has nothing of it: the new files go; the journal is the caller's to undo. */
 int vm_plug_forget(const struct vm_guest *g, struct vm_err *err);
-
-/* replug.c */
-/* Gives QEMU anew what is plugged into the host at another place, or has another number there, than when it was given.
- * 1 = there was something. */
-int vm_qemu_replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
+/* What was begun is finished or taken back, and what is gone from QEMU given back.  1 = there was something. */
+int vm_plug_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
 
 /* vm_planner.attach, .wait_taken, .detach, .settle */
 int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,

@@ -178,7 +178,9 @@ static bool has_usb(const struct vm_guest *g)
 	return false;
 }
 
-int vm_qemu_replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+/* Gives QEMU anew what is plugged into the host at another place, or has another number there, than when it was given.
+ * 1 = there was something. */
+static int replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
 {
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
 	VM_AUTO(vm_usbs_free) struct vm_usbs all = { 0 };
@@ -197,4 +199,14 @@ int vm_qemu_replug(struct vm_guest *g, struct vm_deadline deadline, struct vm_er
 	while ((r = replug_next(g, &all, deadline, err)) > 0)
 		done = 1;
 	return r < 0 ? -1 : done;
+}
+
+int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+{
+	int settled = vm_plug_settle(g, deadline, err), again;
+
+	if (settled < 0)
+		return -1;
+	again = replug(g, deadline, err);
+	return again < 0 ? -1 : settled || again;
 }

@@ -192,10 +192,10 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 	return vm_unplug_finish(g, gone.v, gone.n, deadline, err) < 0 ? -1 : 1;
 }
 
-int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
+int vm_plug_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err)
 {
 	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
-	int attached, detached, again;
+	int attached, detached;
 
 	if (vm_qemu_monitor_open(g, deadline, &q, err) < 0)
 		return -1;
@@ -203,9 +203,5 @@ int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_er
 	if (attached < 0)
 		return -1;
 	detached = settle_detach(g, q, deadline, err);
-	if (detached < 0)
-		return -1;
-	vm_qmp_close(&q);
-	again = vm_qemu_replug(g, deadline, err);
-	return again < 0 ? -1 : attached || detached || again;
+	return detached < 0 ? -1 : attached || detached;
 }

@@ -16,37 +16,14 @@
 #include "host/make.h"
 #include "host/mdev.h"
 #include "host/vport.h"
-#include "hostdev_record.h"
 #include "hostdev_view.h"
 #include "model/device.h"
-#include "state/hostdev.h"
 
 #define UNDO_MS 10000u /* for putting things back after a failure */
 
 static const char *address_of(const char *key)
 {
 	return strchr(key, ':') + 1;
-}
-
-int vm_hostdef_begin(const struct vm_hostdefs *h, const char *key, struct vm_record *r, struct vm_err *err)
-{
-	vm_record_set(r, VM_HOSTDEV_DEVICE, key);
-	return vm_hostdev_store(&h->state, key, r, VM_HOSTDEV_MAKING, err);
-}
-
-static int recover(const struct vm_hostdefs *h, const char *key, bool failed, struct vm_err *err);
-
-/* After a failure; the first error is what counts. */
-void vm_hostdef_put_back(const struct vm_hostdefs *h, const char *key)
-{
-	struct vm_hostdefs undo = *h;
-	struct vm_err why = VM_ERR_INIT;
-
-	undo.deadline = vm_deadline_in(UNDO_MS);
-	vm_wait_shield();
-	if (recover(&undo, key, true, &why) < 0)
-		vm_log_warning("%s", why.msg);
-	vm_wait_unshield();
 }
 
 /* ---- mediated devices ---- */
@@ -81,23 +58,16 @@ static int make_mdev(const struct vm_hostdefs *h, const struct vm_hostdef *d, co
 		return 0;
 	if (vm_hostdef_begin(h, key, &r, err) < 0)
 		return -1;
-	if (vm_mdev_create(&h->sys, d->parent, d->cap->type, uuid, h->deadline, err) < 0) {
-		vm_hostdef_put_back(h, key);
+	if (vm_mdev_create(&h->sys, d->parent, d->cap->type, uuid, h->deadline, err) < 0)
 		return -1;
-	}
 	for (uint32_t i = 0; i < d->cap->attrs.n; i++) {
 		const struct vm_hostdef_attr *a = d->cap->attrs.v[i];
 
-		if (vm_mdev_set(&h->sys, uuid, a->name, a->value, h->deadline, err) < 0) {
-			vm_hostdef_put_back(h, key);
+		if (vm_mdev_set(&h->sys, uuid, a->name, a->value, h->deadline, err) < 0)
 			return -1;
-		}
 	}
-	if (vm_hostdev_record_remove(&h->state, key, err) == 0)
-		return 0;
 	/* with that record the next one would unmake it */
-	vm_hostdef_put_back(h, key);
-	return -1;
+	return vm_hostdev_record_remove(&h->state, key, err);
 }
 
 static int refuse_user(const struct vm_hostdefs *h, const char *name, const char *key, struct vm_err *err)
@@ -169,10 +139,8 @@ static int make_vfs(const struct vm_hostdefs *h, const struct vm_hostdef *d, con
 	if (vm_hostdef_begin(h, key, &r, err) < 0)
 		return -1;
 	if ((change && vm_sriov_set_autoprobe(&h->sys, name, !probe, h->deadline, err) < 0) ||
-	    vm_sriov_set(&h->sys, name, count, h->deadline, err) < 0) {
-		vm_hostdef_put_back(h, key);
+	    vm_sriov_set(&h->sys, name, count, h->deadline, err) < 0)
 		return -1;
-	}
 	/* without that its record says so all the same: all of them are there */
 	if (vm_hostdev_store(&h->state, key, &r, VM_HOSTDEV_MADE, &why) < 0)
 		vm_log_warning("%s", why.msg);
@@ -393,16 +361,21 @@ int vm_hostdef_recover(const struct vm_hostdefs *h, const char *key, struct vm_e
 	return recover(h, key, false, err);
 }
 
-int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm_err *err)
+/* After a failure, whose error is what counts.  Nothing was begun without a record. */
+static void put_back(const struct vm_hostdefs *h, const char *key)
 {
-	VM_AUTO(vm_lock_release) int lock = -1;
-	VM_AUTO_FREE char *key = NULL;
+	struct vm_hostdefs undo = *h;
+	struct vm_err why = VM_ERR_INIT;
 
-	vm_hostdef_identify(d, NULL);
-	key = vm_hostdef_key(d);
-	if (!h->dry_run && (vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0 ||
-			    recover(h, key, false, err) < 0))
-		return -1;
+	undo.deadline = vm_deadline_in(UNDO_MS);
+	vm_wait_shield();
+	if (recover(&undo, key, true, &why) < 0)
+		vm_log_warning("%s", why.msg);
+	vm_wait_unshield();
+}
+
+static int make(const struct vm_hostdefs *h, const struct vm_hostdef *d, const char *key, struct vm_err *err)
+{
 	switch ((enum vm_hostdef_kind)d->kind) {
 	case VM_HOSTDEF_MDEV:
 		return make_mdev(h, d, key, err);
@@ -417,6 +390,23 @@ int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm
 		break;
 	}
 	return vm_err_set(err, VM_UNSUPPORTED, "%s: cannot be made", key);
+}
+
+int vm_hostdef_make(const struct vm_hostdefs *h, struct vm_hostdef *d, struct vm_err *err)
+{
+	VM_AUTO(vm_lock_release) int lock = -1;
+	VM_AUTO_FREE char *key = NULL;
+	int r;
+
+	vm_hostdef_identify(d, NULL);
+	key = vm_hostdef_key(d);
+	if (!h->dry_run && (vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0 ||
+			    recover(h, key, false, err) < 0))
+		return -1;
+	r = make(h, d, key, err);
+	if (r < 0 && !h->dry_run)
+		put_back(h, key);
+	return r;
 }
 
 /* By its host's name: whoever makes it has the lock of its port's. */

@@ -9,9 +9,7 @@
 #include <vm/log.h>
 
 #include "host/vport.h"
-#include "hostdev_record.h"
 #include "hostdev_view.h"
-#include "state/hostdev.h"
 
 static const char *name_of(const char *key)
 {
@@ -43,12 +41,10 @@ int vm_hostdef_make_vport(const struct vm_hostdefs *h, const struct vm_hostdef *
 		return 0;
 	if (vm_hostdef_begin(h, key, &r, err) < 0)
 		return -1;
-	if (vm_vport_create(&h->sys, d->parent, d->cap->wwpn, d->cap->wwnn, h->deadline, err) == 0 &&
-	    vm_hostdev_record_remove(&h->state, key, err) == 0)
-		return 0;
 	/* with that record the next one would unmake it */
-	vm_hostdef_put_back(h, key);
-	return -1;
+	return vm_vport_create(&h->sys, d->parent, d->cap->wwpn, d->cap->wwnn, h->deadline, err) < 0
+		       ? -1
+		       : vm_hostdev_record_remove(&h->state, key, err);
 }
 
 /* Its disks: guests', or mounted. */
