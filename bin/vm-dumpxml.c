@@ -65,7 +65,7 @@ static int load(const struct options *o, bool *ret_live, struct vm_xml **ret, st
 	*ret_live = false;
 	if (vm_planner_find(s.driver, &planner, err) < 0 || vm_xml_load(o->file, &doc, err) < 0)
 		return -1;
-	return vm_domain_complete(doc, NULL, planner, ret, &d, err);
+	return vm_domain_complete(doc, NULL, planner->completer, ret, &d, err);
 }
 
 static int update_cpu(const struct options *o, bool live, struct vm_xml **doc, struct vm_err *err)

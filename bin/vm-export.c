@@ -63,7 +63,7 @@ static int load(const struct options *o, const struct vm_state *s, const struct 
 	if ((o->file != NULL || is_file(what) ? vm_xml_load(what, &doc, err)
 					      : load_guest(s, what, &doc, err)) < 0)
 		return -1;
-	return vm_domain_complete(doc, NULL, planner, &complete, ret, err);
+	return vm_domain_complete(doc, NULL, planner->completer, &complete, ret, err);
 }
 
 static int print(const struct options *o, const struct vm_planner *planner,

@@ -137,15 +137,20 @@ struct vm_guest_paths {
 	const char *lib; /* /var/lib/vm/<driver>/<name> */
 };
 
-/* What a hypervisor does with a document.  It stands apart from what can be done to a running guest, so that a
- * program which only suspends or destroys one does not carry the model. */
-struct vm_planner {
-	const char *name;
+/* What a driver makes of a document as such. */
+struct vm_completer {
 	/* Completes a parsed definition as define keeps it: machine version, controllers, addresses; marks
 	 * what it assigned.  Must not look at the host's state.  doc (may be NULL) is for positions. */
 	int (*complete)(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 	/* Refuses what this driver cannot run, by line and column. */
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
+};
+
+/* What a hypervisor does with a document.  It stands apart from what can be done to a running guest, so that a
+ * program which only suspends or destroys one does not carry the model. */
+struct vm_planner {
+	const char *name;
+	const struct vm_completer *completer; /* NULL: it keeps no definitions */
 	/* Native form of a completed domain, e.g. "qemu-argv"; with "+json" behind it as an array of
 	 * strings, with "+env" what is added to the environment, likewise.  Needs nothing to exist. */
 	int (*export_native)(const struct vm_domain *d, const char *format,

@@ -415,3 +415,8 @@ int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_er
 		return -1;
 	return vm_qemu_assign_usb(d, doc, err);
 }
+
+const struct vm_completer vm_qemu_completer = {
+	.complete = vm_qemu_complete,
+	.validate = vm_qemu_validate,
+};

@@ -7,8 +7,7 @@
 
 const struct vm_planner vm_qemu_planner = {
 	.name = "qemu",
-	.complete = vm_qemu_complete,
-	.validate = vm_qemu_validate,
+	.completer = &vm_qemu_completer,
 	.export_native = vm_qemu_export,
 	.update_cpu = vm_qemu_update_cpu,
 	.start = vm_qemu_start,

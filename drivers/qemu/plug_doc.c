@@ -131,7 +131,7 @@ int vm_plug_document(struct vm_plug *p, struct vm_err *err)
 		return -1;
 	if (added == 0)
 		return 1;
-	if (vm_domain_complete(with, NULL, &vm_qemu_planner, &p->doc, &complete, err) < 0 ||
+	if (vm_domain_complete(with, NULL, &vm_qemu_completer, &p->doc, &complete, err) < 0 ||
 	    vm_domain_parse(p->doc, true, &p->d, err) < 0 || check_controllers(p, err) < 0)
 		return -1;
 	collect(p);

@@ -13,10 +13,11 @@ struct vm_strbuf;
 struct vm_guest_paths;
 
 extern const struct vm_planner vm_qemu_planner;
+extern const struct vm_completer vm_qemu_completer;
 
-/* vm_planner.complete: machine, controllers, addresses, defaults, as libvirt 9.0 would keep them. */
+/* vm_completer.complete: machine, controllers, addresses, defaults, as libvirt 9.0 would keep them. */
 int vm_qemu_complete(struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
-/* vm_planner.validate: refuses what QEMU 7.2 or this driver cannot do, by line and column. */
+/* vm_completer.validate: refuses what QEMU 7.2 or this driver cannot do, by line and column. */
 int vm_qemu_validate(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 /* vm_planner.export_native: "qemu-argv". */
 int vm_qemu_export(const struct vm_domain *d, const char *format,

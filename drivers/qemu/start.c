@@ -88,7 +88,7 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 		doc = own;
 	}
 	/* Facts that a definition edited by hand lacks are filled for this run; define keeps them. */
-	if (vm_domain_complete(doc, NULL, &vm_qemu_planner, &s->doc, &s->d, err) < 0)
+	if (vm_domain_complete(doc, NULL, &vm_qemu_completer, &s->doc, &s->d, err) < 0)
 		return -1;
 	if (write_out_cpu(s, err) < 0 || vm_qemu_place(s->d, s->deadline, err) < 0)
 		return -1;

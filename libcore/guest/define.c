@@ -231,7 +231,7 @@ static int define(const struct vm_define *o, struct vm_guest *g, const struct vm
 	if (check_expected(o, g, err) < 0 || load_before(o, g, &b, err) < 0 ||
 	    check_identity(g, given, &b, err) < 0)
 		return -1;
-	if (vm_domain_complete(doc, b.doc, o->planner, &whole, &d, err) < 0)
+	if (vm_domain_complete(doc, b.doc, o->planner->completer, &whole, &d, err) < 0)
 		return -1;
 	if (check_owner(o, d, err) < 0 || check_libvirt(d, err) < 0)
 		return -1;

@@ -113,7 +113,7 @@ int vm_define_cli(const struct vm_program *p, const struct vm_common *c,
 		0 ||
 	    vm_planner_find(state.driver, &d.planner, err) < 0)
 		return -1;
-	if (!d.planner->complete)
+	if (d.planner->completer == NULL)
 		return vm_driver_lacks(state.driver, "define", err);
 	out = vm_out_open(stdout, o->diff ? VM_OUT_TABLE : VM_OUT_QUIET, p->schema, c->json, false);
 	if (o->diff)

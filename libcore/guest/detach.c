@@ -286,7 +286,7 @@ static int begin(const struct vm_hostdev_job *j, const struct vm_xml *doc, struc
 	if (j->r->dry_run)
 		return 0;
 	if (vm_hostdev_job_read(j, &was, err) < 0 ||
-	    vm_domain_complete(doc, was, j->planner, &whole, &d, err) < 0)
+	    vm_domain_complete(doc, was, j->planner->completer, &whole, &d, err) < 0)
 		return -1;
 	text = vm_xml_text(whole, &len);
 	return vm_both_begin(j->g, text, len, err);

@@ -68,7 +68,7 @@ static int open_job(struct job *j, struct vm_err *err)
 	if (vm_state_open(c->connect, dry ? VM_STATE_READ : VM_STATE_CHANGE, &j->state, err) < 0 ||
 	    vm_planner_find(j->state.driver, &j->define.planner, err) < 0)
 		return -1;
-	if (j->define.planner->complete == NULL)
+	if (j->define.planner->completer == NULL)
 		return vm_driver_lacks(j->state.driver, "define", err);
 	if (vm_guest_resolve(&j->state, c->operands.v[0], true, &j->name, err) < 0)
 		return -1;

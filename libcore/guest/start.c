@@ -108,7 +108,7 @@ int vm_guest_print_start(struct vm_host *h, const char *ref, struct vm_deadline 
 		return -1;
 	file = vm_xasprintf("%s/%s.xml", h->state.etc_path, name);
 	if (vm_xml_parse(text, len, file, &doc, err) < 0 ||
-	    vm_domain_complete(doc, NULL, planner, &complete, &d, err) < 0 ||
+	    vm_domain_complete(doc, NULL, planner->completer, &complete, &d, err) < 0 ||
 	    update_cpu(h, planner, dl, complete, &d, err) < 0)
 		return -1;
 	if (vm_domain_find_chains(d, true, dl, err) < 0)

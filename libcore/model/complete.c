@@ -316,7 +316,7 @@ static bool take_device(struct carry *c, enum vm_device_family family, const voi
 }
 
 /* 1 = something more was found. */
-static int try_once(struct carry *c, const struct vm_xml *doc, const struct vm_planner *planner,
+static int try_once(struct carry *c, const struct vm_xml *doc, const struct vm_completer *completer,
 		    struct vm_err *err)
 {
 	uint32_t had[VM_FAMILIES];
@@ -331,7 +331,7 @@ static int try_once(struct carry *c, const struct vm_xml *doc, const struct vm_p
 	}
 	for (unsigned family = 0; family < VM_FAMILIES; family++)
 		had[family] = vm_domain_list(c->trial, family)->n;
-	if (vm_domain_fill(c->trial, err) < 0 || planner->complete(c->trial, doc, err) < 0)
+	if (vm_domain_fill(c->trial, err) < 0 || completer->complete(c->trial, doc, err) < 0)
 		return -1;
 	/* A driver only appends: what was there comes first and in the same order. */
 	for (unsigned family = 0; family < VM_FAMILIES; family++) {
@@ -344,7 +344,7 @@ static int try_once(struct carry *c, const struct vm_xml *doc, const struct vm_p
 }
 
 static int carry_implied(struct vm_domain *d, const struct vm_xml *doc,
-			 const struct vm_domain *stored, const struct vm_planner *planner,
+			 const struct vm_domain *stored, const struct vm_completer *completer,
 			 struct vm_err *err)
 {
 	VM_AUTO(free_carry) struct carry c = {.d = d, .stored = stored};
@@ -353,7 +353,7 @@ static int carry_implied(struct vm_domain *d, const struct vm_xml *doc,
 	for (unsigned family = 0; family < VM_FAMILIES; family++)
 		c.take[family] = vm_xcalloc(vm_domain_list(stored, family)->n + 1u, sizeof(bool));
 	do
-		found = try_once(&c, doc, planner, err);
+		found = try_once(&c, doc, completer, err);
 	while (found > 0);
 	if (found < 0)
 		return -1;
@@ -362,7 +362,7 @@ static int carry_implied(struct vm_domain *d, const struct vm_xml *doc,
 }
 
 static int carry(struct vm_domain *d, const struct vm_xml *doc, const struct vm_xml *stored,
-		 const struct vm_planner *planner, struct vm_err *err)
+		 const struct vm_completer *completer, struct vm_err *err)
 {
 	VM_AUTO(vm_domain_freep) struct vm_domain *old = NULL;
 
@@ -380,7 +380,7 @@ static int carry(struct vm_domain *d, const struct vm_xml *doc, const struct vm_
 		}
 	}
 	mt_carry_over(&vm_domain_type, d, old);
-	return planner->complete ? carry_implied(d, doc, old, planner, err) : 0;
+	return completer != NULL ? carry_implied(d, doc, old, completer, err) : 0;
 }
 
 /* ---- the whole ---- */
@@ -400,7 +400,7 @@ static int verify(const struct vm_domain *d, const struct vm_domain *written, st
 }
 
 int vm_domain_complete(const struct vm_xml *doc, const struct vm_xml *stored,
-		       const struct vm_planner *planner, struct vm_xml **ret_doc,
+		       const struct vm_completer *completer, struct vm_xml **ret_doc,
 		       struct vm_domain **ret, struct vm_err *err)
 {
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
@@ -411,16 +411,16 @@ int vm_domain_complete(const struct vm_xml *doc, const struct vm_xml *stored,
 
 	if (vm_domain_parse(doc, false, &d, err) < 0)
 		return -1;
-	if (stored && carry(d, doc, stored, planner, err) < 0)
+	if (stored && carry(d, doc, stored, completer, err) < 0)
 		return -1;
 	if (vm_domain_fill(d, err) < 0)
 		return -1;
-	if (planner->complete && planner->complete(d, doc, err) < 0)
+	if (completer != NULL && completer->complete(d, doc, err) < 0)
 		return -1;
 	ctx.root = d;
 	if (mt_check(&vm_domain_type, d, &ctx, err) < 0)
 		return -1;
-	if (planner->validate && planner->validate(d, doc, err) < 0)
+	if (completer != NULL && completer->validate(d, doc, err) < 0)
 		return -1;
 	edit = vm_xml_edit_new(doc);
 	mt_splice(&vm_domain_type, d, doc, edit);

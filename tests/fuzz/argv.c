@@ -128,7 +128,7 @@ static void check_again(const struct vm_xml *x, const struct vm_xml *stored, con
 	struct vm_domain *d = NULL;
 	struct vm_xml *doc = NULL;
 
-	CHECK(vm_domain_complete(x, stored, &vm_qemu_planner, &doc, &d, &err) == 0);
+	CHECK(vm_domain_complete(x, stored, &vm_qemu_completer, &doc, &d, &err) == 0);
 	CHECK(strcmp(vm_xml_text(doc, NULL), want) == 0);
 	vm_domain_free(d);
 	vm_xml_free(doc);
@@ -142,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = VM_ERR_INIT;
 	if (vm_xml_parse((const char *)data, size, "fuzz", &x, &err) < 0)
 		return 0;
-	if (vm_domain_complete(x, NULL, &vm_qemu_planner, &once, &d, &err) < 0) {
+	if (vm_domain_complete(x, NULL, &vm_qemu_completer, &once, &d, &err) < 0) {
 		CHECK(err.kind == VM_BAD_INPUT || err.kind == VM_UNSUPPORTED);
 	} else {
 		const char *text = vm_xml_text(once, NULL);

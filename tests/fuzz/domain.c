@@ -42,22 +42,21 @@ static void check_format(const struct vm_domain *d, bool live)
 
 static void check_complete(const struct vm_xml *x)
 {
-	static const struct vm_planner plain = {.name = "plain"};
 	struct vm_domain *d = NULL, *d2 = NULL;
 	struct vm_xml *once = NULL, *twice = NULL;
 
-	if (vm_domain_complete(x, NULL, &plain, &once, &d, &err) < 0) {
+	if (vm_domain_complete(x, NULL, NULL, &once, &d, &err) < 0) {
 		CHECK(err.kind == VM_BAD_INPUT || err.kind == VM_UNSUPPORTED);
 		return;
 	}
-	CHECK(vm_domain_complete(once, once, &plain, &twice, &d2, &err) == 0);
+	CHECK(vm_domain_complete(once, once, NULL, &twice, &d2, &err) == 0);
 	CHECK(strcmp(vm_xml_text(once, NULL), vm_xml_text(twice, NULL)) == 0);
 	vm_domain_free(d);
 	vm_domain_free(d2);
 	vm_xml_free(twice);
 	/* The admin's own document, defined again over the completed one, gives the completed one.
 	 */
-	CHECK(vm_domain_complete(x, once, &plain, &twice, &d2, &err) == 0);
+	CHECK(vm_domain_complete(x, once, NULL, &twice, &d2, &err) == 0);
 	CHECK(strcmp(vm_xml_text(once, NULL), vm_xml_text(twice, NULL)) == 0);
 	vm_domain_free(d2);
 	vm_xml_free(twice);

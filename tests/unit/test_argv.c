@@ -40,7 +40,7 @@ static int plan(const char *text, size_t len, struct vm_argv *ret, struct vm_str
 
 	err = VM_ERR_INIT;
 	if (vm_xml_parse(text, len, "t.xml", &doc, &err) < 0 ||
-	    vm_domain_complete(doc, NULL, &vm_qemu_planner, &complete, &d, &err) < 0 ||
+	    vm_domain_complete(doc, NULL, &vm_qemu_completer, &complete, &d, &err) < 0 ||
 	    vm_qemu_argv(d, complete, &env, ret, &err) < 0)
 		return -1;
 	if (shell != NULL)
@@ -120,8 +120,8 @@ static void completing_twice_changes_nothing(void **state)
 
 		err = VM_ERR_INIT;
 		if (vm_xml_load(path, &doc, &err) < 0 ||
-		    vm_domain_complete(doc, NULL, &vm_qemu_planner, &once, &a, &err) < 0 ||
-		    vm_domain_complete(once, NULL, &vm_qemu_planner, &twice, &b, &err) < 0)
+		    vm_domain_complete(doc, NULL, &vm_qemu_completer, &once, &a, &err) < 0 ||
+		    vm_domain_complete(once, NULL, &vm_qemu_completer, &twice, &b, &err) < 0)
 			fail_msg("%s: %s", names[i], err.msg);
 		first = vm_xml_text(once, &len);
 		second = vm_xml_text(twice, &len2);

@@ -155,7 +155,7 @@ static struct vm_domain *guest(const char *more, struct vm_xml **ret_doc)
 
 	place_err = VM_ERR_INIT;
 	if (vm_xml_parse(text, strlen(text), "g.xml", &doc, &place_err) < 0 ||
-	    vm_domain_complete(doc, NULL, &vm_qemu_planner, ret_doc, &d, &place_err) < 0)
+	    vm_domain_complete(doc, NULL, &vm_qemu_completer, ret_doc, &d, &place_err) < 0)
 		fail_msg("%s", place_err.msg);
 	return d;
 }

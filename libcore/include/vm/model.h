@@ -17,12 +17,12 @@ void vm_domain_freep(struct vm_domain **d); /* for VM_AUTO */
 /* Driver-neutral facts a stable guest ABI needs: uuid, MACs; marks them as ours. */
 int vm_domain_fill(struct vm_domain *d, struct vm_err *err);
 /*
- * The document as define keeps it: carried over from the stored document (NULL: none), completed by the
- * planner, spliced into the admin's own text.  *ret_doc and *ret are new; the input is not changed.
+ * The document as define keeps it: carried over from the stored document (NULL: none), completed by a
+ * driver's completer (NULL: none; driver.h), spliced into the admin's own text.  *ret_doc and *ret are new; the input is not changed.
  */
-struct vm_planner;
+struct vm_completer;
 int vm_domain_complete(const struct vm_xml *doc, const struct vm_xml *stored,
-		       const struct vm_planner *planner, struct vm_xml **ret_doc,
+		       const struct vm_completer *completer, struct vm_xml **ret_doc,
 		       struct vm_domain **ret, struct vm_err *err);
 
 /* What vm-list and vm-info tell without reading XML: written into the index of a definition
