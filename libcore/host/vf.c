@@ -229,7 +229,8 @@ static int failed(const struct vm_vf *vf, int e, const char *what, struct vm_err
 static int ask(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_config *ret, bool *ret_up, struct vm_err *err)
 {
 	VM_AUTO_FREE char *answer = vm_xcalloc(1, ANSWER_MAX);
-	const uint32_t with = RTEXT_FILTER_VF;
+	/* the list of all functions is one attribute, of 64 KiB at most: with their counters 220 of them are too long */
+	const uint32_t with = RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;
 	struct vm_rt_request r;
 	size_t len;
 	int e;
