@@ -274,16 +274,6 @@ static int ask_and_wait(struct detach *t, struct vm_err *err)
 
 /* ---- what came of it ---- */
 
-static bool is_marked(const struct vm_guest *g, const char *alias)
-{
-	const char *one;
-
-	for (size_t i = 0; (one = vm_record_nth(&g->record, VM_KEY_UNPLUG, i)) != NULL; i++)
-		if (strcmp(one, alias) == 0)
-			return true;
-	return false;
-}
-
 /* With the lock. */
 static int conclude(struct detach *t, struct vm_err *err)
 {
@@ -293,7 +283,7 @@ static int conclude(struct detach *t, struct vm_err *err)
 
 	for (size_t i = 0; i < t->n; i++) {
 		/* Somebody else may have been quicker. */
-		if (t->v[i].at == GONE && is_marked(t->g, t->aliases[i]))
+		if (t->v[i].at == GONE && vm_record_has(&t->g->record, VM_KEY_UNPLUG, t->aliases[i]))
 			gone[n_gone++] = t->aliases[i];
 		if (t->v[i].at == REFUSED)
 			stay[n_stay++] = t->aliases[i];

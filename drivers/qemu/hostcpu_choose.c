@@ -117,16 +117,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_listed(const struct vm_record *r, const char *key, const char *name)
-{
-	const char *one;
-
-	for (size_t i = 0; (one = vm_record_nth(r, key, i)) != NULL; i++)
-		if (strcmp(one, name) == 0)
-			return true;
-	return false;
-}
-
 static void keep(struct vm_record *r, const char *key, const json_t *a, const json_t *b)
 {
 	size_t n = more(a, b, NULL);
@@ -135,8 +125,8 @@ static void keep(struct vm_record *r, const char *key, const json_t *a, const js
 	more(a, b, list);
 	qsort(list, n, sizeof(*list), by_name);
 	for (size_t i = 0; i < n; i++)
-		if (!is_listed(r, VM_HOSTCPU_REQUIRE, list[i]) &&
-		    !is_listed(r, VM_HOSTCPU_DISABLE, list[i]))
+		if (!vm_record_has(r, VM_HOSTCPU_REQUIRE, list[i]) &&
+		    !vm_record_has(r, VM_HOSTCPU_DISABLE, list[i]))
 			vm_record_add(r, key, list[i]);
 }
 

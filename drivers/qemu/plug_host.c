@@ -44,19 +44,15 @@ static int push_plug(struct vm_plug *p, const char *what, const char *arg, struc
 
 /* ---- claims ---- */
 
-static bool is_own(const struct vm_plug *p, const char *key)
+static int is_own(const struct vm_plug *p, const char *key, bool *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	VM_AUTO_FREE char *self = vm_xasprintf("%s/%s", p->g->state->driver, p->g->name);
-	struct vm_err ignored = VM_ERR_INIT;
-	const char *user;
 
-	if (vm_claim_read(p->g->state, key, &r, &ignored) < 0)
-		return false;
-	for (size_t i = 0; (user = vm_record_nth(&r, "user", i)) != NULL; i++)
-		if (strcmp(user, self) == 0)
-			return true;
-	return false;
+	if (vm_claim_read(p->g->state, key, &r, err) < 0)
+		return -1;
+	*ret = vm_record_has(&r, "user", self);
+	return 0;
 }
 
 static int claim(struct vm_plug *p, const char *key, enum vm_claim_mode mode, const char *what,
@@ -84,15 +80,18 @@ int vm_plug_claim(struct vm_plug *p, struct vm_err *err)
 		struct vm_plug_device *v = &p->v[i];
 		VM_AUTO_FREE char *text = vm_hostdev_held(v->h, v->key);
 		VM_AUTO_FREE char *group = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", v->group);
+		bool own;
 
 		vm_record_add(&p->record, VM_KEY_HOSTDEV, text);
 		if (v->key == NULL)
 			continue;
-		v->kept = is_own(p, v->key);
+		if (is_own(p, v->key, &v->kept, err) < 0)
+			return -1;
 		if (v->kept)
 			continue;
-		if (v->group != VM_NO_GROUP && !group_claimed(p, i) && !is_own(p, group) &&
-		    claim(p, group, VM_CLAIM_EXCLUSIVE, v->name, err) < 0)
+		own = v->group == VM_NO_GROUP || group_claimed(p, i);
+		if ((!own && is_own(p, group, &own, err) < 0) ||
+		    (!own && claim(p, group, VM_CLAIM_EXCLUSIVE, v->name, err) < 0))
 			return -1;
 		if (claim(p, v->key, v->h->shareable ? VM_CLAIM_SHARED : VM_CLAIM_EXCLUSIVE, v->name, err) < 0)
 			return -1;

@@ -112,16 +112,6 @@ static int settle_attach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 
 /* ---- a detach ---- */
 
-static bool is_marked(const struct vm_guest *g, const char *alias)
-{
-	const char *one;
-
-	for (size_t i = 0; (one = vm_record_nth(&g->record, VM_KEY_UNPLUG, i)) != NULL; i++)
-		if (strcmp(one, alias) == 0)
-			return true;
-	return false;
-}
-
 /* Who asked may have been killed before it did; QEMU refuses to be asked twice. */
 static void ask_again(struct vm_qmp *q, const char *alias, struct vm_deadline deadline)
 {
@@ -146,7 +136,7 @@ static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_hostd
 			return -1;
 		if (has == 0)
 			gone->v[gone->n++] = h->dev.alias;
-		else if (is_marked(g, h->dev.alias))
+		else if (vm_record_has(&g->record, VM_KEY_UNPLUG, h->dev.alias))
 			ask_again(q, h->dev.alias, deadline);
 	}
 	return 0;

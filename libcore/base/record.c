@@ -44,6 +44,14 @@ const char *vm_record_get(const struct vm_record *r, const char *key)
 	return vm_record_nth(r, key, 0);
 }
 
+bool vm_record_has(const struct vm_record *r, const char *key, const char *value)
+{
+	for (size_t i = 0; value != NULL && i < r->n; i++)
+		if (strcmp(r->items[i].key, key) == 0 && strcmp(r->items[i].value, value) == 0)
+			return true;
+	return false;
+}
+
 uint64_t vm_record_u64(const struct vm_record *r, const char *key, uint64_t fallback)
 {
 	const char *v = vm_record_get(r, key);

@@ -75,20 +75,10 @@ static int parse(struct side *s, const char *file, bool live, struct vm_err *err
 	return 0;
 }
 
-static bool is_marked(const struct vm_guest *g, const char *alias)
-{
-	const char *one;
-
-	for (size_t i = 0; alias != NULL && (one = vm_record_nth(&g->record, VM_KEY_UNPLUG, i)) != NULL; i++)
-		if (strcmp(one, alias) == 0)
-			return true;
-	return false;
-}
-
 static bool has_let_go(const struct vm_guest *g, const struct side *live, const struct vm_hostdev *h)
 {
 	for (size_t i = 0; i < live->all.n; i++)
-		if (vm_hostdev_same_source(live->all.v[i].h, h) && !is_marked(g, live->all.v[i].h->dev.alias))
+		if (vm_hostdev_same_source(live->all.v[i].h, h) && !vm_record_has(&g->record, VM_KEY_UNPLUG, live->all.v[i].h->dev.alias))
 			return false;
 	return true;
 }

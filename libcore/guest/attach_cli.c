@@ -96,15 +96,6 @@ static int tell(const struct vm_program *p, const struct vm_common *c, const str
 	return vm_out_close(out, err);
 }
 
-static int open_host(const struct vm_common *c, struct vm_host *h, struct vm_err *err)
-{
-	if (!c->dry_run)
-		return vm_host_open(c->connect, h, err);
-	if (vm_state_open(c->connect, VM_STATE_READ, &h->state, err) < 0)
-		return -1;
-	return vm_driver_find(h->state.driver, &h->driver, err);
-}
-
 typedef int verb_fn(struct vm_host *h, const char *ref, const struct vm_hostdev_request *r,
 		    struct vm_hostdev_results *ret, struct vm_err *err);
 
@@ -115,7 +106,7 @@ static int do_it(const struct vm_program *p, const struct vm_common *c, const st
 	VM_AUTO(vm_hostdev_results_free) struct vm_hostdev_results results = VM_HOSTDEV_RESULTS_INIT;
 	int done;
 
-	if (open_host(c, &h, err) < 0)
+	if ((c->dry_run ? vm_host_look : vm_host_open)(c->connect, &h, err) < 0)
 		return -1;
 	done = verb(&h, c->operands.v[0], r, &results, err);
 	if (done < 0)

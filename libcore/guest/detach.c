@@ -109,12 +109,8 @@ static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
 static bool was_at(const struct vm_record *run, const char *alias, const char *key)
 {
 	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", alias, key);
-	const char *one;
 
-	for (size_t i = 0; (one = vm_record_nth(run, VM_KEY_HOSTDEV, i)) != NULL; i++)
-		if (strcmp(one, text) == 0)
-			return true;
-	return false;
+	return vm_record_has(run, VM_KEY_HOSTDEV, text);
 }
 
 /* run: the record of the running guest whose devices these are, or NULL. */

@@ -209,18 +209,13 @@ static bool is_away(const struct vm_hostdev *h)
 
 static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h)
 {
-	const char *leaving;
-
 	if (!i->live)
 		return NULL;
 	if (vm_hostdev_parked(h))
 		return "parked";
 	if (h->missing == VM_SWITCH_ON || is_away(h))
 		return "missing";
-	for (size_t n = 0; (leaving = vm_record_nth(&i->facts, VM_KEY_UNPLUG, n)) != NULL; n++)
-		if (h->dev.alias != NULL && strcmp(leaving, h->dev.alias) == 0)
-			return "unplugging";
-	return "assigned";
+	return vm_record_has(&i->facts, VM_KEY_UNPLUG, h->dev.alias) ? "unplugging" : "assigned";
 }
 
 static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *err)

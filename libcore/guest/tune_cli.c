@@ -22,15 +22,6 @@ int vm_tune_cli_check(const struct vm_tune_cli *o, struct vm_err *err)
 	return 0;
 }
 
-static int open_host(const struct vm_common *c, struct vm_host *h, struct vm_err *err)
-{
-	if (!c->dry_run)
-		return vm_host_open(c->connect, h, err);
-	if (vm_state_open(c->connect, VM_STATE_READ, &h->state, err) < 0)
-		return -1;
-	return vm_driver_find(h->state.driver, &h->driver, err);
-}
-
 int vm_tune_cli_set(const struct vm_program *p, const struct vm_common *c, const struct vm_tune_cli *o,
 	       const struct vm_tune_list *settings, const struct vm_tune_pins *pins, struct vm_err *err)
 {
@@ -41,7 +32,7 @@ int vm_tune_cli_set(const struct vm_program *p, const struct vm_common *c, const
 	struct vm_out *out;
 	int changed;
 
-	if (open_host(c, &h, err) < 0)
+	if ((c->dry_run ? vm_host_look : vm_host_open)(c->connect, &h, err) < 0)
 		return -1;
 	changed = vm_tune_set(&h, c->operands.v[0], &r, err);
 	if (changed < 0)

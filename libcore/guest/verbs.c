@@ -18,21 +18,33 @@
 #define REAP_MS	  70000u
 #define LINGER_MS 500u
 
-int vm_host_open(const char *connect, struct vm_host *ret, struct vm_err *err)
+static int open_with(const char *connect, enum vm_state_access access, struct vm_host *ret, struct vm_err *err)
 {
 	struct vm_host h = VM_HOST_INIT;
 
-	if (vm_state_open(connect, VM_STATE_CHANGE, &h.state, err) < 0)
+	if (vm_state_open(connect, access, &h.state, err) < 0)
 		return -1;
 	if (vm_driver_find(h.state.driver, &h.driver, err) < 0) {
 		vm_state_close(&h.state);
 		return -1;
 	}
-	vm_guest_reap = h.driver->reap;
-	vm_guest_group_kill = vm_guest_group_kill_all;
-	vm_guest_group_populated = vm_guest_group_has_any;
 	*ret = h;
 	return 0;
+}
+
+int vm_host_open(const char *connect, struct vm_host *ret, struct vm_err *err)
+{
+	if (open_with(connect, VM_STATE_CHANGE, ret, err) < 0)
+		return -1;
+	vm_guest_reap = ret->driver->reap;
+	vm_guest_group_kill = vm_guest_group_kill_all;
+	vm_guest_group_populated = vm_guest_group_has_any;
+	return 0;
+}
+
+int vm_host_look(const char *connect, struct vm_host *ret, struct vm_err *err)
+{
+	return open_with(connect, VM_STATE_READ, ret, err);
 }
 
 void vm_host_close(struct vm_host *h)

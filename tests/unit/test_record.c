@@ -150,6 +150,11 @@ static void there_and_back(void **state)
 	vm_record_add(&r, "all", value);
 	vm_record_add(&r, "empty", "");
 	vm_record_add(&r, "n\xc3\xa4me", "\xe2\x82\xac");
+	vm_record_add(&r, "empty", "second");
+	assert_true(vm_record_has(&r, "empty", "") && vm_record_has(&r, "empty", "second"));
+	assert_false(vm_record_has(&r, "empty", "sec") || vm_record_has(&r, "all", "") || vm_record_has(&r, "none", "") ||
+		     vm_record_has(&r, "empty", NULL));
+	vm_record_del(&r, "empty", "second");
 	assert_int_equal(vm_record_write(&r, fd, "r", "vm-test", 3, &err), 0);
 	assert_int_equal(vm_record_read(&s, fd, "r", "vm-test", 3, &err), 0);
 	assert_int_equal(s.n, 3);

@@ -26,6 +26,8 @@ struct vm_host {
 };
 #define VM_HOST_INIT ((struct vm_host){ .state = VM_STATE_INIT })
 int vm_host_open(const char *connect, struct vm_host *ret, struct vm_err *err);
+/* The same for a dry run: nothing is cleared away. */
+int vm_host_look(const char *connect, struct vm_host *ret, struct vm_err *err);
 void vm_host_close(struct vm_host *h);
 
 /* dry_run: everything is checked and nothing is done.  All return 0 = done; 1 = it was so already (if_needed, or nothing to do); -1 with *err. */

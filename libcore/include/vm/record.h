@@ -29,6 +29,8 @@ void vm_record_free(struct vm_record *r);
 const char *vm_record_get(const struct vm_record *r, const char *key);
 /* The index-th value of a repeated key, or NULL. */
 const char *vm_record_nth(const struct vm_record *r, const char *key, size_t index);
+/* Is that one of the values of a repeated key?  value NULL: no. */
+bool vm_record_has(const struct vm_record *r, const char *key, const char *value);
 /* Number of that key, or fallback if it is absent or no number; bool: "yes" and "no". */
 uint64_t vm_record_u64(const struct vm_record *r, const char *key, uint64_t fallback);
 int64_t vm_record_i64(const struct vm_record *r, const char *key, int64_t fallback);
