@@ -416,6 +416,13 @@ size_t vm_cgroup_find_hier(const struct vm_cgroup_host *h, const char *name)
 	return i;
 }
 
+static int cannot_see(struct vm_cgroup *c, const struct vm_cgroup_held *held)
+{
+	if (c->unseen == NULL)
+		c->unseen = vm_xstrdup(held->hier);
+	return 0;
+}
+
 static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, struct vm_err *err)
 {
 	size_t i = vm_cgroup_find_hier(&c->host, held->hier);
@@ -424,11 +431,8 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 
 	if (held->id == 0)
 		return 0;
-	if (i == c->host.n) {
-		if (c->unseen == NULL)
-			c->unseen = vm_xstrdup(held->hier);
-		return 0;
-	}
+	if (i == c->host.n)
+		return cannot_see(c, held);
 	if (c->path != NULL && strcmp(c->path, held->path) != 0)
 		return vm_err_set(err, VM_BAD_INPUT, "the record names groups %s and %s", c->path, held->path);
 	if (c->path == NULL)
@@ -437,7 +441,11 @@ static int open_held(struct vm_cgroup *c, const struct vm_cgroup_held *held, str
 	fd[VM_CGROUP_MAIN] = vm_cgroup_open_path(&c->host.v[i], held->path);
 	if (fd[VM_CGROUP_MAIN] >= 0)
 		id = vm_cgroup_group_id(fd[VM_CGROUP_MAIN]);
-	if (id == 0 && !vm_cgroup_absent(errno) && errno != EACCES && errno != EPERM)
+	if (id == 0 && (errno == EACCES || errno == EPERM)) {
+		vm_cleanup_fd(&fd[VM_CGROUP_MAIN]);
+		return cannot_see(c, held);
+	}
+	if (id == 0 && !vm_cgroup_absent(errno))
 		return vm_err_sys(err, "open the group %s in %s", held->path, c->host.v[i].mount);
 	if (id != held->id) {
 		VM_AUTO_FREE char *text = vm_xasprintf("its group %s in %s is gone", held->path,
