@@ -21,7 +21,7 @@
 #include "guest/hostdev_bind.h"
 #include "host/pci.h"
 #include "host/self.h"
-#include "qemu/reap.h"
+#include "qemu/run/reap.h"
 #include "state/hostdev.h"
 
 static int undo_plug(const struct vm_state *state, const char *user, const char *what, struct vm_err *err)

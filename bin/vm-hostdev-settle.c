@@ -16,7 +16,7 @@
 
 #include "driver.h"
 #include "guest/attach_both.h"
-#include "qemu/reap.h"
+#include "qemu/run/reap.h"
 
 #define SETTLE_MS 60000u
 

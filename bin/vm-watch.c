@@ -7,8 +7,8 @@
 #include <vm/log.h>
 
 #include "guest/group.h"
-#include "qemu/reap.h"
-#include "qemu/watch.h"
+#include "qemu/run/reap.h"
+#include "qemu/watch/watch.h"
 
 int main(int argc, char **argv)
 {

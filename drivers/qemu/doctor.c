@@ -11,8 +11,8 @@
 #include <vm/cleanup.h>
 #include <vm/process.h>
 
-#include "caps.h"
-#include "helper.h"
+#include "qemu/caps/caps.h"
+#include "qemu/start/helper.h"
 
 #define VERSION_LEAST_MAJOR 7
 #define VERSION_LEAST_MINOR 2

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* This driver's row in the table of drivers. */
-#include "agent.h"
+#include "qemu/qmp/agent.h"
 #include "lifecycle.h"
-#include "reap.h"
+#include "qemu/run/reap.h"
 
 const struct vm_driver vm_qemu_driver = {
 	.name = "qemu",

@@ -9,7 +9,7 @@
 
 #include <driver.h>
 #include <model/domain.h>
-#include <qemu/argv.h>
+#include <qemu/argv/argv.h>
 #include <qemu/qemu.h>
 #include <vm/json.h>
 #include <vm/strbuf.h>

@@ -14,8 +14,8 @@
 #include <vm/cleanup.h>
 #include <vm/json.h>
 
-#include "qemu/command.h"
-#include "qemu/qmp.h"
+#include "qemu/qmp/command.h"
+#include "qemu/qmp/qmp.h"
 
 #define COMMANDS  6
 #define INPUT_MAX 65536 /* must fit into the socket */

@@ -21,7 +21,7 @@
 #include <vm/cleanup.h>
 #include <vm/strbuf.h>
 
-#include "qemu/agent.h"
+#include "qemu/qmp/agent.h"
 
 #define DEADLINE_MS 20000u
 #define SHORT_MS    300u

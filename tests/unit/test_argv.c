@@ -18,8 +18,8 @@
 
 #include <driver.h>
 #include <model/domain.h>
-#include <qemu/argv.h>
-#include <qemu/build.h>
+#include <qemu/argv/argv.h>
+#include <qemu/plan/build.h>
 #include <qemu/qemu.h>
 #include <vm/alloc.h>
 #include <vm/cleanup.h>

@@ -21,9 +21,9 @@
 #include <vm/strbuf.h>
 
 #include "child.h"
-#include "qemu/caps_private.h"
-#include "qemu/caps_schema.h"
-#include "qemu/qmp.h"
+#include "qemu/caps/caps_private.h"
+#include "qemu/caps/caps_schema.h"
+#include "qemu/qmp/qmp.h"
 
 #include "scratch.h"
 

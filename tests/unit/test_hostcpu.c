@@ -10,7 +10,7 @@
 
 #include <vm/cleanup.h>
 
-#include "qemu/hostcpu.h"
+#include "qemu/caps/hostcpu.h"
 
 #define MODELS_MAX 6
 

@@ -19,7 +19,7 @@
 #include <vm/state.h>
 
 #include "host/kvm.h"
-#include "qemu/kvm.h"
+#include "qemu/caps/kvm.h"
 
 #include "scratch.h"
 

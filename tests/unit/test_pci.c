@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include <qemu/pci.h>
+#include <qemu/plan/pci.h>
 #include <vm/cleanup.h>
 
 #define CONVENTIONAL (VM_SLOT_PCI | VM_SLOT_AUTO)

@@ -21,8 +21,8 @@
 #include <vm/sock.h>
 #include <vm/strbuf.h>
 
-#include "qemu/qmp.h"
-#include "qemu/qmp_line.h"
+#include "qemu/qmp/qmp.h"
+#include "qemu/qmp/qmp_line.h"
 
 #define GREETING                                                                                   \
 	"{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7},\"package\":"      \

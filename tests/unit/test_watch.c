@@ -22,8 +22,8 @@
 
 #include "child.h"
 #include "place.h"
-#include "qemu/reap.h"
-#include "qemu/watch.h"
+#include "qemu/run/reap.h"
+#include "qemu/watch/watch.h"
 
 #define AT(s)	 "{\"timestamp\":{\"seconds\":" #s ",\"microseconds\":7},\"event\":"
 #define SHUTDOWN(s, why) AT(s) "\"SHUTDOWN\",\"data\":{\"guest\":true,\"reason\":\"" why "\"}}"

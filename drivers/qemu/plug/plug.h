@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Host devices that come and go while a guest runs.
+ *
+ * An attach prepares the host step by step, each with its inverse in the journal VM_RUN_UNDO_CHANGE before it; writes
+ * what document and record are to be beside those that are; and then asks QEMU.  From there on QEMU is who knows: if it
+ * has the devices, the new files take the places of the old ones, else the journal is undone.  Whoever finds the file
+ * VM_RUN_PLUG after a command was killed asks it and does the same (vm_plug_settle()).
+ *
+ * A detach marks the device in the record (VM_KEY_UNPLUG) and asks.  When QEMU does not have it any more, whoever learns of
+ * that, the command, the watcher's helper or the next command, gives back what it needed; each step of that may be
+ * done twice.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vm/acl.h>
+#include <vm/deadline.h>
+#include <vm/err.h>
+#include <vm/record.h>
+#include <vm/undo.h>
+
+#include "qemu/argv/argv.h"
+#include "driver.h"
+#include "guest/hostdev_view.h"
+#include "model/domain.h"
+#include "qemu/qemu.h"
+#include "qemu/run/reap.h"
+
+struct vm_guest;
+struct vm_qemu_caps;
+struct vm_qmp;
+
+/* VM_RUN_PLUG is a record of VM_KEY_ALIAS: what an attach has asked QEMU for, or is about to. */
+#define VM_RECORD_PLUG	       "vm-plug"
+#define VM_RECORD_PLUG_VERSION 1
+#define VM_KEY_ALIAS "alias"
+
+struct vm_plug_device {
+	const struct vm_hostdev *h;	      /* of the new domain, or in store */
+	const struct vm_interface *interface; /* whose it is; NULL = a <hostdev> */
+	struct vm_hostdev_iter store;
+	struct vm_device *dev; /* of either, in the domain */
+	char *name;	      /* vm_hostdev_source_text() */
+	char *key;	      /* of its claim; NULL = none */
+	int group;	      /* PCI: its IOMMU group, else VM_NO_GROUP */
+	bool kept;	      /* the guest has released it before, but not all of its group: it is on VFIO still */
+	struct vm_argv argv;  /* "-blockdev", "-device": what QEMU is told */
+	int fd;		      /* vhost-scsi, for QEMU; -1 = none */
+};
+struct vm_plug {
+	struct vm_guest *g;
+	const struct vm_plug_options *o;
+	struct vm_deadline deadline; /* o->deadline and the time hooks took */
+	struct vm_xml *doc; /* as it is to be */
+	struct vm_domain *was, *d;
+	struct vm_hostdev_view view;
+	struct vm_plug_device *v;
+	size_t n;
+	struct vm_qemu_caps *caps;
+	struct vm_undo undo;
+	struct vm_acl acl;	 /* rules as they are to be */
+	struct vm_record record; /* likewise */
+	struct vm_qmp *qmp;
+	size_t asked; /* devices that QEMU may have */
+	bool unknown; /* QEMU was asked and did not answer */
+};
+
+/* plug_doc.c: the document and domain to be, and what QEMU is to be told; looks at the host, changes nothing.
+ * 1 = the guest has all of them. */
+int vm_plug_document(struct vm_plug *p, struct vm_err *err);
+int vm_plug_check(struct vm_plug *p, struct vm_err *err);
+int vm_plug_words(struct vm_plug *p, struct vm_err *err);
+
+/* plug_host.c: steps with their inverses. */
+int vm_plug_open(struct vm_plug *p, struct vm_err *err);
+int vm_plug_claim(struct vm_plug *p, struct vm_err *err);
+int vm_plug_bind(struct vm_plug *p, struct vm_err *err);
+int vm_plug_rules(struct vm_plug *p, struct vm_err *err);
+int vm_plug_nodes(struct vm_plug *p, struct vm_err *err);
+int vm_plug_memlock(struct vm_plug *p, struct vm_err *err);
+
+/* plug_qmp.c */
+/* Has QEMU a device of that name?  1 yes, 0 no. */
+int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadline, struct vm_err *err);
+/* Takes the block node away that was made for a device which QEMU does not have; absent is success. */
+void vm_plug_drop_block(struct vm_qmp *q, const char *alias, struct vm_deadline deadline);
+/* Gives QEMU a device.  1 = it refused, and *err says why: it does not have it; -1: it may. */
+int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err);
+
+/* Is it gone?  One that has closed its monitor (why) is given the time to die. */
+bool vm_plug_ended(const struct vm_guest *g, const struct vm_err *why);
+
+/* unplug.c */
+/* Gives back what these devices needed, QEMU not having them any more; those that are not there count as done. */
+int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
+		     struct vm_err *err);
+/* Puts the mark of those that the guest was asked for into the record. */
+int vm_unplug_mark(struct vm_guest *g, const char *const *aliases, size_t n, bool on, struct vm_err *err);
+
+/* settle.c */
+/* QEMU has all of it: the new files take their places. */
+int vm_plug_commit(struct vm_guest *g, struct vm_err *err);
+/* It has nothing of it: the new files go; the journal is the caller's to undo. */
+int vm_plug_forget(const struct vm_guest *g, struct vm_err *err);
+/* What was begun is finished or taken back, and what is gone from QEMU given back.  1 = there was something. */
+int vm_plug_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
+
+/* vm_planner.attach, .wait_taken, .detach, .settle */
+int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
+		   struct vm_err *err);
+int vm_qemu_detach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
+		   struct vm_err *err);
+int vm_qemu_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
+int vm_qemu_wait_taken(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
+		       struct vm_err *err);

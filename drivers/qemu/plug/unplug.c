@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is done when a guest does not have a host device any more.  Each step may be done twice. */
+#include "plug.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <vm/alloc.h>
+#include <vm/cleanup.h>
+#include <vm/file.h>
+#include <vm/log.h>
+#include <vm/model.h>
+#include <vm/nodes.h>
+#include <vm/state.h>
+#include <vm/xml.h>
+
+#include "confine/view.h"
+#include "guest/attach.h"
+#include "guest/group.h"
+#include "guest/hostdev_bind.h"
+#include "guest/hostdev_record.h"
+#include "model/hostdev_node.h"
+#include "model/memlock.h"
+#include "qemu/qmp/monitor.h"
+#include "qemu/run/reap.h"
+#include "state/hostdev.h"
+
+#define PCI_KEY "pci:"
+
+/* The key of the claim of a device, by the record ("ALIAS KEY"); NULL = it has none. */
+static const char *key_of(const struct vm_record *r, const char *alias)
+{
+	size_t len = strlen(alias);
+	const char *one;
+
+	for (size_t i = 0; (one = vm_record_nth(r, VM_KEY_HOSTDEV, i)) != NULL; i++)
+		if (strncmp(one, alias, len) == 0 && one[len] == ' ')
+			return strcmp(one + len + 1, "-") == 0 || strcmp(one + len + 1, VM_HOSTDEV_MISSING) == 0
+				       ? NULL
+				       : one + len + 1;
+	return NULL;
+}
+
+static void mark_device(const struct vm_guest *g, const char *key, bool on)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	enum vm_hostdev_phase from = on ? VM_HOSTDEV_TAKEN : VM_HOSTDEV_UNPLUGGING;
+
+	/* Only for those who look: what counts is the guest's record. */
+	if (key == NULL || strncmp(key, PCI_KEY, strlen(PCI_KEY)) != 0 ||
+	    vm_hostdev_load(g->state, key, &r, &ignored) != 0 || vm_hostdev_phase(&r) != from)
+		return;
+	if (vm_hostdev_store(g->state, key, &r, on ? VM_HOSTDEV_UNPLUGGING : VM_HOSTDEV_TAKEN, &ignored) < 0)
+		vm_log_step("%s", ignored.msg);
+}
+
+int vm_unplug_mark(struct vm_guest *g, const char *const *aliases, size_t n, bool on, struct vm_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		vm_record_del(&g->record, VM_KEY_UNPLUG, aliases[i]);
+		if (on)
+			vm_record_add(&g->record, VM_KEY_UNPLUG, aliases[i]);
+	}
+	if (vm_guest_record_write(g, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		mark_device(g, key_of(&g->record, aliases[i]), on);
+	return 0;
+}
+
+/* ---- the end of it ---- */
+
+struct end {
+	struct vm_guest *g;
+	const char *const *aliases;
+	size_t n;
+	struct vm_deadline deadline;
+	struct vm_xml *was, *doc;    /* doc: without them; NULL = they are gone from it */
+	struct vm_domain *before, *d; /* d: what stays, of doc or was */
+	struct vm_hostdev_list all;   /* of before */
+	const struct vm_hostdev **v;  /* of before; array owned */
+	size_t found;
+	bool failed;	   /* something is to be done again */
+	struct vm_err why; /* the first of it */
+};
+
+static void end_close(struct end *e)
+{
+	free(e->v);
+	vm_hostdev_list_free(&e->all);
+	if (e->d != e->before)
+		vm_domain_free(e->d);
+	vm_domain_freep(&e->before);
+	vm_xml_freep(&e->was);
+	vm_xml_freep(&e->doc);
+}
+
+static int read_documents(struct end *e, struct vm_err *err)
+{
+	if (vm_xml_load_at(e->g->run, VM_RUN_LIVE_XML, &e->was, err) < 0 ||
+	    vm_domain_parse(e->was, true, &e->before, err) < 0)
+		return -1;
+	e->v = vm_xcalloc(e->n + 1, sizeof(*e->v));
+	vm_hostdev_list_read(e->before, &e->all);
+	for (size_t i = 0; i < e->all.n; i++) {
+		const struct vm_hostdev *h = e->all.v[i].h;
+
+		for (size_t k = 0; k < e->n; k++)
+			if (h->dev.alias != NULL && strcmp(h->dev.alias, e->aliases[k]) == 0)
+				e->v[e->found++] = h;
+	}
+	e->d = e->before;
+	if (e->found == 0)
+		return 0;
+	e->d = NULL;
+	if (vm_hostdev_cut(e->was, e->v, e->found, &e->doc, err) < 0)
+		return -1;
+	return vm_domain_parse(e->doc, true, &e->d, err);
+}
+
+/* The rest is done all the same; the mark stays in the record, and whoever comes next tries again. */
+static void again(struct end *e, const char *what, const struct vm_err *why)
+{
+	if (e->failed) {
+		vm_log_warning("%s: %s: %s", e->g->name, what, why->msg);
+		return;
+	}
+	e->failed = true;
+	e->why = *why;
+	vm_err_wrap(&e->why, "%s", what);
+}
+
+static void remove_node(struct end *e, const char *path)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	vm_log_step("take %s from it", path);
+	if (vm_qemu_node_remove(e->g, path + strlen("/dev/"), &why) < 0)
+		again(e, "its /dev", &why);
+}
+
+static bool is_named(const struct vm_acl *rules, const char *path)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->v[i].path != NULL && strcmp(rules->v[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static bool is_needed(const struct vm_nodes *rest, const char *path)
+{
+	for (size_t i = 0; i < rest->n; i++)
+		if (rest->v[i].path != NULL && strcmp(rest->v[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+/* Where two nodes have one number, their one rule names one of them. */
+static void remove_own_nodes(struct end *e, const struct vm_acl *old, const struct vm_nodes *rest)
+{
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	struct vm_err why = VM_ERR_INIT;
+
+	if (e->found == 0)
+		return;
+	if (vm_sys_open(NULL, &sys, &why) < 0) {
+		again(e, "its node", &why);
+		return;
+	}
+	for (size_t i = 0; i < e->found; i++) {
+		VM_AUTO_FREE char *path = NULL;
+
+		if (vm_hostdev_node(e->v[i], vm_hostdev_iommufd(e->d, e->v[i]), &sys, &path, &why) < 0)
+			again(e, "its node", &why);
+		if (path != NULL && strncmp(path, "/dev/", 5) == 0 && !is_named(old, path) && !is_needed(rest, path))
+			remove_node(e, path);
+	}
+}
+
+/* Rules that only these had asked for, and the nodes behind them. */
+static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
+{
+	VM_AUTO(vm_acl_free) struct vm_acl old = VM_ACL_INIT;
+	VM_AUTO(vm_acl_free) struct vm_acl rest = VM_ACL_INIT;
+	VM_AUTO(vm_nodes_free) struct vm_nodes nodes = VM_NODES_INIT;
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_acl_from_record(&e->g->record, VM_KEY_ACL_RULE, &old, err) < 0 ||
+	    vm_acl_from_record(&e->g->record, VM_KEY_ACL_RULE, ret, err) < 0)
+		return -1;
+	/* what the others need cannot be told: all of it stays until somebody can */
+	if (vm_domain_nodes(e->d, &e->g->state->conf, &nodes, &why) < 0) {
+		again(e, "device rules", &why);
+		return 0;
+	}
+	if (vm_acl_from_nodes(&nodes, -1, &rest, &why) < 0)
+		vm_log_step("%s", why.msg);
+	for (size_t i = 0; i < e->n; i++)
+		vm_acl_forget(ret, e->aliases[i], &rest);
+	if (vm_guest_acl_apply(e->g, ret, NULL, &why) < 0) {
+		/* A group that somebody removed has no rules to be closed. */
+		if (why.kind == VM_IN_USE)
+			vm_log_warning("%s: device rules: %s", e->g->name, why.msg);
+		else
+			again(e, "device rules", &why);
+	}
+	for (size_t i = 0; i < old.n; i++) {
+		const struct vm_acl_rule *r = &old.v[i];
+
+		if (vm_acl_perms_of(ret, r) != 0 || r->path == NULL || strncmp(r->path, "/dev/", 5) != 0)
+			continue;
+		remove_node(e, r->path);
+	}
+	remove_own_nodes(e, &old, &nodes);
+	return 0;
+}
+
+static void close_roms(struct end *e)
+{
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_procid qemu;
+
+	if (!vm_record_get_procid(&e->g->record, VM_KEY_PID, &qemu) ||
+	    vm_record_get(&e->g->record, VM_KEY_UID) == NULL)
+		return;
+	for (size_t i = 0; i < e->found; i++)
+		if (e->v[i]->dev.rom != NULL && e->v[i]->dev.rom->file != NULL &&
+		    vm_view_leave(qemu.pid, e->v[i]->dev.rom->file, &why) < 0)
+			again(e, "its view", &why);
+}
+
+/* Never lowered as long as one of them is there. */
+static void lower_memlock(struct end *e)
+{
+	struct vm_err why = VM_ERR_INIT;
+	const char *was = vm_record_get(&e->g->record, VM_KEY_MEMLOCK);
+
+	if (was == NULL || vm_domain_memlock(e->d) != 0)
+		return;
+	if (vm_qemu_memlock_restore(e->g, was, &why) < 0)
+		again(e, "limit of locked memory", &why);
+	else
+		vm_record_set(&e->g->record, VM_KEY_MEMLOCK, NULL);
+}
+
+#define GROUP_UNREAD (-2)
+
+/* What is gone has none; GROUP_UNREAD: it cannot be told, so that all of it is to be done again. */
+static int group_of(struct end *e, const struct vm_sys *sys, const char *key)
+{
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_pci p;
+	int none = vm_hostdev_load(e->g->state, key, &r, &why);
+
+	if (none == 0)
+		return (int)vm_record_i64(&r, VM_HOSTDEV_GROUP, VM_NO_GROUP);
+	if (none > 0 && vm_pci_read(sys, key + strlen(PCI_KEY), &p, &why) == 0)
+		return p.group;
+	if (why.kind == VM_NOT_FOUND || why.kind == VM_BAD_INPUT)
+		return VM_NO_GROUP;
+	again(e, key, &why);
+	return GROUP_UNREAD;
+}
+
+static bool group_stays(struct end *e, const struct vm_sys *sys, int group)
+{
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
+
+	while ((h = vm_hostdev_next(e->d, &i)) != NULL) {
+		VM_AUTO_FREE char *name = NULL;
+		VM_AUTO_FREE char *key = NULL;
+		int other;
+
+		if (h->type != VM_HOSTDEV_TYPE_PCI)
+			continue;
+		name = vm_hostdev_source_text(h);
+		key = vm_xasprintf(PCI_KEY "%s", name);
+		other = group_of(e, sys, key);
+		if (other == group || other == GROUP_UNREAD)
+			return true;
+	}
+	return false;
+}
+
+static void drop_claim(struct end *e, const char *key)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_claim_drop(e->g, key, &why) < 0)
+		again(e, key, &why);
+}
+
+/* What the host's driver does not take, or does not let go of, is left to the admin: the guest has let go. */
+static void give_back_pci(struct end *e, const struct vm_sys *sys, const char *key)
+{
+	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", e->g->state->driver, e->g->name);
+	VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", key + strlen(PCI_KEY));
+	struct vm_err why = VM_ERR_INIT;
+
+	vm_log_step("give %s back", key + strlen(PCI_KEY));
+	if (vm_hostdev_give_back(e->g->state, sys, key + strlen(PCI_KEY), user,
+				 vm_deadline_in(VM_HOSTDEV_UNBIND_MS), &why) < 0)
+		again(e, key, &why);
+	vm_record_del(&e->g->record, VM_KEY_HELD, held);
+}
+
+/* The group with all of it that the guest had: members that it released before were kept, since no driver of the host may have
+ * them as long as VFIO has another one. */
+static void give_back_group(struct end *e, const struct vm_sys *sys, int group)
+{
+	static const char verb[] = VM_HOSTDEV_VERB " ";
+	VM_AUTO_FREE char *claim = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", group);
+	bool unread = false;
+	const char *held;
+
+	for (size_t i = 0; (held = vm_record_nth(&e->g->record, VM_KEY_HELD, i)) != NULL;) {
+		VM_AUTO_FREE char *key = NULL;
+		int other;
+
+		i++;
+		if (strncmp(held, verb, sizeof(verb) - 1) != 0)
+			continue;
+		key = vm_xasprintf(PCI_KEY "%s", held + sizeof(verb) - 1);
+		other = group_of(e, sys, key);
+		unread |= other == GROUP_UNREAD;
+		if (other != group)
+			continue;
+		give_back_pci(e, sys, key);
+		drop_claim(e, key);
+		i--; /* it is not in the list any more */
+	}
+	if (!unread)
+		drop_claim(e, claim);
+}
+
+static void give_back_one(struct end *e, const struct vm_sys *sys, const char *key)
+{
+	int group;
+
+	if (strncmp(key, PCI_KEY, strlen(PCI_KEY)) != 0) {
+		drop_claim(e, key);
+		return;
+	}
+	group = group_of(e, sys, key);
+	if (group == GROUP_UNREAD)
+		return;
+	if (group == VM_NO_GROUP) {
+		give_back_pci(e, sys, key);
+		drop_claim(e, key);
+	} else if (group_stays(e, sys, group)) {
+		vm_log_step("%s stays on VFIO until the guest has released all of IOMMU group %d",
+			    key + strlen(PCI_KEY), group);
+		mark_device(e->g, key, false);
+	} else {
+		give_back_group(e, sys, group);
+	}
+}
+
+static void forget(struct vm_record *r, const char *alias)
+{
+	size_t len = strlen(alias);
+	const char *one;
+
+	for (size_t i = 0; (one = vm_record_nth(r, VM_KEY_HOSTDEV, i)) != NULL; i++) {
+		VM_AUTO_FREE char *text = vm_xstrdup(one);
+
+		if (strncmp(text, alias, len) != 0 || text[len] != ' ')
+			continue;
+		vm_record_del(r, VM_KEY_HOSTDEV, text);
+		return;
+	}
+}
+
+static int give_back(struct end *e, struct vm_err *err)
+{
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+
+	if (vm_sys_open(NULL, &sys, err) < 0)
+		return -1;
+	for (size_t i = 0; i < e->n; i++) {
+		VM_AUTO_FREE char *key = vm_xstrdup(key_of(&e->g->record, e->aliases[i]));
+
+		if (key != NULL)
+			give_back_one(e, &sys, key);
+		forget(&e->g->record, e->aliases[i]);
+		vm_record_del(&e->g->record, VM_KEY_UNPLUG, e->aliases[i]);
+	}
+	return 0;
+}
+
+/* SCSI devices have a block node, which stays when the device goes. */
+static void drop_blocks(struct end *e)
+{
+	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
+	struct vm_err why = VM_ERR_INIT;
+
+	for (size_t i = 0; i < e->found; i++) {
+		if (e->v[i]->type != VM_HOSTDEV_TYPE_SCSI)
+			continue;
+		if (q == NULL && vm_qemu_monitor_open(e->g, e->deadline, &q, &why) < 0)
+			return;
+		vm_plug_drop_block(q, e->v[i]->dev.alias, e->deadline);
+	}
+}
+
+static int write_down(struct end *e, const struct vm_acl *acl, struct vm_err *err)
+{
+	VM_AUTO(vm_record_free) struct vm_record facts = VM_RECORD_INIT;
+	const char *text;
+	size_t len;
+
+	if (e->doc != NULL) {
+		text = vm_xml_text(e->doc, &len);
+		if (vm_file_write_volatile(e->g->run, VM_RUN_LIVE_XML, text, len, 0640, err) < 0)
+			return -1;
+	}
+	vm_domain_facts(e->d, &facts);
+	vm_record_set(&e->g->record, VM_FACT_PORTS_FREE, vm_record_get(&facts, VM_FACT_PORTS_FREE));
+	vm_record_set(&e->g->record, VM_KEY_ACL_RULE, NULL);
+	vm_acl_to_record(acl, VM_KEY_ACL_RULE, &e->g->record);
+	return vm_guest_record_write(e->g, err);
+}
+
+int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
+		     struct vm_err *err)
+{
+	VM_AUTO(end_close) struct end e = { .g = g, .aliases = aliases, .n = n, .deadline = deadline };
+	VM_AUTO(vm_acl_free) struct vm_acl acl = VM_ACL_INIT;
+
+	if (read_documents(&e, err) < 0)
+		return -1;
+	drop_blocks(&e);
+	if (close_nodes(&e, &acl, err) < 0)
+		return -1;
+	close_roms(&e);
+	lower_memlock(&e);
+	/* The record is written after all of it: until then whoever comes next does it again. */
+	if (give_back(&e, err) < 0)
+		return -1;
+	if (e.failed) {
+		*err = e.why;
+		(void)vm_guest_refresh(g, &e.why);
+		return -1;
+	}
+	return write_down(&e, &acl, err);
+}
