@@ -23,26 +23,45 @@ static int refuse_unread(const struct vm_err *why, struct vm_err *err)
 	return -1;
 }
 
+/* Who is to make it: 0 = *ret; 1 = whoever has it does. */
+static int adapter(const struct vm_hostdefs *h, const struct vm_hostdef *d, const struct vm_vport *has, char ret[24], struct vm_err *err)
+{
+	const struct vm_vport_want want = { d->parent_wwnn, d->parent_wwpn, d->fabric, has != NULL ? has->parent : NULL };
+
+	if (d->parent != NULL) {
+		snprintf(ret, 24, "%s", d->parent);
+		return 0;
+	}
+	if (has != NULL && want.wwpn == NULL && want.fabric == NULL)
+		return 1;
+	return vm_vport_adapter(&h->sys, &want, ret, err);
+}
+
 int vm_hostdef_make_vport(const struct vm_hostdefs *h, const struct vm_hostdef *d, const char *key, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	struct vm_err none = VM_ERR_INIT;
 	struct vm_vport v;
+	bool there = vm_vport_find(&h->sys, d->cap->wwpn, &v, &none) == 0;
+	char parent[24];
+	int any = adapter(h, d, there ? &v : NULL, parent, err);
 
-	if (vm_vport_find(&h->sys, d->cap->wwpn, &v, &none) == 0) {
-		if (strcmp(v.parent, d->parent) == 0 && strcmp(v.wwnn, d->cap->wwnn) == 0)
+	if (any < 0)
+		return -1;
+	if (there) {
+		if ((any > 0 || strcmp(v.parent, parent) == 0) && strcmp(v.wwnn, d->cap->wwnn) == 0)
 			return 1;
 		return vm_err_set(err, VM_IN_USE, "%s is there already, with node %s on %s", key, v.wwnn, v.parent);
 	}
 	if (none.kind != VM_NOT_FOUND)
 		return refuse_unread(&none, err);
-	vm_log_step("write %s:%s to vport_create of %s", d->cap->wwpn, d->cap->wwnn, d->parent);
+	vm_log_step("write %s:%s to vport_create of %s", d->cap->wwpn, d->cap->wwnn, parent);
 	if (h->dry_run)
 		return 0;
 	if (vm_hostdef_begin(h, key, &r, err) < 0)
 		return -1;
 	/* with that record the next one would unmake it */
-	return vm_vport_create(&h->sys, d->parent, d->cap->wwpn, d->cap->wwnn, h->deadline, err) < 0
+	return vm_vport_create(&h->sys, parent, d->cap->wwpn, d->cap->wwnn, h->deadline, err) < 0
 		       ? -1
 		       : vm_hostdev_record_remove(&h->state, key, err);
 }

@@ -109,6 +109,67 @@ static int check_parent(const struct vm_sys *s, const char *parent, struct vm_er
 	return 0;
 }
 
+static bool has_wwn(int dir, const char *file, const char *want, struct vm_unread *u)
+{
+	char wwn[VM_WWN_TEXT];
+	char text[VM_SYS_TEXT];
+	unsigned long long n;
+
+	if (want == NULL)
+		return true;
+	if (read_wwn(dir, file, wwn, u))
+		return strcmp(wwn, want) == 0;
+	/* a fabric's name is told without leading zeros, and by fcoe as 0x0 where there is none */
+	if (!vm_sys_text(dir, file, text, sizeof(text), u) || sscanf(text, "0x%llx", &n) != 1 || n == 0)
+		return false;
+	snprintf(wwn, sizeof(wwn), "%016llx", n);
+	return strcmp(wwn, want) == 0;
+}
+
+static int no_adapter(const struct vm_vport_want *want, struct vm_err *err)
+{
+	if (want->wwpn != NULL)
+		vm_err_set(err, VM_NOT_FOUND, "there is no Fibre Channel host with node %s and port %s", want->wwnn, want->wwpn);
+	else if (want->fabric != NULL)
+		vm_err_set(err, VM_NOT_FOUND, "no Fibre Channel host is on the fabric %s", want->fabric);
+	else
+		vm_err_set(err, VM_NOT_FOUND, "no Fibre Channel host makes virtual ports");
+	return vm_err_hint(err, "/sys/class/fc_host lists those that are");
+}
+
+int vm_vport_adapter(const struct vm_sys *s, const struct vm_vport_want *want, char ret[24], struct vm_err *err)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int top = vm_sys_look(s, HOSTS, &unread);
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_vport v;
+
+	vm_sys_names(top, &names, &unread);
+	for (size_t i = 0; i < names.n; i++) {
+		VM_AUTO_FD int dir = vm_sys_look_at(top, names.v[i], &unread);
+		struct vm_err no = VM_ERR_INIT;
+
+		if (dir < 0 || strlen(names.v[i]) >= 24 || read_one(s, top, names.v[i], &v, &unread) ||
+		    !has_wwn(dir, "node_name", want->wwnn, &unread) || !has_wwn(dir, "port_name", want->wwpn, &unread) ||
+		    !has_wwn(dir, "fabric_name", want->fabric, &unread))
+			continue;
+		if ((want->has != NULL && strcmp(want->has, names.v[i]) == 0) || check_parent(s, names.v[i], &no) == 0) {
+			snprintf(ret, 24, "%s", names.v[i]);
+			return 0;
+		}
+		/* one that is full says more than one that cannot */
+		if (why.kind == VM_OK || why.kind == VM_UNSUPPORTED)
+			why = no;
+	}
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
+	if (why.kind == VM_OK)
+		return no_adapter(want, err);
+	*err = why;
+	return -1;
+}
+
 static int write_ports(const struct vm_sys *s, const char *parent, const char *file, const char *wwpn, const char *wwnn,
 		       struct vm_deadline deadline, struct vm_err *err)
 {

@@ -23,4 +23,12 @@ int vm_vport_find(const struct vm_sys *s, const char *name, struct vm_vport *ret
  * as it can. */
 int vm_vport_create(const struct vm_sys *s, const char *parent, const char *wwpn, const char *wwnn,
 		    struct vm_deadline deadline, struct vm_err *err);
+/* What an adapter is asked for by; NULL: by anything.  Names are as vm_wwn_parse() gives them. */
+struct vm_vport_want {
+	const char *wwnn, *wwpn, *fabric;
+	const char *has; /* host that has the port already, and need not be able to make one more */
+};
+/* The first adapter like that which can make one more virtual port: "host5".  VM_NOT_FOUND: there is none like that; VM_UNSUPPORTED,
+ * VM_IN_USE: none of those makes one. */
+int vm_vport_adapter(const struct vm_sys *s, const struct vm_vport_want *want, char ret[24], struct vm_err *err);
 int vm_vport_delete(const struct vm_sys *s, const struct vm_vport *v, struct vm_deadline deadline, struct vm_err *err);

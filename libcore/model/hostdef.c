@@ -161,7 +161,10 @@ static const struct mt_cases caps = {
 static const struct mt_row rows[] = {
 	D("name/#text", name, NAME, MT_STR),
 	D("path/#text", path, PATH, MT_STR),
-	D("parent/#text", parent, PARENT, MT_STR, .flags = MT_REQUIRED),
+	D("parent/#text", parent, PARENT, MT_STR),
+	D("parent/@wwnn", parent_wwnn, PARENT_WWNN, MT_STR),
+	D("parent/@wwpn", parent_wwpn, PARENT_WWPN, MT_STR),
+	D("parent/@fabric_wwn", fabric, FABRIC, MT_STR),
 	D("driver/name/#text", driver, DRIVER, MT_STR),
 	D("capability", cap, CAP, MT_CASE, .flags = MT_REQUIRED, .arg = &caps),
 };
@@ -202,14 +205,38 @@ static bool is_scsi_host(const char *name)
 	       strspn(name + 4, "0123456789") == strlen(name + 4);
 }
 
+/* An adapter is named in one way, or not at all.  Source: libvirt 9.0, formatnode, "parent". */
+static int check_adapter(const struct vm_hostdef *d, const struct mt_ctx *ctx, struct vm_err *err)
+{
+	const char *const wwns[] = { d->parent_wwnn, d->parent_wwpn, d->fabric };
+	char wwn[VM_WWN_TEXT];
+
+	if ((d->parent_wwnn != NULL) != (d->parent_wwpn != NULL))
+		return mt_error(ctx, d, "parent", VM_BAD_INPUT, err, "wwnn and wwpn of an adapter go together");
+	if ((d->parent != NULL) + (d->parent_wwnn != NULL) + (d->fabric != NULL) > 1)
+		return mt_error(ctx, d, "parent", VM_BAD_INPUT, err, "an adapter is given by its name, by wwnn and wwpn, or by fabric_wwn");
+	for (size_t i = 0; i < VM_COUNT(wwns); i++)
+		if (wwns[i] != NULL && !vm_wwn_parse(wwns[i], wwn))
+			return mt_error(ctx, d, "parent", VM_BAD_INPUT, err, "'%.60s' is not 16 hexadecimal digits", wwns[i]);
+	return 0;
+}
+
 static int check(const void *obj, const struct mt_ctx *ctx, struct vm_err *err)
 {
 	const struct vm_hostdef *d = obj;
-	VM_AUTO_FREE char *name = kernel_name(d->parent);
+	VM_AUTO_FREE char *name = d->parent != NULL ? kernel_name(d->parent) : NULL;
 	struct vm_pci_address ignored;
 
 	if (d->cap == NULL)
 		return mt_error(ctx, obj, "capability", VM_BAD_INPUT, err, "<capability> needs a type");
+	if (d->kind == VM_HOSTDEF_VPORT && check_adapter(d, ctx, err) < 0)
+		return -1;
+	if (d->kind == VM_HOSTDEF_VPORT && name == NULL)
+		return 0;
+	if (name == NULL)
+		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "<parent> is missing");
+	if (d->kind != VM_HOSTDEF_VPORT && (d->parent_wwnn != NULL || d->parent_wwpn != NULL || d->fabric != NULL))
+		return mt_error(ctx, obj, "parent", VM_BAD_INPUT, err, "wwnn, wwpn and fabric_wwn are for a virtual port");
 	if (d->kind == VM_HOSTDEF_VFS && (d->cap->count == 0 || d->cap->count > UINT16_MAX))
 		return mt_error(ctx, obj, "capability", VM_BAD_INPUT, err, "from 1 to %u virtual functions", UINT16_MAX);
 	if (!parent_valid(name))
@@ -242,11 +269,14 @@ static void settle_names(struct vm_hostdef *d)
 {
 	settle_wwn(&d->cap->wwpn);
 	settle_wwn(&d->cap->wwnn);
+	settle_wwn(&d->parent_wwnn);
+	settle_wwn(&d->parent_wwpn);
+	settle_wwn(&d->fabric);
 }
 
 static void settle_parent(struct vm_hostdef *d)
 {
-	char *name = kernel_name(d->parent);
+	char *name = d->parent != NULL ? kernel_name(d->parent) : NULL;
 
 	free(d->parent);
 	d->parent = name;

@@ -32,11 +32,13 @@ enum { VM_HOSTDEF_CAP_TYPE, VM_HOSTDEF_CAP_UUID, VM_HOSTDEF_CAP_ATTRS, VM_HOSTDE
 struct vm_hostdef {
 	struct mt_obj obj;
 	char *name, *path, *driver; /* libvirt's; not looked at */
-	char *parent;		    /* as the kernel calls it: "0000:00:02.0", "mtty", "0.0.0072", "host5" */
+	char *parent;		    /* as the kernel calls it: "0000:00:02.0", "mtty", "0.0.0072", "host5"; of a virtual port NULL: */
+	char *parent_wwnn, *parent_wwpn, *fabric; /* the adapter with these names, one on this fabric, or any */
 	int kind;
 	struct vm_hostdef_cap *cap;
 };
-enum { VM_HOSTDEF_NAME, VM_HOSTDEF_PATH, VM_HOSTDEF_DRIVER, VM_HOSTDEF_PARENT, VM_HOSTDEF_CAP };
+enum { VM_HOSTDEF_NAME, VM_HOSTDEF_PATH, VM_HOSTDEF_DRIVER, VM_HOSTDEF_PARENT, VM_HOSTDEF_PARENT_WWNN,
+       VM_HOSTDEF_PARENT_WWPN, VM_HOSTDEF_FABRIC, VM_HOSTDEF_CAP };
 extern const struct mt_type vm_hostdef_type;
 
 struct vm_hostdef *vm_hostdef_new(enum vm_hostdef_kind kind, const char *parent);

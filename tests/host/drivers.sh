@@ -110,6 +110,17 @@ second=${out%%: *}
 status_is 0 vm-hostdev-destroy "$second" vport:$port
 is "$(inuse) $(records)" "0 " "both are gone, no record is left"
 status_is 0 vm-hostdev-undefine vport:$port
+# an adapter by its own names, or any
+own=$(sed s/^0x// "/sys/class/fc_host/$host/port_name")
+for adapter in "<parent wwnn='$(sed s/^0x// "/sys/class/fc_host/$host/node_name")' wwpn='$own'/>" ""; do
+	sed "s|<parent>.*</parent>|$adapter|" "$T/port.xml" >"$T/adapter.xml"
+	status_is 0 vm-hostdev-create "$T/adapter.xml"
+	is "$(inuse)" 1 "made by '$adapter'"
+	status_is 0 vm-hostdev-destroy vport:$port
+done
+sed "s|<parent>.*</parent>|<parent fabric_wwn='0000000000000000'/>|" "$T/port.xml" >"$T/adapter.xml"
+status_is 5 vm-hostdev-create "$T/adapter.xml"
+err_like 'no Fibre Channel host is on the fabric 0000000000000000'
 # refused by the kernel: the name of the adapter's own port
 own=$(sed s/^0x// "/sys/class/fc_host/$host/port_name")
 status_is 14 vm-hostdev-create --vport="$own:$node" "$host"

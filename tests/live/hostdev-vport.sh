@@ -37,6 +37,44 @@ out_like '"changed":true'
 status_is 0 vm-hostdev-destroy vport:2101001b32a9da5e
 out_is "vport:2101001b32a9da5e: destroyed already"
 unchanged "by its port's name"
+# libvirt's other ways to say which adapter
+adapter() { document x "<wwnn>2001001b32a9da5e</wwnn><wwpn>2101001b32a9da5e</wwpn>" | sed "s|<parent>x</parent>|$1|" >"$T/adapter.xml"; }
+other() { # ADAPTER
+	adapter "$1"
+	status_is 0 vm-hostdev-create "$T/adapter.xml"
+	is "$(vm-hostdev-destroy -v vport:2101001b32a9da5e 2>&1 | grep -o 'vport_delete of host[0-9]*')" "vport_delete of host5" "by $1"
+	unchanged "$1"
+}
+other "<parent wwnn='20000000C9831B4B' wwpn='0x10000000c9831b4b'/>"
+other ""
+adapter "<parent wwnn='20000000c9831b4c' wwpn='10000000c9831b4c'/>"
+status_is 3 vm-hostdev-create "$T/adapter.xml"
+err_like 'host7 makes no virtual ports'
+adapter "<parent wwnn='20000000c9831b4c' wwpn='10000000c9831b4b'/>"
+status_is 5 vm-hostdev-create "$T/adapter.xml"
+err_like 'there is no Fibre Channel host with node 20000000c9831b4c and port 10000000c9831b4b'
+adapter "<parent fabric_wwn='2002000dec9a1234'/>"
+status_is 5 vm-hostdev-create "$T/adapter.xml"
+err_like 'no Fibre Channel host is on the fabric 2002000dec9a1234'
+echo 0x2002000dec9a1234 >"$tree/sys/class/fc_host/host5/fabric_name"
+status_is 0 vm-hostdev-create "$T/adapter.xml"
+status_is 0 vm-hostdev-create "$T/adapter.xml"
+out_is "vport:2101001b32a9da5e: created already"
+vm-hostdev-destroy -q vport:2101001b32a9da5e
+rm "$tree/sys/class/fc_host/host5/fabric_name"
+adapter "<parent wwnn='20000000c9831b4b' wwpn='10000000c9831b4b'/>"
+ok "made, and a second one, so that the adapter has no more" sh -c 'vm-hostdev-create -q "$1" && vm-hostdev-create -q --vport=2101001b32a9da60 host5' sh "$T/adapter.xml"
+status_is 0 vm-hostdev-create "$T/adapter.xml"
+out_is "vport:2101001b32a9da5e: created already"
+adapter "" && sed -i s/2101001b32a9da5e/2101001b32a9da61/ "$T/adapter.xml"
+status_is 10 vm-hostdev-create "$T/adapter.xml"
+err_like 'host5 has as many virtual ports as it can .2.'
+vm-hostdev-destroy -q vport:2101001b32a9da5e vport:2101001b32a9da60
+for bad in "<parent wwnn='20000000c9831b4c'/>" "<parent wwpn='x' wwnn='y'/>" "<parent fabric_wwn='2002000dec9a1234'>scsi_host5</parent>"; do
+	adapter "$bad"
+	status_is 6 vm-hostdev-create "$T/adapter.xml"
+done
+unchanged "other ways"
 status_is 0 vm-hostdev-create --vport=new scsi_host5
 out_like '^vport:5001a4a[0-9a-f]{9}: created'
 made=${out%%: *}
