@@ -31,7 +31,7 @@ static const struct vm_program program = {
 	.usage = "[OPTION...] DEVICE",
 	.summary = "Show a device of the host, and why a guest can or cannot have it.\n"
 		   "DEVICE: 0000:01:00.0 | usb:1-4.2 | usb:046d:c52b[:SERIAL] | usb:001:004\n"
-		   "  | scsi:H:B:T:L | mdev:UUID",
+		   "  | scsi:H:B:T:L | mdev:UUID | name in /sys/class/mdev_bus",
 	.options = options,
 	.operands = operands,
 	.size = sizeof(struct options),

@@ -20,7 +20,7 @@ struct options {
 #define AT(member) .off = offsetof(struct options, member)
 static const struct vm_opt options[] = {
 	{ "kind", .kind = VM_OPT_LIST, AT(kinds), .arg = "KIND,...",
-	  .help = "devices of these kinds: pci, usb, scsi, mdev" },
+	  .help = "devices of these kinds: pci, usb, scsi, mdev,\nmdev-parent (what makes mediated devices)" },
 	{ "state", .kind = VM_OPT_LIST, AT(states), .arg = "STATE,...",
 	  .help = "in these states: host, ready, assigned, unplugging,\nstuck, blocked" },
 	{ "group", .kind = VM_OPT_U64, AT(group), .given = offsetof(struct options, group_given),
@@ -42,7 +42,7 @@ static int run(void *opaque, struct vm_err *err);
 static const struct vm_program program = {
 	.name = "vm-hostdev-list",
 	.usage = "[OPTION...]",
-	.summary = "List the host's devices: PCI, USB, SCSI and mediated ones.",
+	.summary = "List the host's devices: PCI, USB, SCSI and mediated ones, and what makes these.",
 	.options = options,
 	.operands = operands,
 	.size = sizeof(struct options),

@@ -211,8 +211,10 @@ static int make_elements(struct attach *a, struct vm_err *err)
 	for (size_t i = 0; i < r->n; i++) {
 		struct vm_hostdev_name name;
 
-		if (vm_hostdev_name_parse(r->devices[i], &name, &ignored) < 0)
+		if (vm_hostdev_name_parse(r->devices[i], &name, &ignored) < 0) {
+			buses |= 1u << VM_HOSTDEV_PARENT; /* to say that it is none that a guest can have */
 			continue;
+		}
 		buses |= 1u << name.bus;
 		if (name.bus != VM_HOSTDEV_PCI)
 			continue;

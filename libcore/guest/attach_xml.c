@@ -109,6 +109,10 @@ static const struct kind {
 
 static int check_how(const struct vm_hostdev_item *i, const struct vm_hostdev_how *how, struct vm_err *err)
 {
+	if (i->bus == VM_HOSTDEV_PARENT) {
+		vm_err_set(err, VM_BAD_INPUT, "%s: %s", i->name, i->blocks[0].text);
+		return vm_err_hint(err, "%s", i->blocks[0].hint);
+	}
 	if (i->bus == VM_HOSTDEV_PCI)
 		return 0;
 	if (how->managed == 1)

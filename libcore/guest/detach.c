@@ -99,6 +99,7 @@ static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
 	case VM_HOSTDEV_MDEV:
 		w->source = vm_xasprintf("mdev:%s", n.mdev);
 		break;
+	case VM_HOSTDEV_PARENT:
 	case VM_HOSTDEV_BUSES:
 		break;
 	}

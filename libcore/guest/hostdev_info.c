@@ -10,12 +10,22 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/log.h>
 #include <vm/out.h>
 
 #include "host/vf.h"
 #include "host/vfio.h"
 #include "hostdev_print.h"
 #include "model/memlock.h"
+
+/* What only shows leaves out what it cannot read, and says so. */
+static void warn_unread(const struct vm_unread *u)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_unread_fail(u, &why) < 0)
+		vm_log_warning("%s", why.msg);
+}
 
 static void show_pci(struct vm_out *out, const struct vm_sys *sys, const struct vm_vfio_host *host, const struct vm_pci *p)
 {
@@ -79,31 +89,62 @@ static void show_memlock(struct vm_out *out, const struct vm_sys *sys, const str
 }
 
 /* What mediated devices it can make. */
-static void show_mdev_types(struct vm_out *out, bool json, const struct vm_sys *sys, const char *name)
+static void show_mdev_types(struct vm_out *out, bool json, const struct vm_hostdev_view *v, const struct vm_mdev_parent *p)
 {
-	VM_AUTO_FREE char *path = vm_xasprintf("sys/bus/pci/devices/%s", name);
 	VM_AUTO_FREE struct vm_mdev_type *types = NULL;
-	VM_AUTO_FD int dir = vm_sys_dir(sys, path);
-	size_t n = dir >= 0 ? vm_mdev_types(dir, &types) : 0;
+	struct vm_unread unread = VM_UNREAD_NONE;
+	size_t n = p != NULL ? vm_mdev_types(&v->sys, p->name, &types, &unread) : 0;
 
+	if (v->unread.error == 0)
+		warn_unread(&unread);
 	if (json)
 		vm_out_array(out, "mdev_types", NULL, 0);
 	for (size_t i = 0; i < n; i++) {
 		const struct vm_mdev_type *t = &types[i];
 
 		if (!json) {
-			VM_AUTO_FREE char *text = vm_xasprintf("%s %u %s %s", t->id, t->available,
-							       t->api[0] != 0 ? t->api : "-", t->name[0] != 0 ? t->name : "-");
+			VM_AUTO_FREE char *left = t->available >= 0 ? vm_xasprintf("%d", t->available) : vm_xstrdup("-");
+			VM_AUTO_FREE char *text = vm_xasprintf("%s %s %s %s", t->id, left, t->api[0] != 0 ? t->api : "-",
+							       t->name[0] != 0 ? t->name : "-");
 
 			vm_out_str(out, "mdev_type", text);
 			continue;
 		}
 		vm_out_row(out);
 		vm_out_str(out, "id", t->id);
-		vm_out_u64(out, "available", t->available);
+		vm_hostdev_number(out, "available", t->available);
 		vm_out_str(out, "device_api", t->api[0] != 0 ? t->api : NULL);
 		vm_out_str(out, "name", t->name[0] != 0 ? t->name : NULL);
 		vm_out_str(out, "description", t->description[0] != 0 ? t->description : NULL);
+		vm_out_row_end(out);
+	}
+	if (json)
+		vm_out_array_end(out);
+}
+
+/* Those it has made, and whose they are. */
+static void show_mdevs(struct vm_out *out, bool json, const struct vm_hostdev_view *v, const struct vm_mdev_parent *p)
+{
+	if (json)
+		vm_out_array(out, "mdevs", NULL, 0);
+	for (size_t n = 0; n < v->n && p != NULL; n++) {
+		const struct vm_hostdev_item *i = &v->v[n];
+		const char *state = vm_hostdev_state_words[i->state];
+
+		if (i->bus != VM_HOSTDEV_MDEV || strcmp(i->mdev->parent, p->name) != 0)
+			continue;
+		if (!json) {
+			VM_AUTO_FREE char *text = vm_xasprintf("%s %s %s %s", i->name, i->mdev->type[0] != 0 ? i->mdev->type : "-",
+							       state, i->guest != NULL ? i->guest : "-");
+
+			vm_out_str(out, "mdev", text);
+			continue;
+		}
+		vm_out_row(out);
+		vm_out_str(out, "device", i->name);
+		vm_out_str(out, "type", i->mdev->type[0] != 0 ? i->mdev->type : NULL);
+		vm_out_str(out, "state", state);
+		vm_out_str(out, "guest", i->guest);
 		vm_out_row_end(out);
 	}
 	if (json)
@@ -267,7 +308,7 @@ void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view
 	vm_out_str(out, "guest", i->guest);
 	vm_out_str(out, "alias", i->alias);
 	vm_hostdev_number(out, "group", i->group);
-	vm_hostdev_number(out, "numa_node", i->bus == VM_HOSTDEV_PCI ? i->pci->numa : -1);
+	vm_hostdev_number(out, "numa_node", vm_hostdev_numa(i));
 	vm_hostdev_resets(out, i);
 	switch (i->bus) {
 	case VM_HOSTDEV_PCI:
@@ -283,13 +324,16 @@ void vm_hostdev_show(struct vm_out *out, bool json, const struct vm_hostdev_view
 	case VM_HOSTDEV_MDEV:
 		show_mdev(out, i->mdev);
 		break;
+	case VM_HOSTDEV_PARENT:
 	case VM_HOSTDEV_BUSES:
 		break;
 	}
 	show_memlock(out, &v->sys, i);
 	vm_out_str(out, "path", i->path);
-	if (i->bus == VM_HOSTDEV_PCI)
-		show_mdev_types(out, json, &v->sys, i->name);
+	if (i->bus == VM_HOSTDEV_PCI || i->bus == VM_HOSTDEV_PARENT) {
+		show_mdev_types(out, json, v, i->makes);
+		show_mdevs(out, json, v, i->makes);
+	}
 	show_blocks(out, json, i);
 	show_members(out, json, v, i);
 	read_openers(v, i, deadline, &openers);

@@ -32,10 +32,18 @@ const char *vm_hostdev_driver(const struct vm_hostdev_item *i)
 	case VM_HOSTDEV_MDEV:
 		driver = i->mdev->driver;
 		break;
+	case VM_HOSTDEV_PARENT:
+		driver = i->makes->driver;
+		break;
 	case VM_HOSTDEV_BUSES:
 		break;
 	}
 	return *driver != 0 ? driver : NULL;
+}
+
+int vm_hostdev_numa(const struct vm_hostdev_item *i)
+{
+	return i->bus == VM_HOSTDEV_PCI ? i->pci->numa : i->bus == VM_HOSTDEV_PARENT ? i->makes->numa : -1;
 }
 
 int vm_hostdev_filter_words(const struct vm_words *given, const char *const *words, const char *what,
@@ -63,7 +71,8 @@ bool vm_hostdev_passes(const struct vm_hostdev_filter *f, const struct vm_hostde
 {
 	const char *driver = vm_hostdev_driver(i);
 
-	if (f->buses != 0 && !(f->buses >> i->bus & 1))
+	if (f->buses != 0 && !(f->buses >> i->bus & 1) &&
+	    (i->makes == NULL || !(f->buses >> VM_HOSTDEV_PARENT & 1)))
 		return false;
 	if (f->states != 0 && !(f->states >> i->state & 1))
 		return false;
@@ -131,7 +140,7 @@ void vm_hostdev_row(struct vm_out *out, bool json, const struct vm_hostdev_item 
 	vm_out_str(out, "device", i->name);
 	vm_out_str(out, "kind", vm_hostdev_bus_words[i->bus]);
 	vm_hostdev_number(out, "group", i->group);
-	vm_hostdev_number(out, "numa_node", i->bus == VM_HOSTDEV_PCI ? i->pci->numa : -1);
+	vm_hostdev_number(out, "numa_node", vm_hostdev_numa(i));
 	vm_out_str(out, "driver", vm_hostdev_driver(i));
 	vm_out_str(out, "state", vm_hostdev_state_words[i->state]);
 	vm_hostdev_resets(out, i);

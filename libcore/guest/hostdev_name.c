@@ -114,12 +114,25 @@ static bool same_scsi(const struct vm_scsi_address *a, const struct vm_scsi_addr
 	       a->unit == b->unit;
 }
 
+static const struct vm_hostdev_item *find_parent(const struct vm_hostdev_view *v, const char *name)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i].bus == VM_HOSTDEV_PARENT && strcmp(v->v[i].name, name) == 0)
+			return &v->v[i];
+	return NULL;
+}
+
 int vm_hostdev_view_find(const struct vm_hostdev_view *v, const char *text,
 			 const struct vm_hostdev_item **ret, struct vm_err *err)
 {
 	struct vm_hostdev_name n;
 	const struct vm_usb *usb = NULL;
+	const struct vm_hostdev_item *parent = find_parent(v, text);
 
+	if (parent != NULL) {
+		*ret = parent;
+		return 0;
+	}
 	if (vm_hostdev_name_parse(text, &n, err) < 0)
 		return -1;
 	if (n.bus == VM_HOSTDEV_USB && vm_usb_find(&v->usbs, &n.usb, &usb, err) < 0)
@@ -143,6 +156,7 @@ int vm_hostdev_view_find(const struct vm_hostdev_view *v, const char *text,
 		case VM_HOSTDEV_MDEV:
 			is = strcmp(item->mdev->uuid, n.mdev) == 0;
 			break;
+		case VM_HOSTDEV_PARENT:
 		case VM_HOSTDEV_BUSES:
 			break;
 		}

@@ -6,6 +6,8 @@ struct vm_out;
 
 /* NULL: none. */
 const char *vm_hostdev_driver(const struct vm_hostdev_item *i);
+/* The memory node it is near to; -1 = unknown. */
+int vm_hostdev_numa(const struct vm_hostdev_item *i);
 /* vendor, product, class */
 void vm_hostdev_ids(struct vm_out *out, const struct vm_hostdev_item *i);
 /* reset: a list of the kernel's words */

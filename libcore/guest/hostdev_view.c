@@ -14,7 +14,7 @@
 
 #include "state/hostdev.h"
 
-const char *const vm_hostdev_bus_words[] = { "pci", "usb", "scsi", "mdev", NULL };
+const char *const vm_hostdev_bus_words[] = { "pci", "usb", "scsi", "mdev", "mdev-parent", NULL };
 const char *const vm_hostdev_state_words[] = {
 	"host", "ready", "assigned", "unplugging", "stuck", "blocked", NULL,
 };
@@ -43,6 +43,7 @@ void vm_hostdev_view_free(struct vm_hostdev_view *v)
 	vm_usbs_free(&v->usbs);
 	vm_scsis_free(&v->scsis);
 	vm_mdevs_free(&v->mdevs);
+	vm_mdev_parents_free(&v->parents);
 	vm_uses_free(&v->uses);
 	vm_sys_close(&v->sys);
 	*v = VM_HOSTDEV_VIEW_INIT;
@@ -60,7 +61,7 @@ static void block(struct vm_hostdev_item *i, char *word, char *text, char *hint,
 static struct vm_hostdev_item *add(struct vm_hostdev_view *v, enum vm_hostdev_bus bus, char *key,
 				   const char *where, const char *name)
 {
-	VM_AUTO_FREE char *link = vm_xasprintf("sys/bus/%s/devices/%s", where, name);
+	VM_AUTO_FREE char *link = vm_xasprintf("%s/%s", where, name);
 	VM_AUTO_FD int dir = vm_sys_look(&v->sys, link, &v->unread);
 	struct vm_hostdev_item *i;
 
@@ -96,7 +97,7 @@ static void add_pcis(struct vm_hostdev_view *v, const struct scope *scope)
 	for (size_t n = 0; n < v->pcis.n; n++) {
 		const struct vm_pci *p = &v->pcis.v[n];
 		struct vm_hostdev_item *i =
-			add(v, VM_HOSTDEV_PCI, vm_xasprintf("pci:%s", p->name), "pci", p->name);
+			add(v, VM_HOSTDEV_PCI, vm_xasprintf("pci:%s", p->name), "sys/bus/pci/devices", p->name);
 
 		i->pci = p;
 		i->group = p->group;
@@ -112,7 +113,7 @@ static void add_usbs(struct vm_hostdev_view *v, const struct scope *scope)
 	for (size_t n = 0; n < v->usbs.n; n++) {
 		const struct vm_usb *u = &v->usbs.v[n];
 		struct vm_hostdev_item *i =
-			add(v, VM_HOSTDEV_USB, vm_xasprintf("usb:%s", u->port), "usb", u->port);
+			add(v, VM_HOSTDEV_USB, vm_xasprintf("usb:%s", u->port), "sys/bus/usb/devices", u->port);
 
 		i->usb = u;
 		i->description = vm_xasprintf("%s%s%s", u->maker, u->maker[0] != 0 ? " " : "",
@@ -129,7 +130,7 @@ static void add_scsis(struct vm_hostdev_view *v, const struct scope *scope)
 	for (size_t n = 0; n < v->scsis.n; n++) {
 		const struct vm_scsi *d = &v->scsis.v[n];
 		struct vm_hostdev_item *i =
-			add(v, VM_HOSTDEV_SCSI, vm_xasprintf("scsi:%s", d->name), "scsi", d->name);
+			add(v, VM_HOSTDEV_SCSI, vm_xasprintf("scsi:%s", d->name), "sys/bus/scsi/devices", d->name);
 
 		i->scsi = d;
 		i->description = vm_xasprintf("%s%s%s", d->vendor, d->vendor[0] != 0 ? " " : "",
@@ -144,12 +145,62 @@ static void add_mdevs(struct vm_hostdev_view *v, const struct scope *scope)
 	for (size_t n = 0; n < v->mdevs.n; n++) {
 		const struct vm_mdev *m = &v->mdevs.v[n];
 		struct vm_hostdev_item *i =
-			add(v, VM_HOSTDEV_MDEV, vm_xasprintf("mdev:%s", m->uuid), "mdev", m->uuid);
+			add(v, VM_HOSTDEV_MDEV, vm_xasprintf("mdev:%s", m->uuid), "sys/bus/mdev/devices", m->uuid);
 
 		i->mdev = m;
 		i->group = m->group;
 		i->description = vm_xasprintf("%s of %s", m->type_name[0] != 0 ? m->type_name : m->type,
 					      m->parent[0] != 0 ? m->parent : "?");
+	}
+}
+
+#define TYPES_SAID 4
+
+/* "makes mtty-1 (24 more), mtty-2 (12 more)", and how one of them is made. */
+static void describe_parent(const struct vm_sys *s, struct vm_hostdev_item *i, struct vm_unread *u)
+{
+	VM_AUTO_FREE struct vm_mdev_type *types = NULL;
+	size_t n = vm_mdev_types(s, i->name, &types, u);
+	struct vm_strbuf b = VM_STRBUF_INIT;
+	const char *can = NULL;
+
+	vm_strbuf_puts(&b, n > 0 ? "makes" : "makes no mediated devices");
+	for (size_t t = 0; t < n; t++) {
+		if (can == NULL && types[t].available != 0)
+			can = types[t].id;
+		if (t >= TYPES_SAID)
+			continue;
+		vm_strbuf_printf(&b, "%s %s", t > 0 ? "," : "", types[t].id);
+		if (types[t].available >= 0)
+			vm_strbuf_printf(&b, " (%d more)", types[t].available);
+	}
+	if (n > TYPES_SAID)
+		vm_strbuf_printf(&b, ", and %zu other%s", n - TYPES_SAID, n - TYPES_SAID == 1 ? "" : "s");
+	i->description = vm_strbuf_take(&b);
+	block(i, vm_xstrdup("mdev-parent"), vm_xstrdup("it is not given to guests, but makes devices that are"),
+	      can != NULL ? vm_xasprintf("vm-hostdev-create --mdev=%s %s makes one", can, i->name)
+			  : vm_xstrdup("it can make no more of them now"),
+	      false);
+}
+
+/* Those that are PCI devices are among these. */
+static void add_parents(struct vm_hostdev_view *v, const struct scope *scope)
+{
+	(void)scope;
+	vm_mdev_parents_read(&v->sys, &v->parents, &v->unread);
+	for (size_t n = 0; n < v->parents.n; n++) {
+		const struct vm_mdev_parent *p = &v->parents.v[n];
+		struct vm_hostdev_item *i = NULL;
+
+		for (size_t k = 0; k < v->n && i == NULL; k++)
+			if (v->v[k].bus == VM_HOSTDEV_PCI && strcmp(v->v[k].name, p->name) == 0)
+				i = &v->v[k];
+		if (i == NULL && strcmp(p->bus, "pci") != 0) {
+			i = add(v, VM_HOSTDEV_PARENT, vm_xstrdup(p->name), VM_MDEV_PARENTS, p->name);
+			describe_parent(&v->sys, i, &v->unread);
+		}
+		if (i != NULL)
+			i->makes = p;
 	}
 }
 
@@ -303,6 +354,7 @@ static void block_other(struct vm_hostdev_item *i)
 			block(i, vm_xstrdup("no-group"), vm_xstrdup("it is in no IOMMU group"), NULL,
 			      false);
 		break;
+	case VM_HOSTDEV_PARENT:
 	case VM_HOSTDEV_PCI:
 	case VM_HOSTDEV_BUSES:
 		break;
@@ -366,6 +418,7 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 		[VM_HOSTDEV_USB] = add_usbs,
 		[VM_HOSTDEV_SCSI] = add_scsis,
 		[VM_HOSTDEV_MDEV] = add_mdevs,
+		[VM_HOSTDEV_PARENT] = add_parents,
 	};
 	struct vm_hostdev_view v = VM_HOSTDEV_VIEW_INIT;
 	VM_AUTO_FREE enum vm_hostdev_phase *phases = NULL;
@@ -387,7 +440,8 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 	}
 	phases = vm_xcalloc(v.n + 1, sizeof(*phases));
 	for (size_t i = 0; state != NULL && i < v.n; i++)
-		read_owner(state, &v.v[i], &phases[i]);
+		if (v.v[i].bus != VM_HOSTDEV_PARENT)
+			read_owner(state, &v.v[i], &phases[i]);
 	for (size_t i = 0; i < v.n; i++) {
 		if (v.v[i].bus == VM_HOSTDEV_PCI)
 			block_pci(&v, &v.v[i]);

@@ -15,8 +15,15 @@
 
 struct vm_state;
 
-enum vm_hostdev_bus { VM_HOSTDEV_PCI, VM_HOSTDEV_USB, VM_HOSTDEV_SCSI, VM_HOSTDEV_MDEV, VM_HOSTDEV_BUSES };
-/* "pci", "usb", "scsi", "mdev" */
+enum vm_hostdev_bus {
+	VM_HOSTDEV_PCI,
+	VM_HOSTDEV_USB,
+	VM_HOSTDEV_SCSI,
+	VM_HOSTDEV_MDEV,
+	VM_HOSTDEV_PARENT, /* of mediated devices, and no PCI device: never a guest's */
+	VM_HOSTDEV_BUSES
+};
+/* "pci", "usb", "scsi", "mdev", "mdev-parent" */
 extern const char *const vm_hostdev_bus_words[];
 
 #define VM_HOSTDEV_ALL ((1u << VM_HOSTDEV_BUSES) - 1)
@@ -55,6 +62,7 @@ struct vm_hostdev_item {
 		const struct vm_scsi *scsi;
 		const struct vm_mdev *mdev;
 	};
+	const struct vm_mdev_parent *makes; /* also of PCI: it makes mediated devices; NULL: no, or nobody looked */
 	int group; /* IOMMU group, VM_NO_GROUP */
 	char *description; /* NULL: nobody asked for it */
 	enum vm_hostdev_state state;
@@ -69,6 +77,7 @@ struct vm_hostdev_view {
 	struct vm_usbs usbs;
 	struct vm_scsis scsis;
 	struct vm_mdevs mdevs;
+	struct vm_mdev_parents parents;
 	struct vm_uses uses;
 	struct vm_hostdev_item *v; /* owned; by bus, then in the bus's order */
 	size_t n;
@@ -85,8 +94,8 @@ int vm_hostdev_view_show(const struct vm_state *state, const char *sysroot, stru
 int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,
 			      struct vm_hostdev_view *ret, struct vm_err *err);
 void vm_hostdev_view_free(struct vm_hostdev_view *v);
-/* The device that text names, in any form CONTRACT allows; VM_NOT_FOUND, VM_BAD_INPUT (also: several
- * USB devices). */
+/* The device that text names, in any form CONTRACT allows, or the parent of mediated devices; VM_NOT_FOUND, VM_BAD_INPUT (also:
+ * several USB devices). */
 int vm_hostdev_view_find(const struct vm_hostdev_view *v, const char *text,
 			 const struct vm_hostdev_item **ret, struct vm_err *err);
 

@@ -13,7 +13,7 @@
 #include "bounded.h"
 #include "mdev.h"
 
-#define PARENTS "sys/class/mdev_bus"
+#define PARENTS VM_MDEV_PARENTS
 #define MDEVS	(&VM_MDEV_PLACE[1])
 #define PCIS	"sys/bus/pci/devices"
 
@@ -38,10 +38,10 @@ static int no_type(const struct vm_sys *s, const char *parent, const char *type,
 
 	if (dir < 0) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no parent of mediated devices %s", parent);
-		return vm_err_hint(err, "its driver has to offer them; /sys/class/mdev_bus lists those that do");
+		return vm_err_hint(err, "its driver has to offer them; vm-hostdev-list --kind=mdev-parent lists those that do");
 	}
 	said[0] = 0;
-	n = vm_mdev_types(dir, &types);
+	n = vm_mdev_types(s, parent, &types, NULL);
 	for (size_t i = 0; i < n && len < sizeof(said); i++)
 		len += (size_t)snprintf(said + len, sizeof(said) - len, "%s%s", i > 0 ? ", " : "", types[i].id);
 	vm_err_set(err, VM_NOT_FOUND, "%s makes no mediated devices of type '%s'", parent, type);

@@ -9,8 +9,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 
-#define DEVICES	  (&VM_MDEV_PLACE[1]) /* below the root */
-#define TYPES_MAX 1024u
+#define DEVICES (&VM_MDEV_PLACE[1]) /* below the root */
 
 static void text(int dir, const char *name, char *buf, size_t size, struct vm_unread *u)
 {
@@ -61,8 +60,8 @@ static int read_one(const struct vm_sys *s, const char *uuid, struct vm_mdev *re
 	dir = vm_sys_look(s, path, u);
 	if (dir < 0) {
 		vm_err_set(err, VM_NOT_FOUND, "there is no mediated device %s", uuid);
-		return vm_err_hint(err, "make it: write its UUID to the file 'create' of a type below "
-					"/sys/class/mdev_bus, or use mdevctl");
+		return vm_err_hint(err, "vm-hostdev-create --mdev=TYPE --uuid=%s PARENT makes it; vm-hostdev-list "
+					"--kind=mdev-parent lists what can", uuid);
 	}
 	memcpy(m.uuid, uuid, sizeof(m.uuid));
 	type = vm_sys_look_at(dir, "mdev_type", u);
@@ -115,33 +114,59 @@ void vm_mdevs_free(struct vm_mdevs *m)
 	*m = (struct vm_mdevs){ 0 };
 }
 
-size_t vm_mdev_types(int dir, struct vm_mdev_type **ret)
+static bool read_parent_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
-	VM_AUTO_FD int top = vm_sys_dir_at(dir, "mdev_supported_types");
-	size_t n = 0;
+	VM_AUTO_FD int dir = vm_sys_look_at(top, name, u);
+	struct vm_mdev_parent *p = row;
+	int64_t n;
 
-	*ret = NULL;
-	if (top < 0)
-		return 0;
-	vm_sys_names(top, &names, NULL);
-	*ret = vm_xcalloc(names.n + 1, sizeof(**ret));
-	for (size_t i = 0; i < names.n && n < TYPES_MAX; i++) {
-		VM_AUTO_FD int type = vm_sys_dir_at(top, names.v[i]);
-		struct vm_mdev_type *t = &(*ret)[n];
-		int64_t available;
+	(void)s;
+	if (dir < 0 || strlen(name) >= sizeof(p->name))
+		return false;
+	*p = (struct vm_mdev_parent){ .numa = -1 };
+	memcpy(p->name, name, strlen(name) + 1);
+	if (!vm_sys_link(dir, "subsystem", p->bus, sizeof(p->bus), u))
+		p->bus[0] = 0;
+	if (!vm_sys_link(dir, "driver", p->driver, sizeof(p->driver), u))
+		p->driver[0] = 0;
+	if (vm_sys_i64(dir, "numa_node", &n, u) && n >= 0 && n < 65536)
+		p->numa = (int)n;
+	return true;
+}
 
-		if (type < 0 || strlen(names.v[i]) >= sizeof(t->id))
-			continue;
-		memcpy(t->id, names.v[i], strlen(names.v[i]) + 1);
-		text(type, "name", t->name, sizeof(t->name), NULL);
-		text(type, "device_api", t->api, sizeof(t->api), NULL);
-		text(type, "description", t->description, sizeof(t->description), NULL);
-		t->available = vm_sys_i64(type, "available_instances", &available, NULL) &&
-					       available > 0 && available <= INT32_MAX
-				       ? (unsigned)available
-				       : 0;
-		n++;
-	}
+void vm_mdev_parents_read(const struct vm_sys *s, struct vm_mdev_parents *ret, struct vm_unread *u)
+{
+	ret->v = vm_sys_rows(s, VM_MDEV_PARENTS, sizeof(*ret->v), read_parent_row, &ret->n, u);
+}
+
+void vm_mdev_parents_free(struct vm_mdev_parents *p)
+{
+	free(p->v);
+	*p = (struct vm_mdev_parents){ 0 };
+}
+
+static bool read_type_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
+{
+	VM_AUTO_FD int type = vm_sys_look_at(top, name, u);
+	struct vm_mdev_type *t = row;
+	int64_t n;
+
+	(void)s;
+	if (type < 0 || strlen(name) >= sizeof(t->id))
+		return false;
+	memcpy(t->id, name, strlen(name) + 1);
+	text(type, "name", t->name, sizeof(t->name), NULL);
+	text(type, "device_api", t->api, sizeof(t->api), u);
+	text(type, "description", t->description, sizeof(t->description), NULL);
+	t->available = vm_sys_i64(type, "available_instances", &n, u) && n >= 0 && n <= INT32_MAX ? (int)n : -1;
+	return true;
+}
+
+size_t vm_mdev_types(const struct vm_sys *s, const char *parent, struct vm_mdev_type **ret, struct vm_unread *u)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(VM_MDEV_PARENTS "/%s/mdev_supported_types", parent);
+	size_t n;
+
+	*ret = vm_sys_rows(s, path, sizeof(**ret), read_type_row, &n, u);
 	return n;
 }

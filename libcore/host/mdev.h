@@ -28,11 +28,29 @@ struct vm_mdevs {
 void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret, struct vm_unread *u);
 void vm_mdevs_free(struct vm_mdevs *m);
 
+/*
+ * A device that makes mediated ones: a PCI card, a channel's subchannel ("css"), the adjunct processors ("matrix"), or one of software
+ * ("mtty").  Its directory is VM_MDEV_PARENTS/NAME, below the root.
+ */
+#define VM_MDEV_PARENTS "sys/class/mdev_bus"
+struct vm_mdev_parent {
+	char name[64];	 /* "0000:00:02.0", "0.0.0313", "matrix", "mtty" */
+	char bus[32];	 /* what kind of device that is: "pci", "css"; "" = nothing is known */
+	char driver[64]; /* "" = none */
+	int numa;	 /* -1 = none or unknown */
+};
+struct vm_mdev_parents {
+	struct vm_mdev_parent *v; /* owned */
+	size_t n;
+};
+void vm_mdev_parents_read(const struct vm_sys *s, struct vm_mdev_parents *ret, struct vm_unread *u);
+void vm_mdev_parents_free(struct vm_mdev_parents *p);
+
 /* What a parent can make. */
 struct vm_mdev_type {
 	char id[64], name[64], api[32];
-	unsigned available; /* instances that can still be made */
+	int available; /* instances that can still be made, -1 = not told */
 	char description[VM_SYS_TEXT];
 };
-/* Types of the parent whose directory is dir; *ret is owned; how many. */
-size_t vm_mdev_types(int dir, struct vm_mdev_type **ret);
+/* Types of the parent of that name; *ret is owned; how many. */
+size_t vm_mdev_types(const struct vm_sys *s, const char *parent, struct vm_mdev_type **ret, struct vm_unread *u);

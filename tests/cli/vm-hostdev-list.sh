@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# vm-hostdev-list and vm-hostdev-info on a machine that is described in tests/data/hosts: CONTRACT's forms, what keeps
+# vm-hostdev-list and vm-hostdev-info on machines that are described in tests/data/hosts: CONTRACT's forms, what keeps
 # a device from a guest and what to do about it, and that they only look.
 . "$(dirname "$0")/../tap.sh"
 needs vm-hostdev-list vm-hostdev-info
@@ -67,6 +67,28 @@ golden assigned env VM_SYSROOT="$T/two" vm-hostdev-list --state=assigned,stuck
 golden assigned-guest env VM_SYSROOT="$T/two" vm-hostdev-list --guest=web1 --json
 golden assigned-sibling env VM_SYSROOT="$T/two" vm-hostdev-info 0005:90:01.1
 is "$(find "$VM_ROOT" "$T/two" | sort | xargs -d '\n' stat -c '%n %Y %s' | md5sum)" "$before" "looking changes nothing"
+
+# ---- what makes mediated devices ----
+mkdir "$T/three"
+host=$T/three
+"$VM_BUILD/tests/fake-sysfs" "$host" <"$VM_TEST_DATA/hosts/mdev"
+golden parents list
+golden parents-tree list --tree
+golden parents-kind list --kind=mdev-parent
+golden parents-json list --kind=mdev-parent --json
+golden info-parent info mtty
+golden info-parent-none-left info 0.0.0313
+golden info-parent-pci info 0000:00:02.0
+golden info-parent-json info 0000:00:02.0 --json
+golden info-parent-driver info matrix --get=kind,driver,mdev_type,assignable
+golden info-parent-no-type info nothing
+# what is not a number is not said to be one, and what cannot be read is said to be unread
+like "$(info odd)" "^mdev_type	odd-1 - vfio-pci -\$" "nobody knows how many"
+rm "$host/sys/devices/virtual/odd/odd/mdev_supported_types/odd-2/available_instances"
+mkdir "$host/sys/devices/virtual/odd/odd/mdev_supported_types/odd-2/available_instances"
+golden info-parent-unread info odd
+printf 'vm-claim 1\nuser=qemu/web2\nmode=exclusive\nwhat=\n' >"$VM_ROOT/run/vm/claims/mdev:83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+like "$(VM_SYSROOT=$host vm-hostdev-info mtty)" "^mdev	mdev:83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 mtty-1 assigned web2\$" "whose those are that it made"
 
 vm-hostdev-list >/dev/full 2>"$T/full"
 is "$?" 14 "a full disk under stdout"

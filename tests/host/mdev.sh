@@ -19,6 +19,11 @@ group() { basename "$(readlink "/sys/bus/mdev/devices/$1/iommu_group")"; }
 left() { cat "$parent/mdev_supported_types/$1/available_instances"; }
 records() { (cd "$VM_ROOT/run/vm" && ls -d claims/* hostdev/* 2>/dev/null | grep -v '\.lock$'); }
 
+# ---- what can make them ----
+is "$(vm-hostdev-list --kind=mdev-parent)" "mtty$tab-$tab-$tab-${tab}blocked$tab-$tab-${tab}makes mtty-1 (24 more), mtty-2 (12 more)" "vm-hostdev-list"
+like "$(vm-hostdev-info mtty)" "^mdev_type${tab}mtty-2 12 vfio-pci Dual port serial\$" "vm-hostdev-info"
+like "$(vm-hostdev-info mtty)" "^problem${tab}it is not given to guests.*vm-hostdev-create --mdev=mtty-1 mtty" "it says how one is made"
+
 # ---- made and unmade ----
 status_is 5 vm-hostdev-create --mdev=mtty-9 --uuid=$one mtty
 err_like "mtty makes no mediated devices of type 'mtty-9'; its types: mtty-1, mtty-2"
@@ -117,6 +122,9 @@ wait_for 90 "the guest sees its card" guest_says hot '4348:3253'
 wait_for 60 "and is up" guest_says hot '^pci end'
 like "$(vm-info hot hostdevs)" "^hostdev0${tab}assigned${tab}0000:[0-9a-f:.]*${tab}mdev:$one\$" "vm-info lists it"
 is "$(vm-hostdev-list --kind=mdev | cut -f5,7)" "assigned${tab}hot" "so does vm-hostdev-list"
+is "$(vm-hostdev-info --get=mdev mtty)" "mdev:$one mtty-2 assigned hot" "and what made it tells whose it is"
+status_is 6 vm-attach-hostdev hot mtty
+err_like "mtty: it is not given to guests, but makes devices that are; vm-hostdev-create --mdev=mtty-1 mtty makes one"
 rule() { vm-cgroup "$1" devices | grep "/dev/vfio/$(group "$2")\$" | cut -f3-5; }
 is "$(rule hot $one)" "rw${tab}ok${tab}hostdev0" "a device rule for its group's node"
 like "$(grep 'Max locked' "/proc/$(vm-info --get=pid hot)/limits")" "$(((32 + 1024) * 1048576))" "it may lock its memory and a gigabyte"

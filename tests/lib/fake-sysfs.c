@@ -10,6 +10,7 @@
  *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0] [vgpu=TYPE] [d3cold=1]
  *   usb PORT VENDOR:PRODUCT NUMBER [class=] [driver=] [serial=] [maker=] [model=] [on=]
  *   scsi H:B:T:L [sg=] [block=NAME,M:m] [vendor=] [model=] [driver=] [type=] [on=]
+ *   parent NAME PLACE [subsystem=] [driver=]     what makes mediated devices, below sys/devices
  *   mdevtype TYPE api= [name=] [left=3] on=
  *   mdev UUID type= api= [name=] [group=] on=
  *   fchost HOST wwpn= wwnn= on= [npiv=MAX]
@@ -375,6 +376,25 @@ static void add_scsi(char **w)
 	bound("scsi", dir, w[0], get(w, "driver"));
 }
 
+/* subsystem=bus/css */
+static void add_parent(char **w)
+{
+	const char *subsystem = get(w, "subsystem"), *driver = get(w, "driver");
+	char path[512], target[512];
+	const char *dir;
+
+	snprintf(path, sizeof(path), "sys/devices/%s", w[1]);
+	dir = remember(w[0], path);
+	make_dirs(dir);
+	if (subsystem != NULL) {
+		snprintf(target, sizeof(target), "sys/%s", subsystem);
+		make_dirs(target);
+		link_to(target, dir, "subsystem");
+	}
+	if (driver != NULL)
+		bound(strchr(subsystem, '/') + 1, dir, w[0], driver);
+}
+
 static const char *add_mdevtype(const char *name, char **w)
 {
 	static char type[600];
@@ -454,6 +474,8 @@ static void add_line(char **w)
 		add_usb(w);
 	} else if (strcmp(kind, "scsi") == 0) {
 		add_scsi(w);
+	} else if (strcmp(kind, "parent") == 0) {
+		add_parent(w);
 	} else if (strcmp(kind, "mdevtype") == 0) {
 		add_mdevtype(w[0], w);
 	} else if (strcmp(kind, "mdev") == 0) {
