@@ -36,7 +36,9 @@ struct table {
 };
 
 struct wanted {
-	char *key, *value;
+	char *key;
+	struct vm_strbuf lines; /* its values, escaped, a line each */
+	bool met;
 };
 
 struct vm_out {
@@ -223,8 +225,9 @@ static void keep_wanted(struct vm_out *o, const char *name, const char *plain)
 	for (i = 0; i < o->nonly; i++) {
 		if (strcmp(o->only[i].key, name) != 0)
 			continue;
-		free(o->only[i].value);
-		o->only[i].value = vm_xstrdup(plain && *plain ? plain : "-");
+		o->only[i].met = true;
+		vm_strbuf_escape(&o->only[i].lines, plain && *plain ? plain : "-");
+		vm_strbuf_putc(&o->only[i].lines, '\n');
 	}
 }
 
@@ -480,8 +483,14 @@ void vm_out_only(struct vm_out *o, const char *keys)
 
 	while ((key = strsep(&rest, ","))) {
 		o->only = vm_xreallocarray(o->only, o->nonly + 1, sizeof(*o->only));
-		o->only[o->nonly++] = (struct wanted){ vm_xstrdup(key), NULL };
+		o->only[o->nonly++] = (struct wanted){ .key = vm_xstrdup(key), .lines = VM_STRBUF_INIT };
 	}
+}
+
+void vm_out_repeats(struct vm_out *o, const char *key)
+{
+	for (size_t i = 0; i < o->nonly; i++)
+		o->only[i].met |= strcmp(o->only[i].key, key) == 0;
 }
 
 struct vm_out *vm_out_open(FILE *fp, enum vm_out_form form, const char *schema, bool json,
@@ -512,7 +521,7 @@ void vm_out_drop(struct vm_out *o)
 	table_flush(o);
 	for (i = 0; i < o->nonly; i++) {
 		free(o->only[i].key);
-		free(o->only[i].value);
+		vm_strbuf_free(&o->only[i].lines);
 	}
 	free(o->only);
 	free(o->schema);
@@ -599,14 +608,12 @@ static int print_only(struct vm_out *o, struct vm_err *err)
 	size_t i;
 
 	for (i = 0; i < o->nonly; i++)
-		if (!o->only[i].value)
+		if (!o->only[i].met)
 			return vm_err_set(err, VM_USAGE, "there is no key '%s'", o->only[i].key);
 	if (o->json)
 		return 0;
-	for (i = 0; i < o->nonly; i++) {
-		vm_strbuf_escape(&o->text, o->only[i].value);
-		vm_strbuf_putc(&o->text, '\n');
-	}
+	for (i = 0; i < o->nonly; i++)
+		vm_strbuf_add(&o->text, o->only[i].lines.text, o->only[i].lines.len);
 	return 0;
 }
 

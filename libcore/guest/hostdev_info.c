@@ -88,6 +88,14 @@ static void show_memlock(struct vm_out *out, const struct vm_sys *sys, const str
 		vm_out_null(out, "memlock_limit_bytes");
 }
 
+/* In plain a line each, in JSON an array of objects. */
+static void begin(struct vm_out *out, bool json, const char *array, const char *key)
+{
+	vm_out_repeats(out, key);
+	if (json)
+		vm_out_array(out, array, NULL, 0);
+}
+
 /* What mediated devices it can make. */
 static void show_mdev_types(struct vm_out *out, bool json, const struct vm_hostdev_view *v, const struct vm_mdev_parent *p)
 {
@@ -97,8 +105,7 @@ static void show_mdev_types(struct vm_out *out, bool json, const struct vm_hostd
 
 	if (v->unread.error == 0)
 		warn_unread(&unread);
-	if (json)
-		vm_out_array(out, "mdev_types", NULL, 0);
+	begin(out, json, "mdev_types", "mdev_type");
 	for (size_t i = 0; i < n; i++) {
 		const struct vm_mdev_type *t = &types[i];
 
@@ -125,8 +132,7 @@ static void show_mdev_types(struct vm_out *out, bool json, const struct vm_hostd
 /* Those it has made, and whose they are. */
 static void show_mdevs(struct vm_out *out, bool json, const struct vm_hostdev_view *v, const struct vm_mdev_parent *p)
 {
-	if (json)
-		vm_out_array(out, "mdevs", NULL, 0);
+	begin(out, json, "mdevs", "mdev");
 	for (size_t n = 0; n < v->n && p != NULL; n++) {
 		const struct vm_hostdev_item *i = &v->v[n];
 		const char *state = vm_hostdev_state_words[i->state];
@@ -180,19 +186,17 @@ static void show_mdev(struct vm_out *out, const struct vm_mdev *m)
 	vm_out_str(out, "parent", m->parent[0] != 0 ? m->parent : NULL);
 }
 
-static const char *role_word(const struct vm_pci *p)
+static const char *role_word(const struct vm_hostdev_item *m, const struct vm_hostdev_item *self)
 {
 	static const char *const words[] = { "free", "bridge", "blocks" };
 
-	return words[vm_group_role(p)];
+	return m == self ? "itself" : words[vm_group_role(m->pci)];
 }
 
-/* In plain a line a member, in JSON an array of objects. */
 static void show_members(struct vm_out *out, bool json, const struct vm_hostdev_view *v,
 			 const struct vm_hostdev_item *self)
 {
-	if (json)
-		vm_out_array(out, "group_members", NULL, 0);
+	begin(out, json, "group_members", "group_member");
 	for (size_t i = 0; i < v->n; i++) {
 		const struct vm_hostdev_item *m = &v->v[i];
 		const char *driver = vm_hostdev_driver(m);
@@ -202,7 +206,7 @@ static void show_members(struct vm_out *out, bool json, const struct vm_hostdev_
 			continue;
 		if (!json) {
 			VM_AUTO_FREE char *text = vm_xasprintf(
-				"%s %s %s %s", m->name, driver != NULL ? driver : "-", role_word(m->pci),
+				"%s %s %s %s", m->name, driver != NULL ? driver : "-", role_word(m, self),
 				m->description);
 
 			vm_out_str(out, "group_member", text);
@@ -211,7 +215,7 @@ static void show_members(struct vm_out *out, bool json, const struct vm_hostdev_
 		vm_out_row(out);
 		vm_out_str(out, "device", m->name);
 		vm_out_str(out, "driver", driver);
-		vm_out_str(out, "role", role_word(m->pci));
+		vm_out_str(out, "role", role_word(m, self));
 		vm_out_str(out, "guest", m->guest);
 		vm_out_str(out, "description", m->description);
 		vm_out_row_end(out);
@@ -222,8 +226,7 @@ static void show_members(struct vm_out *out, bool json, const struct vm_hostdev_
 
 static void show_openers(struct vm_out *out, bool json, const struct vm_openers *o)
 {
-	if (json)
-		vm_out_array(out, "processes", NULL, 0);
+	begin(out, json, "processes", "process");
 	for (size_t i = 0; i < o->n; i++) {
 		if (!json) {
 			VM_AUTO_FREE char *text = vm_xasprintf("%d %s %s", (int)o->v[i].pid,
@@ -244,8 +247,7 @@ static void show_openers(struct vm_out *out, bool json, const struct vm_openers 
 
 static void show_blocks(struct vm_out *out, bool json, const struct vm_hostdev_item *i)
 {
-	if (json)
-		vm_out_array(out, "problems", NULL, 0);
+	begin(out, json, "problems", "problem");
 	for (size_t n = 0; n < i->n_blocks; n++) {
 		const struct vm_hostdev_block *b = &i->blocks[n];
 

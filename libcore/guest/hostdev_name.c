@@ -32,11 +32,13 @@ static bool digits(const char **at, size_t n, int base, unsigned *ret)
 	return true;
 }
 
-/* "1-4.2": bus, then ports. */
+/* "1-4.2": bus, then ports; "usb1": the hub that a bus begins with, to be told of. */
 static bool is_port(const char *p)
 {
 	size_t dash = strspn(p, "0123456789");
 
+	if (strncmp(p, "usb", 3) == 0)
+		return p[3] != 0 && p[3 + strspn(p + 3, "0123456789")] == 0 && strlen(p) < VM_USB_PORT;
 	if (dash == 0 || p[dash] != '-' || strlen(p) >= VM_USB_PORT)
 		return false;
 	p += dash;

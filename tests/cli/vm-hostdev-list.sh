@@ -34,6 +34,7 @@ golden info-vf info 06:12.2
 golden info-no-group info 03:00.0
 golden info-json info 0001:01:00.0 --json
 golden info-usb-port info usb:1-1
+golden info-usb-hub info usb:usb1 --get=device,driver,problem
 golden info-usb-place info usb:001:005
 golden info-usb-id info usb:18d1:4e22
 golden info-usb-serial info usb:046d:c52b:B2 --json
@@ -46,6 +47,14 @@ golden info-none info 0000:99:00.0
 golden info-bad info 0000:01:20.0
 golden info-bad-json info --json usb:1
 golden info-get info 0000:00:01.0 --get=driver,group,state
+golden info-get-several info 0005:90:01.1 --get=group_member,group
+golden info-get-none info 0000:02:00.0 --get=problem,process
+golden info-get-json info 0000:02:00.0 --get=problem --json
+golden info-get-no-key info 0000:02:00.0 --get=problems
+# every name that is listed is one
+bad=
+for name in $(list | cut -f1); do info "$name" >/dev/null 2>&1 || bad="$bad $name"; done
+is "$bad" "" "what is listed can be asked for"
 
 # ---- hosts that cannot ----
 rm -r "$host/sys/kernel/iommu_groups"

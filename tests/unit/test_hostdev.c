@@ -197,6 +197,7 @@ static void device_names(void **state)
 		"usb:000:004", "usb:001:000", "usb:0000:1234", "usb:046d", "usb:046d:c52b:", "usb:001:004:",
 		"usb:001:004x", "usb:046g:c52b", "scsi:0:0:0", "scsi:0:0:0:", "scsi:0:0:0:0x", "scsi:a:0:0:0",
 		"mdev:", "mdev:1234", "web1", "usb:1-1111111111111111111111111111111111",
+		"usb:usb", "usb:usb1x", "usb:usb1-1", "usb:usb11111111111111111111111111111",
 	};
 	struct vm_hostdev_name n;
 	struct vm_err err;
@@ -205,6 +206,8 @@ static void device_names(void **state)
 	assert_int_equal(vm_hostdev_name_parse("usb:1-4.2", &n, &err), 0);
 	assert_int_equal(n.bus, VM_HOSTDEV_USB);
 	assert_string_equal(n.usb.port, "1-4.2");
+	assert_int_equal(vm_hostdev_name_parse("usb:usb12", &n, &err), 0);
+	assert_string_equal(n.usb.port, "usb12");
 	assert_int_equal(vm_hostdev_name_parse("usb:046d:c52b", &n, &err), 0);
 	assert_true(n.usb.has_id && !n.usb.has_place && n.usb.vendor == 0x046d && n.usb.product == 0xc52b);
 	assert_int_equal(vm_hostdev_name_parse("usb:0781:0000:ab:c", &n, &err), 0);

@@ -187,6 +187,33 @@ static void forms(void **state)
 	}
 }
 
+static void several_body(struct vm_out *o)
+{
+	vm_out_str(o, "name", "web1");
+	vm_out_repeats(o, "problem");
+	vm_out_repeats(o, "process");
+	vm_out_str(o, "problem", "one\ttab");
+	vm_out_str(o, "problem", NULL);
+}
+
+/* Of what there can be several all are printed, and none is no error. */
+static void only_several(void **state)
+{
+	struct vm_err err;
+	char *text;
+
+	(void)state;
+	print(several_body, VM_OUT_KEYS, false, false, "problem,name,process", 0, &err, &text);
+	assert_string_equal(text, "one\\x09tab\n-\nweb1\n");
+	free(text);
+	print(several_body, VM_OUT_KEYS, false, false, "process", 0, &err, &text);
+	assert_string_equal(text, "");
+	free(text);
+	print(several_body, VM_OUT_KEYS, false, false, "processes", -1, &err, &text);
+	assert_string_equal(err.msg, "there is no key 'processes'");
+	free(text);
+}
+
 static void only(void **state)
 {
 	struct vm_err err;
@@ -285,7 +312,7 @@ static void broken_pipe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forms), cmocka_unit_test(only),	cmocka_unit_test(dropped),
+		cmocka_unit_test(forms), cmocka_unit_test(only), cmocka_unit_test(only_several),	cmocka_unit_test(dropped),
 		cmocka_unit_test(full),	 cmocka_unit_test(broken_pipe),
 	};
 

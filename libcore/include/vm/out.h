@@ -34,6 +34,8 @@ struct vm_out *vm_out_open(FILE *fp, enum vm_out_form form, const char *schema, 
 /* VM_OUT_KEYS: print only these keys' values, bare, in the order asked (vm-info --get=KEY,...); JSON is
  * not affected.  keys: comma-separated.  The check that all were met is vm_out_close()'s (VM_USAGE). */
 void vm_out_only(struct vm_out *o, const char *keys);
+/* This key may come any number of times, each value a line, or never; in JSON it may be an array of another name. */
+void vm_out_repeats(struct vm_out *o, const char *key);
 
 /* Data; key may be NULL inside a list of scalars (vm_out_list()). */
 void vm_out_str(struct vm_out *o, const char *key, const char *value);
