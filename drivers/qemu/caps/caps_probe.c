@@ -14,6 +14,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
+#include <vm/lock.h>
 #include <vm/log.h>
 #include <vm/process.h>
 #include <vm/strbuf.h>
@@ -521,11 +522,33 @@ int vm_qemu_caps_probe(const char *emulator, struct vm_deadline deadline, struct
 	return 0;
 }
 
+/*
+ * Of many guests that start at once on a host whose emulator is new one asks it, and the others read what it learned.  Who has
+ * the lock may hang in an emulator that does: after a while everybody asks for himself.
+ */
+#define TURN_MS 3000
+
+/* 0 = *ret is what somebody else has learned meanwhile; 1: it is this one's turn, or nobody's. */
+static int await_turn(const struct vm_state *s, const char *path, int dir, struct vm_deadline deadline, int *ret_lock,
+		      struct vm_qemu_caps **ret, struct vm_err *err)
+{
+	struct vm_err ignored = VM_ERR_INIT;
+	char file[32], name[40];
+
+	vm_qemu_caps_file(path, file);
+	snprintf(name, sizeof(name), "%s.lock", file);
+	if (dir < 0)
+		return 1;
+	(void)vm_lock_take(dir, name, vm_deadline_min(deadline, vm_deadline_in(TURN_MS)), ret_lock, &ignored);
+	return vm_qemu_caps_cached(s, path, ret, err);
+}
+
 int vm_qemu_caps_get(const struct vm_state *s, const char *emulator, struct vm_deadline deadline,
 		     struct vm_qemu_caps **ret, struct vm_err *err)
 {
 	VM_AUTO(vm_qemu_caps_free) struct vm_qemu_caps *c = NULL;
 	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO(vm_lock_release) int lock = -1;
 	VM_AUTO_FD int dir = -1;
 	struct vm_err ignored = VM_ERR_INIT;
 	struct vm_record r = VM_RECORD_INIT;
@@ -537,10 +560,13 @@ int vm_qemu_caps_get(const struct vm_state *s, const char *emulator, struct vm_d
 	rc = vm_qemu_caps_cached(s, path, ret, err);
 	if (rc <= 0)
 		return rc;
+	dir = vm_qemu_caps_dir(s, true);
+	rc = await_turn(s, path, dir, deadline, &lock, ret, err);
+	if (rc <= 0)
+		return rc;
 	if (vm_qemu_caps_probe(path, deadline, &r, err) < 0 ||
 	    vm_qemu_caps_from_record(&r, &c, err) < 0)
 		return -1;
-	dir = vm_qemu_caps_dir(s, true);
 	vm_qemu_caps_file(path, file);
 	/* A cache that cannot be kept costs the next command 0.1 s, and nothing else. */
 	if (dir >= 0)
