@@ -129,6 +129,7 @@ struct vm_plug_options {
 	bool dry_run;
 	uint64_t wait_ms; /* for the guest */
 	struct vm_deadline deadline;
+	const char *instead; /* attach: this one, which is missing and which QEMU has not, gives way to it; NULL = none */
 };
 
 /* Where a guest's own files are, or would be. */

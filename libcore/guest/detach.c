@@ -15,6 +15,7 @@
 #include "hostdev_view.h"
 #include "host/iommu.h"
 #include "model/domain.h"
+#include "state/hostdev.h"
 
 #define LOCK_MS 30000u
 
@@ -110,8 +111,9 @@ static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
 static bool was_at(const struct vm_record *run, const char *alias, const char *key)
 {
 	VM_AUTO_FREE char *text = vm_xasprintf("%s %s", alias, key);
+	VM_AUTO_FREE char *away = vm_xasprintf("%s " VM_HOSTDEV_MISSING "%s", alias, key + strcspn(key, ":") + 1);
 
-	return vm_record_has(run, VM_KEY_HOSTDEV, text);
+	return vm_record_has(run, VM_KEY_HOSTDEV, text) || vm_record_has(run, VM_KEY_HOSTDEV, away);
 }
 
 /* run: the record of the running guest whose devices these are, or NULL. */

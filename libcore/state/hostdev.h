@@ -54,7 +54,8 @@ extern const char *const vm_hostdev_phase_words[];
 
 /* Opens the directory of the records, making it: locks of IOMMU groups are in it too ("group-7.lock"). */
 int vm_hostdev_place(const struct vm_state *s, int *ret, struct vm_err *err);
-/* What stands in a guest's record (VM_KEY_HOSTDEV) for the key of a USB device that was not there when it was given. */
+/* What the key of a USB device that is not plugged in begins with in a guest's record (VM_KEY_HOSTDEV); behind it the port
+ * in which it was: "usb:-1-4.2". */
 #define VM_HOSTDEV_MISSING "usb:-"
 /* Is a USB device gone from the host that the guest may open, or missing from the beginning: plugged in it has another number. */
 bool vm_hostdev_lost(const struct vm_record *guest);

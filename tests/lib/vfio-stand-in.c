@@ -2,7 +2,7 @@
 /*
  * Stands between QEMU's command line and monitor and QEMU where there is no VFIO: a vfio-pci, by -device or device_add, opens
  * the node of its IOMMU group, as QEMU would, and is then an edu, which every host has.  What cannot be opened is refused with
- * the errno in QEMU's text ("no-13").
+ * the errno in QEMU's text ("no-13").  A usb-host with a node opens that, and is then a keyboard.
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
  * written to the file PID there: it takes a right that containers do not have.  With a file "refuse" there it is
@@ -108,6 +108,27 @@ static void blank(char *text, size_t len, const char *key)
 	memset(from, ' ', (size_t)(end - from));
 }
 
+static void rewrite_usb(char *text, size_t len)
+{
+	static const char from[] = "\"driver\":\"usb-host\",";
+	char *at = memmem(text, len, from, sizeof(from) - 1), *node = value_of(text, len, "hostdevice"), path[PATH_MAX], to[64];
+	int fd;
+
+	if (at == NULL || node == NULL)
+		return;
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(node, "\""), node);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		snprintf(to, sizeof(to), "\"driver\":\"no-%d\",", errno);
+	else
+		snprintf(to, sizeof(to), "\"driver\":\"usb-kbd\",");
+	if (fd >= 0)
+		close(fd);
+	blank(text, len, "hostdevice");
+	memset(at, ' ', sizeof(from) - 1);
+	memcpy(at, to, strlen(to));
+}
+
 /* In place, since nothing may become longer: what is left over becomes spaces. */
 static void rewrite(char *text, size_t len)
 {
@@ -116,8 +137,10 @@ static void rewrite(char *text, size_t len)
 	char *at = memmem(text, len, from, sizeof(from) - 1), *host, to[64];
 	int e;
 
-	if (at == NULL)
+	if (at == NULL) {
+		rewrite_usb(text, len);
 		return;
+	}
 	host = value_of(text, len, "host");
 	if (host == NULL)
 		host = value_of(text, len, "sysfsdev");

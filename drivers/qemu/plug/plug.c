@@ -62,6 +62,8 @@ static int step_journal(struct vm_plug *p, struct vm_err *err)
 {
 	for (size_t i = 0; i < p->g->record.n; i++)
 		vm_record_add(&p->record, p->g->record.items[i].key, p->g->record.items[i].value);
+	if (p->o->instead != NULL)
+		vm_unplug_forget(&p->record, p->o->instead);
 	if (p->o->dry_run)
 		return 0;
 	return vm_undo_open(&p->undo, p->g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, p->g, err);

@@ -96,6 +96,12 @@ bool vm_plug_ended(const struct vm_guest *g, const struct vm_err *why);
 /* Gives back what these devices needed, QEMU not having them any more; those that are not there count as done. */
 int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
 		     struct vm_err *err);
+/* A USB device was unplugged from the host: what it needed is given back, and it is missing from now on; looked_for: until
+ * one of its kind is plugged in. */
+int vm_unplug_missing(struct vm_guest *g, const char *alias, bool looked_for, struct vm_deadline deadline,
+		      struct vm_err *err);
+/* Takes the value of VM_KEY_HOSTDEV of that device out of a record. */
+void vm_unplug_forget(struct vm_record *r, const char *alias);
 /* Puts the mark of those that the guest was asked for into the record. */
 int vm_unplug_mark(struct vm_guest *g, const char *const *aliases, size_t n, bool on, struct vm_err *err);
 

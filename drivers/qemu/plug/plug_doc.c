@@ -119,14 +119,33 @@ static int check_controllers(const struct vm_plug *p, struct vm_err *err)
 	return vm_err_hint(err, "--config gives it the device, and the controller, at its next start");
 }
 
+/* Without the one that gives way. */
+static int load_document(const struct vm_plug *p, struct vm_xml **ret, struct vm_err *err)
+{
+	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+
+	if (vm_xml_load_at(p->g->run, VM_RUN_LIVE_XML, &doc, err) < 0)
+		return -1;
+	if (p->o->instead != NULL && vm_domain_parse(doc, true, &d, err) < 0)
+		return -1;
+	for (uint32_t i = 0; d != NULL && i < d->hostdevs.n; i++) {
+		const struct vm_hostdev *h = d->hostdevs.v[i];
+
+		if (h->dev.alias != NULL && strcmp(h->dev.alias, p->o->instead) == 0)
+			return vm_hostdev_cut(doc, &h, 1, ret, err);
+	}
+	*ret = vm_take_ptr(&doc);
+	return 0;
+}
+
 int vm_plug_document(struct vm_plug *p, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *was = NULL, *with = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *complete = NULL;
 	size_t added;
 
-	if (vm_xml_load_at(p->g->run, VM_RUN_LIVE_XML, &was, err) < 0 ||
-	    vm_domain_parse(was, true, &p->was, err) < 0 ||
+	if (load_document(p, &was, err) < 0 || vm_domain_parse(was, true, &p->was, err) < 0 ||
 	    vm_hostdev_insert(was, true, p->o->elements, p->o->skip, &with, &added, err) < 0)
 		return -1;
 	if (added == 0)

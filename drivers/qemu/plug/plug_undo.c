@@ -47,10 +47,10 @@ int vm_qemu_node_remove(const struct vm_guest *g, const char *below, struct vm_e
 		return errno == ENOENT ? 0 : vm_err_sys(err, "open the guest's /dev");
 	if (unlinkat(dev, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
 		return vm_err_sys(err, "remove the guest's /dev/%s", path);
-	/* Directories that were made for it alone. */
+	/* Directories that were made for it alone; who was here before may have got as far as some of them. */
 	while ((slash = strrchr(path, '/')) != NULL) {
 		*slash = 0;
-		if (unlinkat(dev, path, AT_REMOVEDIR) < 0)
+		if (unlinkat(dev, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
 			break;
 	}
 	return 0;

@@ -121,6 +121,13 @@ static void ask_again(struct vm_qmp *q, const char *alias, struct vm_deadline de
 		vm_log_step("%s: %s", alias, why.msg);
 }
 
+/* What is missing QEMU may be without, while it is given it anew; only a detach takes it from the document. */
+static bool may_lack(const struct vm_guest *g, const struct vm_hostdev *h)
+{
+	return h->type == VM_HOSTDEV_TYPE_USB && h->missing == VM_SWITCH_ON &&
+	       !vm_record_has(&g->record, VM_KEY_UNPLUG, h->dev.alias);
+}
+
 /* A guest may let go by itself, too.  What is parked QEMU never had, what waits for its partner not yet. */
 static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_hostdev_list *all,
 		     struct vm_deadline deadline, struct names *gone, struct vm_err *err)
@@ -129,7 +136,7 @@ static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_hostd
 		const struct vm_hostdev *h = all->v[i].h;
 		int has;
 
-		if (h->dev.alias == NULL || vm_hostdev_parked(h) || h->teaming != NULL)
+		if (h->dev.alias == NULL || vm_hostdev_parked(h) || h->teaming != NULL || may_lack(g, h))
 			continue;
 		has = vm_plug_there(q, h->dev.alias, deadline, err);
 		if (has < 0)

@@ -39,7 +39,8 @@ static const char *key_of(const struct vm_record *r, const char *alias)
 
 	for (size_t i = 0; (one = vm_record_nth(r, VM_KEY_HOSTDEV, i)) != NULL; i++)
 		if (strncmp(one, alias, len) == 0 && one[len] == ' ')
-			return strcmp(one + len + 1, "-") == 0 || strcmp(one + len + 1, VM_HOSTDEV_MISSING) == 0
+			return strcmp(one + len + 1, "-") == 0 ||
+					       strncmp(one + len + 1, VM_HOSTDEV_MISSING, strlen(VM_HOSTDEV_MISSING)) == 0
 				       ? NULL
 				       : one + len + 1;
 	return NULL;
@@ -85,6 +86,7 @@ struct end {
 	struct vm_hostdev_list all;   /* of before */
 	const struct vm_hostdev **v;  /* of before; array owned */
 	size_t found;
+	bool stays;	   /* in the document, as missing */
 	bool failed;	   /* something is to be done again */
 	struct vm_err why; /* the first of it */
 };
@@ -98,6 +100,25 @@ static void end_close(struct end *e)
 	vm_domain_freep(&e->before);
 	vm_xml_freep(&e->was);
 	vm_xml_freep(&e->doc);
+}
+
+static int make_missing(struct end *e, struct vm_err *err)
+{
+	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
+	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(e->was);
+
+	if (vm_domain_parse(e->was, true, &d, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < d->hostdevs.n; i++) {
+		struct vm_hostdev *h = d->hostdevs.v[i];
+
+		if (h->dev.alias == NULL || strcmp(h->dev.alias, e->aliases[0]) != 0)
+			continue;
+		h->missing = VM_SWITCH_ON;
+		mt_assigned(&h->dev.obj, VM_HOSTDEV_BIT_MISSING);
+	}
+	mt_splice(&vm_domain_type, d, e->was, edit);
+	return vm_xml_edit_apply(edit, &e->doc, err);
 }
 
 static int read_documents(struct end *e, struct vm_err *err)
@@ -118,7 +139,7 @@ static int read_documents(struct end *e, struct vm_err *err)
 	if (e->found == 0)
 		return 0;
 	e->d = NULL;
-	if (vm_hostdev_cut(e->was, e->v, e->found, &e->doc, err) < 0)
+	if ((e->stays ? make_missing(e, err) : vm_hostdev_cut(e->was, e->v, e->found, &e->doc, err)) < 0)
 		return -1;
 	return vm_domain_parse(e->doc, true, &e->d, err);
 }
@@ -363,7 +384,7 @@ static void give_back_one(struct end *e, const struct vm_sys *sys, const char *k
 	}
 }
 
-static void forget(struct vm_record *r, const char *alias)
+void vm_unplug_forget(struct vm_record *r, const char *alias)
 {
 	size_t len = strlen(alias);
 	const char *one;
@@ -389,7 +410,7 @@ static int give_back(struct end *e, struct vm_err *err)
 
 		if (key != NULL)
 			give_back_one(e, &sys, key);
-		forget(&e->g->record, e->aliases[i]);
+		vm_unplug_forget(&e->g->record, e->aliases[i]);
 		vm_record_del(&e->g->record, VM_KEY_UNPLUG, e->aliases[i]);
 	}
 	return 0;
@@ -428,26 +449,47 @@ static int write_down(struct end *e, const struct vm_acl *acl, struct vm_err *er
 	return vm_guest_record_write(e->g, err);
 }
 
+static int finish(struct end *e, struct vm_acl *ret_acl, struct vm_err *err)
+{
+	if (read_documents(e, err) < 0)
+		return -1;
+	drop_blocks(e);
+	if (close_nodes(e, ret_acl, err) < 0)
+		return -1;
+	close_roms(e);
+	lower_memlock(e);
+	/* The record is written after all of it: until then whoever comes next does it again. */
+	if (give_back(e, err) < 0)
+		return -1;
+	if (!e->failed)
+		return 0;
+	*err = e->why;
+	(void)vm_guest_refresh(e->g, &e->why);
+	return -1;
+}
+
 int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
 		     struct vm_err *err)
 {
 	VM_AUTO(end_close) struct end e = { .g = g, .aliases = aliases, .n = n, .deadline = deadline };
 	VM_AUTO(vm_acl_free) struct vm_acl acl = VM_ACL_INIT;
 
-	if (read_documents(&e, err) < 0)
+	return finish(&e, &acl, err) < 0 ? -1 : write_down(&e, &acl, err);
+}
+
+/* Its port stays in the record: there it is looked for first. */
+int vm_unplug_missing(struct vm_guest *g, const char *alias, bool looked_for, struct vm_deadline deadline,
+		      struct vm_err *err)
+{
+	VM_AUTO(end_close)
+	struct end e = { .g = g, .aliases = &alias, .n = 1, .deadline = deadline, .stays = true };
+	VM_AUTO(vm_acl_free) struct vm_acl acl = VM_ACL_INIT;
+	VM_AUTO_FREE char *key = vm_xstrdup(key_of(&g->record, alias));
+	VM_AUTO_FREE char *was = vm_xasprintf("%s %s%s", alias, looked_for ? VM_HOSTDEV_MISSING : "-",
+					      looked_for && key != NULL ? key + strcspn(key, ":") + 1 : "");
+
+	if (finish(&e, &acl, err) < 0)
 		return -1;
-	drop_blocks(&e);
-	if (close_nodes(&e, &acl, err) < 0)
-		return -1;
-	close_roms(&e);
-	lower_memlock(&e);
-	/* The record is written after all of it: until then whoever comes next does it again. */
-	if (give_back(&e, err) < 0)
-		return -1;
-	if (e.failed) {
-		*err = e.why;
-		(void)vm_guest_refresh(g, &e.why);
-		return -1;
-	}
+	vm_record_add(&g->record, VM_KEY_HOSTDEV, was);
 	return write_down(&e, &acl, err);
 }

@@ -227,14 +227,18 @@ static int give_back(struct vm_guest *g, const char *held, struct vm_err *err)
 int vm_qemu_reap(struct vm_guest *g, bool dead, struct vm_deadline deadline, struct vm_err *err)
 {
 	struct vm_err one = VM_ERR_INIT;
-	bool failed;
+	bool failed, change;
 	size_t n = 0;
 
 	if (g->run < 0)
 		return 0;
 	if (!dead && settle(g, err) < 0)
 		return -1;
+	change = faccessat(g->run, VM_RUN_UNDO_CHANGE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	failed = vm_undo_replay(g->run, VM_RUN_UNDO_CHANGE, vm_qemu_undo_verbs, g, err) < 0;
+	/* What was being given to it anew is missing again. */
+	if (!dead && !failed && change)
+		failed = vm_guest_refresh(g, err) < 0 || settle(g, err) < 0;
 	if (!dead)
 		return failed ? -1 : 0;
 	/* Helpers may outlive QEMU: nothing they use is given back before they are gone. */

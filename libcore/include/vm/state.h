@@ -198,7 +198,7 @@ extern vm_group_populated_fn *vm_guest_group_populated;
 #define VM_KEY_HELPER	  "helper"     /* repeated: "ALIAS PID START", a program behind a device */
 #define VM_KEY_GID	  "gid"	       /* likewise */
 #define VM_KEY_OWN_DEV	  "own_dev"    /* yes: VM_RUN_DEV is its whole /dev; no: single nodes of it are mounted */
-#define VM_KEY_HOSTDEV	  "hostdev"    /* repeated: "ALIAS KEY", a host device it has and the key of its claim ("-" = none) */
+#define VM_KEY_HOSTDEV	  "hostdev"    /* repeated: "ALIAS KEY", a host device it has and the key of its claim ("-" = none; "usb:-PORT" = it was there) */
 #define VM_KEY_UNPLUG	  "unplug"     /* repeated: alias of one that the guest was asked to let go of */
 #define VM_KEY_MEMLOCK	  "memlock"    /* "SOFT HARD": RLIMIT_MEMLOCK before it was raised for host devices */
 #define VM_KEY_UNIT	  "unit"       /* systemd's unit of the run, a scope or a service; absent = none */
