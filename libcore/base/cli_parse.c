@@ -196,6 +196,14 @@ static int take_named(struct vm_words *from, const struct vm_operand_spec *spec,
 	return 0;
 }
 
+/* Words that are too few are the first ones; of many operands the last. */
+static int missing(const struct vm_operand_spec *spec, size_t typed, struct vm_err *err)
+{
+	for (; typed > 0 && !spec->many && spec[1].name; spec++)
+		typed -= !spec->optional;
+	return vm_err_set(err, VM_USAGE, "%s is missing", spec->name);
+}
+
 /* Puts operands where the table says; operands named by options come first in their place. */
 static int place_operands(struct parse *s, struct vm_words *to, struct vm_err *err)
 {
@@ -224,7 +232,7 @@ static int place_operands(struct parse *s, struct vm_words *to, struct vm_err *e
 			for (; left && (spec->many || to->n == had); left--)
 				vm_words_add(to, s->typed.v[next++]);
 		if (to->n == had && !spec->optional)
-			return vm_err_set(err, VM_USAGE, "%s is missing", spec->name);
+			return missing(spec, s->typed.n - next, err);
 	}
 	if (next < s->typed.n)
 		return vm_err_set(err, VM_USAGE, "unexpected operand '%s'", s->typed.v[next]);

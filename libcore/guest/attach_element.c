@@ -70,7 +70,7 @@ int vm_hostdev_element_parse(const char *element, struct vm_hostdev_element *ret
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
 
-	return vm_xml_parse(element, strlen(element), "device", &doc, err) < 0 ? -1 : parse(&doc, ret, err);
+	return vm_xml_parse(element, strlen(element), "", &doc, err) < 0 ? -1 : parse(&doc, ret, err);
 }
 
 static int refuse(const struct vm_xml *doc, struct vm_err *err)
@@ -85,14 +85,20 @@ static int refuse(const struct vm_xml *doc, struct vm_err *err)
 	return vm_err_hint(err, "put it into the definition with vm-edit: the guest has it from its next start on");
 }
 
+/* As it is put into documents: an alias that a run made up is that run's. */
 static int fill(struct vm_hostdev_element *e, char **ret, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *filled = NULL;
 	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(e->doc);
+	const char *alias = e->interface != NULL ? e->interface->dev.alias : e->hostdev->dev.alias;
 
-	if (vm_interface_fill(e->interface, NULL, err) < 0)
-		return -1;
-	mt_splice(&vm_interface_type, e->interface, e->doc, edit);
+	if (e->interface != NULL) {
+		if (vm_interface_fill(e->interface, NULL, err) < 0)
+			return -1;
+		mt_splice(&vm_interface_type, e->interface, e->doc, edit);
+	}
+	if (alias != NULL && !vm_alias_is_admins(alias))
+		vm_xml_edit_remove(edit, vm_xml_child(e->doc, 0, "alias"));
 	if (vm_xml_edit_apply(edit, &filled, err) < 0)
 		return -1;
 	*ret = vm_xml_element_text(filled, 0);
@@ -115,9 +121,7 @@ int vm_hostdev_element_load(const char *path, const struct vm_hostdev_how *how, 
 		return refuse(doc, err);
 	if (parse(&doc, &e, err) < 0)
 		return -1;
-	if (e.interface == NULL)
-		text = vm_xml_element_text(e.doc, 0);
-	else if (fill(&e, &text, err) < 0)
+	if (fill(&e, &text, err) < 0)
 		return -1;
 	vm_hostdev_elements_add(ret, text);
 	return 0;

@@ -83,6 +83,8 @@ static int put_how(struct vm_strbuf *b, const struct vm_hostdev_how *how, struct
 	if (how->rom != NULL && put_rom(b, how->rom, err) < 0)
 		return -1;
 	if (how->alias != NULL) {
+		if (!vm_alias_is_admins(how->alias))
+			return vm_err_set(err, VM_USAGE, "--alias: '%s' does not begin with \"ua-\"", how->alias);
 		vm_strbuf_puts(b, "  <alias");
 		put_attr(b, "name", how->alias);
 		vm_strbuf_puts(b, "/>\n");
@@ -243,6 +245,47 @@ static int check_new(const struct vm_domain *d, const struct vm_hostdev *h, bool
 	return vm_err_hint(err, "--if-needed takes that for success");
 }
 
+struct place {
+	const struct vm_device *mine, *other;
+	enum vm_device_family family;
+	bool by_alias;
+};
+
+static int in_place(enum vm_device_family family, struct vm_device *dev, void *arg)
+{
+	struct place *p = arg;
+	const struct vm_address *a = p->mine->address, *b = dev->address;
+
+	/* A <console> is often the first <serial> said again. */
+	p->by_alias = family != VM_FAMILY_CONSOLE && p->mine->alias != NULL && dev->alias != NULL &&
+		      strcmp(p->mine->alias, dev->alias) == 0;
+	p->other = dev;
+	p->family = family;
+	return p->by_alias ||
+	       (vm_device_has_address(p->mine, VM_ADDRESS_PCI) && vm_device_has_address(dev, VM_ADDRESS_PCI) &&
+		a->domain == b->domain && a->bus == b->bus && a->slot == b->slot && a->function == b->function);
+}
+
+/* Has the guest something where it is to be, or of its name? */
+static int check_place(const struct vm_domain *d, const struct vm_hostdev *h, struct vm_err *err)
+{
+	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
+	struct place p = { .mine = &h->dev };
+	const struct vm_address *a = h->dev.address;
+	VM_AUTO_FREE char *who = NULL;
+
+	if (!vm_domain_each_device(d, in_place, &p))
+		return 0;
+	if (p.by_alias)
+		return vm_err_set(err, VM_IN_USE, "cannot assign %s: the guest has a device with the alias %s already",
+				  name, h->dev.alias);
+	who = p.other->alias != NULL ? vm_xstrdup(p.other->alias)
+				     : vm_xasprintf("its <%s>", vm_families[p.family].name);
+	vm_err_set(err, VM_IN_USE, "cannot assign %s: %s is at %04x:%02x:%02x.%x of the guest already", name, who,
+		   (unsigned)a->domain, (unsigned)a->bus, (unsigned)a->slot, (unsigned)a->function);
+	return vm_err_hint(err, "give no address, and a free one is chosen");
+}
+
 /* The last one of that name; none: VM_NODE_NONE. */
 static vm_node last_of(const struct vm_xml *doc, vm_node devices, const char *name)
 {
@@ -263,6 +306,8 @@ static int insert_one(const struct vm_xml *doc, vm_node devices, const struct vm
 	if (vm_hostdev_element_parse(text, &e, err) < 0)
 		return -1;
 	has = check_new(d, e.h, skip, err);
+	if (has == 0 && check_place(d, e.h, err) < 0)
+		return -1;
 	if (has == 0)
 		vm_xml_edit_insert(edit, devices, last_of(doc, devices, vm_xml_name(e.doc, 0)), text);
 	return has;
@@ -289,6 +334,7 @@ int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostd
 	}
 	if (vm_xml_edit_apply(edit, ret, err) < 0)
 		return -1;
+	vm_xml_unname(*ret);
 	*ret_added = added;
 	return 0;
 }

@@ -258,7 +258,7 @@ static int see_alias(enum vm_device_family family, struct vm_device *dev, void *
 	if (!dev->alias || family == VM_FAMILY_CONSOLE)
 		return 0;
 	/* What a definition ignores may be anything. */
-	if (!w->ctx->live && strncmp(dev->alias, "ua-", 3) != 0)
+	if (!w->ctx->live && !vm_alias_is_admins(dev->alias))
 		return 0;
 	/* Ours of buses have dots in them: "pcie.0". */
 	if (!vm_text_only(dev->alias, w->ctx->live ? "-_." : "-_"))

@@ -199,6 +199,11 @@ const struct mt_type vm_rom_type = {
     .check = check_rom,
 };
 
+bool vm_alias_is_admins(const char *alias)
+{
+	return strncmp(alias, "ua-", 3) == 0;
+}
+
 bool vm_device_has_address(const struct vm_device *dev, enum vm_address_type type)
 {
 	const struct vm_address *a = dev->address;

@@ -89,6 +89,9 @@ enum vm_device_bit {
 	VM_DEVICE_PACKED = 54,
 	VM_DEVICE_PAGE_PER_VQ = 53,
 };
+/* Is it one that the admin gives ("ua-...")?  Others a run made up, and documents of guests only repeat them.
+ * Source: libvirt formatdomain, "Alias". */
+bool vm_alias_is_admins(const char *alias);
 /* True if a complete address of this type is there (not only <address type='...'/>). */
 bool vm_device_has_address(const struct vm_device *dev, enum vm_address_type type);
 /* Gives the device a fresh, empty address of this type (replacing an incomplete one), marked as

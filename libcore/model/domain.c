@@ -109,7 +109,7 @@ static int drop_alias(enum vm_device_family family, struct vm_device *dev, void 
 {
 	(void)family;
 	(void)arg;
-	if (dev->alias && strncmp(dev->alias, "ua-", 3) != 0) {
+	if (dev->alias && !vm_alias_is_admins(dev->alias)) {
 		free(dev->alias);
 		dev->alias = NULL;
 		dev->obj.set &= ~VM_ONE(VM_DEVICE_ALIAS);

@@ -275,8 +275,10 @@ int mt_error(const struct mt_ctx *ctx, const void *obj, const char *xml, enum vm
 	va_end(ap);
 	if (ctx == NULL || ctx->doc == NULL)
 		return vm_err_set(err, kind, "%s", what);
-	if (n == VM_NODE_NONE) /* something we made: no place of its own */
+	if (n == VM_NODE_NONE && *vm_xml_file(ctx->doc) != 0) /* something we made: no place of its own */
 		return vm_err_set(err, kind, "%s: %s", vm_xml_file(ctx->doc), what);
+	if (n == VM_NODE_NONE)
+		return vm_err_set(err, kind, "%s", what);
 	while (xml != NULL && xml[0] != '.' && mt_step_next(&xml, &step) != MT_STEP_END) {
 		if (step.kind == MT_STEP_ATTR)
 			attr = mt_step_attr(ctx->doc, n, step.name);

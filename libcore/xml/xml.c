@@ -181,6 +181,11 @@ void xml_locate(const struct vm_xml *x, size_t at, unsigned *ret_line, unsigned 
 	*ret_column = column;
 }
 
+void vm_xml_unname(struct vm_xml *x)
+{
+	x->file[0] = 0;
+}
+
 int xml_error_at(const struct vm_xml *x, size_t at, struct vm_err *err, const char *fmt, ...)
 {
 	char what[512];
@@ -210,6 +215,8 @@ int vm_xml_error(const struct vm_xml *x, vm_node n, int i, enum vm_kind kind, st
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
+	if (x->file[0] == 0)
+		return vm_err_set(err, kind, "%s", what);
 	vm_xml_position(x, n, i, &line, &column);
 	return vm_err_set(err, kind, "%s:%u:%u: %s", x->file, line, column, what);
 }

@@ -29,6 +29,7 @@ golden bad-name vm-attach-hostdev --print-xml web1 web2
 golden bad-managed vm-attach-hostdev --managed=maybe web1 0000:02:00.0
 golden bad-rom vm-attach-hostdev --print-xml --rom=y.rom web1 0000:02:00.0
 golden bad-address vm-attach-hostdev --print-xml --address=here web1 0000:02:00.0
+golden bad-alias vm-attach-hostdev --print-xml --alias=hostdev0 web1 0000:02:00.0
 golden bad-usb-managed vm-attach-hostdev --print-xml --managed=yes web1 usb:1-1.5
 golden one-only vm-attach-hostdev --print-xml --alias=ua-a web1 0000:02:00.0 0000:01:00.0
 printf '<disk/>\n' >"$T/disk.xml"
@@ -42,11 +43,20 @@ ok "define" vm-define -q "$T/web1.xml"
 file=$VM_ROOT/etc/vm/qemu/web1.xml
 cp "$file" "$T/before.xml"
 golden attach vm-attach-hostdev web1 0000:02:00.0
+golden taken-address vm-attach-hostdev --address=0000:01:00.0 web1 0000:03:00.0
+golden taken-bridge vm-attach-hostdev web1 0000:00:00.0
+printf "<hostdev type='pci' managed='yes'><source><address bus='3' slot='0' function='0'/></source><address type='usb' bus='0' port='1'/></hostdev>" >"$T/place.xml"
+golden taken-kind vm-attach-hostdev web1 "$T/place.xml"
 golden attach-json vm-attach-hostdev --json --config web1 usb:1-1.5
 golden attach-again vm-attach-hostdev web1 0000:02:00.0
 golden attach-if-needed vm-attach-hostdev --json --if-needed web1 0000:02:00.0
 golden attach-live vm-attach-hostdev --live web1 0000:02:00.0
 golden attach-dry vm-attach-hostdev --dry-run --config web1 0000:03:00.0
+# what a run calls a device is that run's: only what the admin calls one is kept
+printf "<hostdev type='pci' managed='yes'><source><address bus='3' slot='0' function='0'/></source><alias name='%s'/></hostdev>" hostdev0 >"$T/alias.xml"
+status_is 0 vm-attach-hostdev web1 "$T/alias.xml"
+unlike "$(cat "$file")" hostdev0 "an alias of a run is not kept"
+status_is 0 vm-detach-hostdev web1 "$T/alias.xml"
 printf "<hostdev mode='subsystem' type='mdev' model='vfio-pci'>\n  <!-- kept -->\n  <source><address uuid='$mdev'/></source>\n</hostdev>\n" >"$T/mdev.xml"
 golden_filter() { sed "s|$T|T|g"; }
 golden attach-file vm-attach-hostdev web1 "$T/mdev.xml"

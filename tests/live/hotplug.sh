@@ -50,6 +50,25 @@ refused 10 "cannot assign $pair0: IOMMU group 5 also holds $pair1 .e1000e.; park
 refused 10 'cannot assign 0000:04:00.0: its nvme2n1 is mounted at /srv' 0000:04:00.0
 refused 10 "it has the driver nvme, and managed='no'" --managed=no "$card"
 refused 10 'nothing can be plugged into bus 0 of the guest' --address=0000:00:1e.0 "$card"
+# ---- names and places that others have; what a run calls a device is no name that the admin gave ----
+xml_of() { echo "<hostdev type='pci' managed='yes'><source><address bus='$1' slot='0' function='0'/></source>$2</hostdev>"; }
+xml_of 1 "<alias name='hostdev0'/>" >"$T/card.xml"
+xml_of 2 "<alias name='hostdev0'/><address type='pci' domain='0' bus='3' slot='0' function='0'/>" >"$T/other.xml"
+xml_of 2 "<address type='usb' bus='0' port='1'/>" >"$T/place.xml"
+status_is 0 vm-attach-hostdev hot "$T/card.xml" "$T/other.xml"
+is "$(vm-info hot hostdevs | cut -f1,4)" "hostdev0$tab$card
+hostdev1$tab$other" "each has an alias of its own"
+status_is 0 vm-detach-hostdev hot "$other"
+status_is 10 vm-attach-hostdev --address="$(vm-info hot hostdevs | cut -f3)" hot "$other"
+err_like "cannot assign $other: hostdev0 is at 0000:0.* of the guest already; give no address, and a free one is chosen"
+status_is 6 vm-attach-hostdev hot "$T/place.xml"
+err_is "vm-attach-hostdev: hot: this <hostdev> can have no usb address"
+status_is 0 vm-detach-hostdev hot "$card"
+status_is 0 vm-attach-hostdev --alias=ua-card hot "$card"
+status_is 10 vm-attach-hostdev --alias=ua-card hot "$other"
+err_like "cannot assign $other: the guest has a device with the alias ua-card already"
+status_is 0 vm-detach-hostdev hot ua-card
+unchanged hot "and all is as it was"
 refused 5 'there is no host device 0000:99:00.0' "$card" 0000:99:00.0
 refused 2 'is named twice' "$card" "$card"
 refused 10 'no free PCI slot' "$card" "$other" "$pair0" "$pair1"

@@ -351,6 +351,11 @@ static const struct vm_operand_spec guest_keys[] = {
 	{ "KEY", VM_OPERAND_OTHER, true, true, NULL },
 	{ 0 },
 };
+static const struct vm_operand_spec guest_key[] = {
+	{ "GUEST", VM_OPERAND_GUEST, false, false, NULL },
+	{ "KEY", VM_OPERAND_OTHER, false, true, NULL },
+	{ 0 },
+};
 static const struct vm_operand_spec guests_last[] = {
 	{ "GUEST", VM_OPERAND_GUEST, false, true, NULL },
 	{ "STATE", VM_OPERAND_OTHER, false, false, NULL },
@@ -370,6 +375,9 @@ static void operands(void **state)
 		{ guest_file, { "--file=f", "g" }, "g f" },
 		{ guest_file, { "--file", "f", "--domain", "g" }, "g f" },
 		{ guest_file, { "g" }, "g" },
+		{ guest_key, { "g" }, "!KEY is missing" },
+		{ guest_key, { "--domain", "g" }, "!KEY is missing" },
+		{ guest_key, { NULL }, "!GUEST is missing" },
 		{ guest_file, { "--file", "f" }, "!GUEST is missing" },
 		{ guest_file, { "g", "f", "x" }, "!unexpected operand 'x'" },
 		{ guest_file, { "--domain=g", "f", "x" }, "!unexpected operand 'x'" },

@@ -108,7 +108,7 @@ static char *hostdev_alias(const struct vm_domain *d, const void *obj)
 
 		if (i.disk != NULL)
 			continue;
-		if (dev->alias == NULL || strncmp(dev->alias, "ua-", 3) != 0)
+		if (dev->alias == NULL || !vm_alias_is_admins(dev->alias))
 			n++;
 	}
 	return vm_xasprintf("hostdev%u", n);
@@ -128,7 +128,7 @@ char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 	};
 	const void *obj = dev;
 
-	if (dev->alias != NULL && strncmp(dev->alias, "ua-", 3) == 0)
+	if (dev->alias != NULL && vm_alias_is_admins(dev->alias))
 		return vm_xstrdup(dev->alias);
 	if (family == VM_FAMILY_CONTROLLER)
 		return controller_alias(d, obj);

@@ -39,6 +39,8 @@ void vm_xml_freep(struct vm_xml **x); /* for VM_AUTO */
 
 const char *vm_xml_text(const struct vm_xml *x, size_t *ret_len); /* borrowed */
 const char *vm_xml_file(const struct vm_xml *x);
+/* What we put together ourselves: errors name no place in it, since nobody could look there. */
+void vm_xml_unname(struct vm_xml *x);
 /* Encoding the document was converted from, or NULL. */
 const char *vm_xml_converted(const struct vm_xml *x);
 
