@@ -2,6 +2,7 @@
 /* vm-hostdev-info: what a device is, who uses it, and why it can or cannot be given to a guest. */
 #include "hostdev_view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,21 +56,62 @@ static void show_pci(struct vm_out *out, const struct vm_sys *sys, const struct 
 		vm_out_null(out, "vgpu_type");
 }
 
+static void show_flag(struct vm_out *out, const char *key, int value)
+{
+	if (value >= 0)
+		vm_out_bool(out, key, value != 0);
+	else
+		vm_out_null(out, key);
+}
+
+static void show_rate(struct vm_out *out, const char *key, uint32_t rate)
+{
+	if (rate > 0)
+		vm_out_u64(out, key, rate);
+	else
+		vm_out_null(out, key);
+}
+
+/* What the card tells of its function, and of its own interface; false: it cannot be asked. */
+static bool read_vf(const struct vm_sys *sys, const struct vm_vf *vf, struct vm_vf_config *ret)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_vf_read(sys, vf, ret, &why) == 0)
+		return true;
+	/* nobody plays the kernel of a machine that was recorded */
+	if (!sys->recorded || why.sys != ENOTCONN)
+		vm_log_warning("%s", why.msg);
+	return false;
+}
+
 /* Of a network card's virtual function: what its card gives to it. */
 static void show_vf(struct vm_out *out, const struct vm_sys *sys, const struct vm_pci *p)
 {
-	struct vm_err ignored = VM_ERR_INIT;
-	struct vm_vf_config config;
+	struct vm_err why = VM_ERR_INIT;
+	struct vm_vf_config config = { .told = { .trusted = -1, .spoof_check = -1, .link = -1 } };
 	struct vm_vf vf;
 	char mac[VM_MAC_TEXT];
-	bool is = p->pf[0] != 0 && vm_vf_find(sys, p->name, &vf, &ignored) == 0;
-	bool known = is && vm_vf_read(sys, &vf, &config, &ignored) == 0;
+	bool is = p->pf[0] != 0 && vm_vf_find(sys, p->name, &vf, &why) == 0;
+	bool known = is && read_vf(sys, &vf, &config);
+	const struct vm_vf_told *t = &config.told;
 
+	/* a function of something else than a network card is none of these */
+	if (why.kind != VM_OK && why.kind != VM_BAD_INPUT)
+		vm_log_warning("%s", why.msg);
 	if (known)
 		vm_mac_format(config.mac, mac);
 	vm_out_str(out, "pf_interface", is ? vf.pf : NULL);
+	show_flag(out, "pf_up", known ? t->pf_up : -1);
 	vm_out_str(out, "vf_mac", known ? mac : NULL);
 	vm_hostdev_number(out, "vf_vlan", known ? config.vlan : -1);
+	vm_hostdev_number(out, "vf_vlan_priority", known && config.vlan != 0 ? config.qos : -1);
+	vm_out_str(out, "vf_vlan_protocol", !known || config.vlan == 0 ? NULL : config.service ? "802.1ad" : "802.1Q");
+	show_flag(out, "vf_trust", t->trusted);
+	show_flag(out, "vf_spoof_check", t->spoof_check);
+	vm_out_str(out, "vf_link", t->link >= 0 ? vm_vf_link_words[t->link] : NULL);
+	show_rate(out, "vf_tx_min_mbit", t->tx_min);
+	show_rate(out, "vf_tx_max_mbit", t->tx_max);
 }
 
 /* A user of VFIO may reach all of its guest's memory, which is locked for that, and a gigabyte for registers. */

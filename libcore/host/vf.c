@@ -154,6 +154,49 @@ static void parse_vlans(const struct rtattr *list, struct vm_vf_config *c)
 	c->service = vlan.vlan_proto == htons(ETH_P_8021AD);
 }
 
+const char *const vm_vf_link_words[VM_VF_LINKS] = { "auto", "enable", "disable" };
+
+/* Two numbers of 32 bits, the function and its setting; what the driver does not tell is all ones.  Source: Linux,
+ * net/core/rtnetlink.c, rtnl_fill_vf(). */
+static int parse_setting(const struct rtattr *a, int most)
+{
+	uint32_t pair[2];
+
+	_Static_assert(sizeof(pair) == sizeof(struct ifla_vf_trust) && sizeof(pair) == sizeof(struct ifla_vf_spoofchk) &&
+			       sizeof(pair) == sizeof(struct ifla_vf_link_state),
+		       "they are laid out alike");
+	if (RTA_PAYLOAD(a) < sizeof(pair))
+		return -1;
+	memcpy(pair, RTA_DATA(a), sizeof(pair));
+	return pair[1] <= (uint32_t)most ? (int)pair[1] : -1;
+}
+
+static void parse_told(const struct rtattr *a, struct vm_vf_told *t)
+{
+	struct ifla_vf_rate rate;
+
+	switch (a->rta_type) {
+	case IFLA_VF_TRUST:
+		t->trusted = parse_setting(a, 1);
+		break;
+	case IFLA_VF_SPOOFCHK:
+		t->spoof_check = parse_setting(a, 1);
+		break;
+	case IFLA_VF_LINK_STATE:
+		t->link = parse_setting(a, VM_VF_LINKS - 1);
+		break;
+	case IFLA_VF_RATE:
+		if (RTA_PAYLOAD(a) < sizeof(rate))
+			break;
+		memcpy(&rate, RTA_DATA(a), sizeof(rate));
+		t->tx_min = rate.min_tx_rate;
+		t->tx_max = rate.max_tx_rate;
+		break;
+	default:
+		break;
+	}
+}
+
 static void parse_one(const struct rtattr *info, unsigned index, struct vm_vf_config *c, bool *found)
 {
 	size_t left = RTA_PAYLOAD(info);
@@ -176,6 +219,8 @@ static void parse_one(const struct rtattr *info, unsigned index, struct vm_vf_co
 			c->qos = (uint8_t)(vlan.qos & 7);
 		} else if (a->rta_type == IFLA_VF_VLAN_LIST) {
 			parse_vlans(a, c);
+		} else {
+			parse_told(a, &c->told);
 		}
 	}
 }
@@ -184,7 +229,7 @@ bool vm_vf_parse(const void *answer, size_t len, unsigned index, struct vm_vf_co
 {
 	const struct nlmsghdr *head = answer;
 	const struct ifinfomsg *msg;
-	struct vm_vf_config c = { 0 };
+	struct vm_vf_config c = { .told = { .trusted = -1, .spoof_check = -1, .link = -1 } };
 	bool found = false;
 	size_t left;
 
@@ -255,6 +300,7 @@ int vm_vf_read(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_conf
 
 	if (ask(s, vf, ret, &up, err) < 0)
 		return -1;
+	ret->told.pf_up = up;
 	if (own_open(s, vf->name, &own, NULL, err) < 0)
 		return -1;
 	ret->has_own = own >= 0;

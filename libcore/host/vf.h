@@ -35,7 +35,18 @@ struct vm_vf_config {
 	bool service; /* its tags are those of a provider's bridge (802.1ad), not of 802.1Q */
 	bool has_own; /* it has a network interface itself */
 	uint8_t own[6];
+	/* What is only shown, since nothing here changes it. */
+	struct vm_vf_told {
+		bool pf_up;		  /* the card's interface is up */
+		int trusted, spoof_check; /* -1 = the card's driver does not tell */
+		int link;		  /* enum vm_vf_link, -1 likewise */
+		uint32_t tx_min, tx_max;  /* Mbit/s, 0 = no such limit */
+	} told;
 };
+/* Its link follows that of the card, is always up (it can reach the other functions then), or down.  Source: uapi/linux/if_link.h,
+ * IFLA_VF_LINK_STATE_AUTO ... */
+enum vm_vf_link { VM_VF_LINK_AUTO, VM_VF_LINK_ENABLE, VM_VF_LINK_DISABLE, VM_VF_LINKS };
+extern const char *const vm_vf_link_words[VM_VF_LINKS]; /* ip-link's: "auto", "enable", "disable" */
 /* VM_IN_USE: the card's interface is down, so that the function would have no link. */
 int vm_vf_check(const struct vm_sys *s, const struct vm_vf *vf, struct vm_err *err);
 int vm_vf_read(const struct vm_sys *s, const struct vm_vf *vf, struct vm_vf_config *ret, struct vm_err *err);

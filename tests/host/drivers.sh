@@ -34,13 +34,17 @@ ip link set "$pf" vf 0 mac 52:54:00:00:00:10 spoofchk on
 ip link set "$pf" vf 1 mac 52:54:00:00:00:11 vlan 7 qos 5
 ip link set "$pf" vf 1 trust on
 ip link set "$pf" vf 2 vlan 4095 qos 7 proto 802.1ad
+ip link set "$pf" vf 1 state disable
+ip link set "$pf" vf 1 min_tx_rate 10 max_tx_rate 1000
+is "$(live "$pf" 0 told)" "off on auto 0 0" "what else ip can set is read"
+is "$(live "$pf" 1 told)" "on off disable 10 1000" "of each"
 for vf in 0 1 2; do
 	before=$(kernel "$vf") was=$(live "$pf" "$vf" read)
 	diag "$before: $was"
 	status_is 0 live "$pf" "$vf" set 52:54:00:aa:bb:0$vf 42
-	like "$(kernel "$vf")" "^52:54:00:aa:bb:0$vf, vlan 42, spoof" "function $vf has the guest's"
+	like "$(kernel "$vf")" "^52:54:00:aa:bb:0$vf, vlan 42, (tx rate .*)?spoof" "function $vf has the guest's"
 	status_is 0 live "$pf" "$vf" set 52:54:00:aa:bb:1$vf
-	like "$(kernel "$vf")" "^52:54:00:aa:bb:1$vf, spoof" "and another guest's, without VLAN"
+	like "$(kernel "$vf")" "^52:54:00:aa:bb:1$vf, (tx rate .*)?spoof" "and another guest's, without VLAN"
 	is "$(kernel "$vf" | grep -o 'spoof.*')" "$(echo "$before" | grep -o 'spoof.*')" "what is none of ours stays"
 	status_is 0 live "$pf" "$vf" restore $was
 	is "$(kernel "$vf")" "$before" "function $vf is as it was"

@@ -4,9 +4,10 @@
  *
  *   fake-rtnetlink TREE SOCKET INTERFACE N     N functions; ends with SIGTERM
  *
- * State is TREE/ctl/vf, a line "N MAC VLAN QOS [802.1ad]" each, read and written at each message.  TREE/ctl/down: the interface is down.
+ * State is TREE/ctl/vf, a line "N MAC VLAN QOS [802.1ad]" each, read and written at each message; TREE/ctl/vf-told has what is only told,
+ * "N TRUST SPOOFCHECK LINK MIN MAX" each (-1: not told).  TREE/ctl/down: the interface is down.
  * TREE/ctl/nl-mac, nl-vlan: the errno that setting one ends with.  TREE/ctl/nl-zero: an empty MAC is refused.  TREE/ctl/nl-log:
- * what was asked for.  TREE/ctl/nl-hang: nothing is answered while it is there; nl-wrong: answers are those to somebody else.  TREE/ctl/own-N: path below TREE of the address of the function's own interface, which takes its MAC when it is
+ * what was asked for.  TREE/ctl/nl-hang: nothing is answered while it is there; nl-wrong: answers are those to somebody else, nl-wrong-get: those to questions.  TREE/ctl/own-N: path below TREE of the address of the function's own interface, which takes its MAC when it is
  * not empty; RTM_SETLINK of that interface writes there, too.
  *
  * Source: Linux, uapi/linux/if_link.h, net/core/rtnetlink.c (rtnl_fill_vfinfo(), do_setvfinfo()).
@@ -42,6 +43,11 @@ static _Noreturn void die(const char *what)
 	perror(what);
 	exit(1);
 }
+
+/* What is only told. */
+static struct told {
+	int trust, spoof, link, min, max;
+} told[VFS_MAX];
 
 static int there(const char *name)
 {
@@ -81,6 +87,22 @@ static void load(void)
 			vfs[i].qos = qos;
 			vfs[i].service = strstr(line, "802.1ad") != NULL;
 		}
+	if (f != NULL)
+		fclose(f);
+}
+
+static void load_told(void)
+{
+	FILE *f = fopen("ctl/vf-told", "r");
+	char line[128];
+	struct told t;
+	unsigned i;
+
+	for (i = 0; i < VFS_MAX; i++)
+		told[i] = (struct told){ -1, 1, 0, 0, 0 };
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "%u %d %d %d %d %d", &i, &t.trust, &t.spoof, &t.link, &t.min, &t.max) == 6 && i < VFS_MAX)
+			told[i] = t;
 	if (f != NULL)
 		fclose(f);
 }
@@ -169,7 +191,7 @@ static size_t tell(char *to, const struct nlmsghdr *asked)
 
 	memset(to, 0, at);
 	head->nlmsg_type = RTM_NEWLINK;
-	head->nlmsg_seq = asked->nlmsg_seq;
+	head->nlmsg_seq = asked->nlmsg_seq + (there("nl-wrong-get") ? 1 : 0);
 	msg->ifi_index = 7;
 	msg->ifi_flags = there("down") ? 0 : IFF_UP;
 	at = put(to, at, IFLA_IFNAME, interface, strlen(interface) + 1);
@@ -178,7 +200,10 @@ static size_t tell(char *to, const struct nlmsghdr *asked)
 	for (unsigned i = 0; i < n_vfs; i++) {
 		struct ifla_vf_mac mac = { .vf = i };
 		struct ifla_vf_vlan vlan = { .vf = i, .vlan = vfs[i].vlan, .qos = vfs[i].qos };
-		struct ifla_vf_spoofchk other = { .vf = i, .setting = 1 };
+		struct ifla_vf_rate rate = { .vf = i, .min_tx_rate = (unsigned)told[i].min, .max_tx_rate = (unsigned)told[i].max };
+		struct ifla_vf_spoofchk spoof = { .vf = i, .setting = (unsigned)told[i].spoof };
+		struct ifla_vf_link_state state = { .vf = i, .link_state = (unsigned)told[i].link };
+		struct ifla_vf_trust trust = { .vf = i, .setting = (unsigned)told[i].trust };
 		struct {
 			struct rtattr head;
 			struct ifla_vf_vlan_info info;
@@ -192,7 +217,10 @@ static size_t tell(char *to, const struct nlmsghdr *asked)
 		at += RTA_LENGTH(0);
 		at = put(to, at, IFLA_VF_MAC, &mac, sizeof(mac));
 		at = put(to, at, IFLA_VF_VLAN, &vlan, sizeof(vlan));
-		at = put(to, at, IFLA_VF_SPOOFCHK, &other, sizeof(other));
+		at = put(to, at, IFLA_VF_RATE, &rate, sizeof(rate));
+		at = put(to, at, IFLA_VF_SPOOFCHK, &spoof, sizeof(spoof));
+		at = put(to, at, IFLA_VF_LINK_STATE, &state, sizeof(state));
+		at = put(to, at, IFLA_VF_TRUST, &trust, sizeof(trust));
 		vlans.info.vlan_proto = htons(vfs[i].service ? ETH_P_8021AD : ETH_P_8021Q);
 		at = put(to, at, IFLA_VF_VLAN_LIST, &vlans, sizeof(vlans));
 		a = (struct rtattr *)(void *)(to + info);
@@ -301,6 +329,7 @@ static void answer(int fd, const char *buf, size_t n)
 	while (there("nl-hang"))
 		usleep(20000);
 	load();
+	load_told();
 	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
 	for (const struct rtattr *a = IFLA_RTA(msg); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if (a->rta_type == IFLA_IFNAME)

@@ -5,6 +5,7 @@
  *   vf-live INTERFACE N read                          prints "MAC VLAN PRIORITY [802.1ad]"
  *   vf-live INTERFACE N set MAC [VLAN]
  *   vf-live INTERFACE N restore MAC VLAN PRIORITY [802.1ad]
+ *   vf-live INTERFACE N told                          prints "TRUST SPOOFCHECK LINK MIN MAX" as far as the driver tells
  *   vf-live INTERFACE N check                         is the card's interface up?
  *
  * The function itself has no interface: 0000:00:00.0, which has none, stands for it.
@@ -27,6 +28,22 @@ static int show(const struct vm_sys *s, const struct vm_vf *vf, struct vm_err *e
 		return -1;
 	vm_mac_format(c.mac, mac);
 	printf("%s %u %u%s\n", mac, c.vlan, c.qos, c.service ? " 802.1ad" : "");
+	return 0;
+}
+
+static const char *on(int value)
+{
+	return value < 0 ? "-" : value > 0 ? "on" : "off";
+}
+
+static int tell(const struct vm_sys *s, const struct vm_vf *vf, struct vm_err *err)
+{
+	struct vm_vf_config c;
+
+	if (vm_vf_read(s, vf, &c, err) < 0)
+		return -1;
+	printf("%s %s %s %u %u\n", on(c.told.trusted), on(c.told.spoof_check),
+	       c.told.link >= 0 ? vm_vf_link_words[c.told.link] : "-", c.told.tx_min, c.told.tx_max);
 	return 0;
 }
 
@@ -66,6 +83,8 @@ int main(int argc, char **argv)
 	if (vm_sys_open("/", &s, &err) == 0) {
 		if (strcmp(argv[3], "read") == 0)
 			r = show(&s, &vf, &err);
+		else if (strcmp(argv[3], "told") == 0)
+			r = tell(&s, &vf, &err);
 		else if (strcmp(argv[3], "set") == 0)
 			r = set(&s, &vf, argv + 4, argc - 4, &err);
 		else if (strcmp(argv[3], "restore") == 0)

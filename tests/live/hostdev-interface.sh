@@ -70,6 +70,23 @@ status_is 3 vm-define "$T/bad.xml"
 is "$(vm-hostdev-info --get=pf_interface,vf_mac,vf_vlan 0000:06:10.1)" "pf0
 00:00:00:00:00:00
 7" "vm-hostdev-info shows what its card gives to it"
+printf '1 1 0 2 0 1000\n' >"$ctl/vf-told"
+shown() { vm-hostdev-info --get=pf_up,vf_vlan_priority,vf_vlan_protocol,vf_trust,vf_spoof_check,vf_link,vf_tx_min_mbit,vf_tx_max_mbit "$@" | paste -sd' '; }
+is "$(shown 0000:06:10.1)" "yes 3 802.1Q yes no disable - 1000" "and what else it is allowed to"
+is "$(shown 0000:06:10.0)" "yes - - - yes auto - -" "what its driver does not tell is not known"
+printf '0 00:00:00:00:00:00 0 0\n1 00:00:00:00:00:00 7 3 802.1ad\n' >"$ctl/vf"
+: >"$ctl/down"
+is "$(shown 0000:06:10.1)" "no 3 802.1ad yes no disable - 1000" "a provider's VLAN, and a card that is down"
+printf '0 00:00:00:00:00:00 0 0\n1 00:00:00:00:00:00 7 3\n' >"$ctl/vf"
+rm "$ctl/down"
+: >"$ctl/nl-wrong-get"
+status_is 0 vm-hostdev-info --get=pf_interface,vf_mac,vf_trust 0000:06:10.1
+err_like "warning: ask for virtual function 1 of pf0: "
+is "$out" "pf0
+-
+-" "what cannot be asked for is not known, and that is said"
+rm "$ctl/nl-wrong-get"
+is "$(vm-hostdev-info --get=pf_interface,vf_link 0000:07:00.1 2>&1 | paste -sd' ')" "- -" "a function of something else than a network card"
 # ---- set, then back when a later step fails: this /dev/vfio is no device ----
 refused late 5 '/dev/vfio/21' "$(interface 6 0x10 1 "<vlan><tag id='42'/></vlan>")"
 is "$(cat "$ctl/nl-log")" "mac 1 52:54:00:aa:bb:cc

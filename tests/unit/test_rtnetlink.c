@@ -99,6 +99,50 @@ static void vlans(void **state)
 	assert_false(vlan_of(ETH_P_8021AD, true, 2, &c));
 }
 
+/* What is only shown: a driver that does not tell something sends all ones. */
+static void told(void **state)
+{
+	static const struct {
+		uint32_t trust, spoof, link;
+		int want_trust, want_spoof, want_link;
+	} rows[] = {
+		{ 1, 0, 2, 1, 0, VM_VF_LINK_DISABLE },
+		{ 0, 1, 0, 0, 1, VM_VF_LINK_AUTO },
+		{ UINT32_MAX, UINT32_MAX, 3, -1, -1, -1 },
+		{ 2, 7, UINT32_MAX, -1, -1, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct ifla_vf_mac mac = { .vf = 3 };
+		const struct ifla_vf_trust trust = { 3, rows[i].trust };
+		const struct ifla_vf_spoofchk spoof = { 3, rows[i].spoof };
+		const struct ifla_vf_link_state link = { 3, rows[i].link };
+		const struct ifla_vf_rate rate = { 3, 10, 1000 };
+		struct vm_vf_config c;
+		struct vm_rt_request r;
+		struct rtattr *list, *info;
+		bool up;
+
+		vm_rt_init(&r, RTM_NEWLINK, 0);
+		list = vm_rt_begin(&r, IFLA_VFINFO_LIST);
+		info = vm_rt_begin(&r, IFLA_VF_INFO);
+		vm_rt_add(&r, IFLA_VF_MAC, &mac, sizeof(mac));
+		vm_rt_add(&r, IFLA_VF_RATE, &rate, i > 0 ? sizeof(rate) : sizeof(rate) - 4);
+		vm_rt_add(&r, IFLA_VF_SPOOFCHK, &spoof, sizeof(spoof));
+		vm_rt_add(&r, IFLA_VF_LINK_STATE, &link, sizeof(link));
+		vm_rt_add(&r, IFLA_VF_TRUST, &trust, sizeof(trust));
+		vm_rt_end(&r, info);
+		vm_rt_end(&r, list);
+		assert_true(vm_vf_parse(&r, r.head.nlmsg_len, 3, &c, &up));
+		assert_int_equal(c.told.trusted, rows[i].want_trust);
+		assert_int_equal(c.told.spoof_check, rows[i].want_spoof);
+		assert_int_equal(c.told.link, rows[i].want_link);
+		assert_int_equal(c.told.tx_min, i > 0 ? 10 : 0);
+		assert_int_equal(c.told.tx_max, i > 0 ? 1000 : 0);
+	}
+}
+
 /* Takes the message apart as far as it can, on an interface that has no functions. */
 static int ask_kernel(void *arg)
 {
@@ -145,7 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
-		cmocka_unit_test(vlans),
+		cmocka_unit_test(vlans), cmocka_unit_test(told),
 		cmocka_unit_test(this_kernel),
 	};
 
