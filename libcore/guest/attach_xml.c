@@ -115,6 +115,11 @@ static int check_how(const struct vm_hostdev_item *i, const struct vm_hostdev_ho
 		vm_err_set(err, VM_BAD_INPUT, "%s: %s", i->name, i->blocks[0].text);
 		return vm_err_hint(err, "%s", i->blocks[0].hint);
 	}
+	if (i->bus == VM_HOSTDEV_MDEV && strcmp(i->mdev->api, VM_MDEV_API_PCI) != 0) {
+		for (size_t n = 0; n < i->n_blocks; n++)
+			if (strncmp(i->blocks[n].word, "no-api:", 7) == 0)
+				return vm_err_set(err, VM_UNSUPPORTED, "%s: %s", i->name, i->blocks[n].text);
+	}
 	if (i->bus == VM_HOSTDEV_PCI)
 		return 0;
 	if (how->managed == 1)

@@ -337,6 +337,23 @@ static void block_pci(const struct vm_hostdev_view *v, struct vm_hostdev_item *i
 		block_group(v, i);
 }
 
+/* Source: Linux Documentation/driver-api/vfio-mediated-device.rst, "device_api"; s390/vfio-ccw.rst, s390/vfio-ap.rst. */
+static void block_mdev(struct vm_hostdev_item *i)
+{
+	const char *api = i->mdev->api;
+
+	if (i->group == VM_NO_GROUP)
+		block(i, vm_xstrdup("no-group"), vm_xstrdup("it is in no IOMMU group"), NULL, false);
+	if (strcmp(api, VM_MDEV_API_PCI) == 0)
+		return;
+	block(i, vm_xasprintf("no-api:%s", api),
+	      api[0] == 0 ? vm_xstrdup("its type tells no device_api")
+	      : strcmp(api, "vfio-ccw") == 0 || strcmp(api, "vfio-ap") == 0
+		      ? vm_xasprintf("its device_api is %s: only guests of s390x have such devices, and they are not supported", api)
+		      : vm_xasprintf("its device_api is %s, which is not known", api),
+	      NULL, false);
+}
+
 static void block_other(struct vm_hostdev_item *i)
 {
 	switch (i->bus) {
@@ -350,9 +367,7 @@ static void block_other(struct vm_hostdev_item *i)
 			      vm_xstrdup("load the module sg"), false);
 		break;
 	case VM_HOSTDEV_MDEV:
-		if (i->group == VM_NO_GROUP)
-			block(i, vm_xstrdup("no-group"), vm_xstrdup("it is in no IOMMU group"), NULL,
-			      false);
+		block_mdev(i);
 		break;
 	case VM_HOSTDEV_PARENT:
 	case VM_HOSTDEV_PCI:

@@ -10,6 +10,7 @@
 /* Absolute path of the directory whose entries are the UUIDs. */
 #define VM_MDEV_PLACE "/sys/bus/mdev/devices"
 
+#define VM_MDEV_API_PCI "vfio-pci" /* device_api of those that are PCI devices to a guest */
 struct vm_mdev {
 	char uuid[37];
 	char parent[64];     /* device it is a part of: "0000:00:02.0" */

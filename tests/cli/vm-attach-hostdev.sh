@@ -25,6 +25,11 @@ golden xml-usb-serial vm-attach-hostdev --print-xml web1 usb:046d:c52b:B2
 golden xml-scsi vm-attach-hostdev --print-xml web1 scsi:0:0:0:0
 golden xml-mdev vm-attach-hostdev --print-xml --json web1 "mdev:$mdev"
 golden xml-siblings vm-attach-hostdev --print-xml --siblings web1 0001:01:00.0
+"$VM_BUILD/tests/fake-sysfs" "$T/mdevs" <"$VM_TEST_DATA/hosts/mdev"
+for what in mtty mdev:90c6c135-ad44-41d0-b1b7-bae47de48627 mdev:4f3a0b2c-0000-4000-8000-000000000001 mdev:4f3a0b2c-0000-4000-8000-000000000002 \
+	mdev:4f3a0b2c-0000-4000-8000-000000000003; do
+	VM_SYSROOT=$T/mdevs golden "bad-mdev-${what##*-}" vm-attach-hostdev --print-xml web1 "$what"
+done
 golden bad-name vm-attach-hostdev --print-xml web1 web2
 golden bad-managed vm-attach-hostdev --managed=maybe web1 0000:02:00.0
 golden bad-rom vm-attach-hostdev --print-xml --rom=y.rom web1 0000:02:00.0

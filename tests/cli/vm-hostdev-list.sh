@@ -85,6 +85,9 @@ golden parents list
 golden parents-tree list --tree
 golden parents-kind list --kind=mdev-parent
 golden parents-json list --kind=mdev-parent --json
+golden info-mdev-ccw info mdev:90c6c135-ad44-41d0-b1b7-bae47de48627
+golden info-mdev-new info mdev:4f3a0b2c-0000-4000-8000-000000000002 --get=device_api,state,problem
+golden info-mdev-no-api info mdev:4f3a0b2c-0000-4000-8000-000000000003 --get=device_api,state,problem
 golden info-parent info mtty
 golden info-parent-none-left info 0.0.0313
 golden info-parent-pci info 0000:00:02.0

@@ -130,6 +130,14 @@ is "$(rule hot $one)" "rw${tab}ok${tab}hostdev0" "a device rule for its group's 
 like "$(grep 'Max locked' "/proc/$(vm-info --get=pid hot)/limits")" "$(((32 + 1024) * 1048576))" "it may lock its memory and a gigabyte"
 status_is 10 vm-hostdev-destroy mdev:$one
 err_like "mdev:$one is used by guest 'hot'; vm-detach-hostdev hot mdev:$one gives it back"
+# a type is of one API, and documents can ask for another
+hostdev $two >"$T/two.xml"
+sed 's/vfio-pci/vfio-ccw/' "$T/two.xml" >"$T/ccw.xml"
+status_is 3 vm-attach-hostdev hot "$T/ccw.xml"
+err_like "ccw.xml:1:[0-9]+: <hostdev> attribute 'model': 'vfio-ccw' is not supported yet"
+guest_xml ccw "$(hostdev $two | sed 's/vfio-pci/vfio-ccw/')" >"$T/ccw.xml"
+status_is 3 vm-define "$T/ccw.xml"
+err_like "'vfio-ccw' is not supported yet"
 define second "$(hostdev $one)"
 status_is 10 vm-start second
 err_like "mdev:$one.* guest 'hot'"

@@ -56,7 +56,7 @@ refused mdev 5 'no host device mdev:11111111' \
 # the mediated device that is there is of another kind
 echo vfio-ap >"$tree/sys/bus/mdev/devices/53764d0e-85a0-42b4-af5c-2046b460b1dc/mdev_type/device_api"
 snapshot >"$T/before"
-refused mdev-api 5 "mdev:53764d0e-85a0-42b4-af5c-2046b460b1dc is for model='vfio-ap'" \
+refused mdev-api 5 "mdev:53764d0e-85a0-42b4-af5c-2046b460b1dc is for model='vfio-ap', not 'vfio-pci'" \
 	"<hostdev type='mdev' model='vfio-pci'><source><address uuid='53764d0e-85a0-42b4-af5c-2046b460b1dc'/></source></hostdev>"
 
 # ---- a host without VFIO ----

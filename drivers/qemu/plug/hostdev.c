@@ -236,6 +236,10 @@ static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const
 		    const struct vm_vfio_host *host,
 		    const struct vm_hostdev_item *item, const char *guest, bool force, struct vm_err *err)
 {
+	/* documents say vfio-pci, or are refused */
+	if (h->type == VM_HOSTDEV_TYPE_MDEV && item->mdev->api[0] != 0 && strcmp(item->mdev->api, VM_MDEV_API_PCI) != 0)
+		return vm_err_set(err, VM_NOT_FOUND, "%s is for model='%s', not '%s'", item->name, item->mdev->api,
+				  vm_hostdev_model_words[h->model]);
 	for (size_t n = 0; n < item->n_blocks; n++) {
 		const struct vm_hostdev_block *b = &item->blocks[n];
 
@@ -257,8 +261,6 @@ static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const
 			   host->iommufd ? "this kernel's VFIO has no nodes of devices" : "there is no " VM_IOMMUFD_NODE);
 		return vm_err_hint(err, "leave iommufd='yes' out, or boot a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV");
 	}
-	if (h->type == VM_HOSTDEV_TYPE_MDEV && strcmp(item->mdev->api, "vfio-pci") != 0)
-		return vm_err_set(err, VM_NOT_FOUND, "%s is for model='%s'", item->name, item->mdev->api);
 	return 0;
 }
 
