@@ -16,11 +16,18 @@ struct vm_state;
 /* Where hook programs are; owned. */
 char *vm_hooks_dir(const struct vm_state *s);
 
-/* PROGRAM OBJECT OP SUB EXTRA, input (NULL: nothing) on standard input. */
+/* PROGRAM OBJECT OP SUB EXTRA, input (NULL: nothing) on standard input, for a guest of that driver. */
 struct vm_hook_call {
 	const char *object, *op, *sub, *extra, *input;
+	const char *driver;
+	bool session;
 };
-/* Runs one program, if it is there and executable.  VM_DENIED: it refuses, or others may change it; VM_TIMED_OUT. */
+/* Would it be run?  1 = there is none, or (*ret_why says what) none that is a program; VM_DENIED: others may change it. */
+int vm_hook_check(const char *path, const char **ret_why, struct vm_err *err);
+/*
+ * Runs one program, if it is there and executable, with an environment of its own.  VM_DENIED: it refuses, or others may
+ * change it; VM_TIMED_OUT.  It does not outlive us.
+ */
 int vm_hook_run(const char *path, const struct vm_hook_call *c, struct vm_deadline deadline, struct vm_err *err);
 
 /* Is there any? Costs two failed open()s when there is none. */

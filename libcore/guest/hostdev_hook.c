@@ -59,6 +59,20 @@ static bool look(const struct vm_hostdev_take *t, struct vm_pci *ret, struct vm_
 	return false;
 }
 
+static int run_one(const struct vm_hostdev_take *t, const char *program, const struct vm_hook_call *c,
+		   struct vm_deadline deadline, struct vm_err *err)
+{
+	const char *why;
+	int r;
+
+	if (!t->dry_run)
+		return vm_hook_run(program, c, deadline, err);
+	r = vm_hook_check(program, &why, err);
+	if (r == 0)
+		vm_log_step("hook %s %s %s %s %s", program, c->object, c->op, c->sub, c->extra);
+	return r < 0 ? -1 : 0;
+}
+
 /* What is given back is told to all of them, whatever one says; the first error is what counts. */
 static int run_all(const struct vm_hostdev_take *t, const char *guest, const char *op, const char *sub,
 		   struct vm_err *err)
@@ -67,7 +81,8 @@ static int run_all(const struct vm_hostdev_take *t, const char *guest, const cha
 	const struct vm_deadline deadline = vm_deadline_in(t->state->conf.hook_timeout_ms);
 	bool end = strcmp(sub, "end") == 0;
 	struct vm_err ignored = VM_ERR_INIT, why = VM_ERR_INIT;
-	struct vm_hook_call call = { t->name, op, sub, guest, NULL };
+	struct vm_hook_call call = { .object = t->name, .op = op, .sub = sub, .extra = guest,
+				     .driver = t->state->driver, .session = t->state->uri.session };
 	char *programs[PROGRAMS];
 	struct vm_pci p;
 	bool there = look(t, &p, &why);
@@ -81,10 +96,7 @@ static int run_all(const struct vm_hostdev_take *t, const char *guest, const cha
 	describe(t, there ? &p : NULL, &text);
 	call.input = text.text;
 	for (size_t i = 0; i < PROGRAMS; i++) {
-		if (programs[i] != NULL && t->dry_run && access(programs[i], X_OK) == 0)
-			vm_log_step("hook %s %s %s %s %s", programs[i], t->name, op, sub, guest);
-		else if (programs[i] != NULL && !t->dry_run && (r == 0 || end) &&
-			 vm_hook_run(programs[i], &call, deadline, r == 0 ? err : &ignored) < 0)
+		if (programs[i] != NULL && (r == 0 || end) && run_one(t, programs[i], &call, deadline, r == 0 ? err : &ignored) < 0)
 			r = -1;
 		free(programs[i]);
 	}

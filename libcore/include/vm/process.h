@@ -57,7 +57,17 @@ int vm_child_wait(pid_t pid, int pidfd, struct vm_deadline deadline, int *ret_st
 		  struct vm_err *err);
 /* Waits until a process that need not be a child is gone. */
 int vm_pidfd_wait(int pidfd, struct vm_deadline deadline, struct vm_err *err);
-/* Runs a command to its end: its output (at most cap bytes of stdout and stderr each; may be NULL) is
- * owned by the caller; past the deadline it is killed, with the processes of its session. */
+struct vm_job {
+	const char *const *argv;
+	const char *const *envp; /* NULL = ours */
+	const char *input;	 /* NULL: nothing */
+	size_t cap;		 /* bytes of stdout and of stderr that are kept; the rest is thrown away */
+	/* Neither it nor what it starts in its session outlives us, even if we are killed; it runs in "/" with umask 022. */
+	bool guarded;
+};
+/* Runs a command to its end: its output (may be NULL) is owned by the caller; past the deadline it is killed, with the
+ * processes of its session, and *ret_err is what it said until then.  One that the kernel holds even so is left behind. */
+int vm_run_job(const struct vm_job *c, struct vm_deadline deadline, char **ret_out, char **ret_err, int *ret_status,
+		   struct vm_err *err);
 int vm_run(const char *const *argv, const char *input, size_t cap, struct vm_deadline deadline,
 	   char **ret_out, char **ret_err, int *ret_status, struct vm_err *err);
