@@ -67,6 +67,9 @@ void vm_doctor_guests(struct vm_doctor *d);
 void vm_doctor_leftovers(struct vm_doctor *d);
 /* doctor_guest.c: one guest; its name is the check's. */
 void vm_doctor_guest(struct vm_doctor *d, const char *ref);
+/* doctor_guest_hostdev.c: what a running guest has of the host against what it was given. */
+struct vm_guest;
+void vm_doctor_guest_hostdevs(struct vm_doctor *d, struct vm_guest *g);
 /* doctor_hostdev.c */
 void vm_doctor_hostdev(struct vm_doctor *d);
 /* doctor_qemu.c */

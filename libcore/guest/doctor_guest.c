@@ -203,6 +203,7 @@ void vm_doctor_guest(struct vm_doctor *d, const char *ref)
 	}
 	look_at_processes(d, &g);
 	look_at_images(d, &g);
+	vm_doctor_guest_hostdevs(d, &g);
 	if (d->n == before)
 		vm_doctor_say(d, VM_HEALTH_OK, NULL, "it runs as it should");
 }

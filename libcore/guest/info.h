@@ -39,6 +39,7 @@ struct vm_out_column;
 struct vm_info_section {
 	const char *name;
 	unsigned look; /* enum vm_look_what, asked if live */
+	unsigned look_if; /* likewise, but what cannot be asked is left out, with a warning */
 	bool xml;      /* needs the document */
 	const struct vm_out_column *columns; /* NULL: data of the top level */
 	size_t n_columns;

@@ -4,6 +4,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/log.h>
 
 #include "driver.h"
 #include "info_sections.h"
@@ -61,25 +62,12 @@ static int read_facts(struct vm_info *i, struct vm_err *err)
 }
 
 #define STOPPED_MS 1000
+#define GLANCE_MS  2000
 
-static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bits,
-		   struct vm_err *err)
+static int ask(struct vm_info *i, unsigned look, struct vm_err *err)
 {
 	const struct vm_observer *observer;
-	unsigned look = 0;
 
-	i->release = release;
-	for (size_t s = 0; s < t->n; s++) {
-		if (!(bits >> s & 1))
-			continue;
-		look |= t->v[s]->look;
-		if (t->v[s]->xml && load_document(i, err) < 0)
-			return -1;
-	}
-	if (bits & VM_INFO_SUMMARY && !i->live && i->guest.defined && read_facts(i, err) < 0)
-		return -1;
-	if (!look || !i->live)
-		return 0;
 	if (vm_observer_find(i->state->driver, &observer, err) < 0)
 		return -1;
 	if (!observer->look)
@@ -88,5 +76,37 @@ static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bi
 	if (i->status.life == VM_UNRESPONSIVE)
 		i->deadline = vm_deadline_min(i->deadline, vm_deadline_in(STOPPED_MS));
 	return observer->look(&i->guest, look, i->deadline, &i->look, err);
+}
+
+/* The documents tell most of it.  Who may look at these, and not ask, knows that. */
+static int ask_if(struct vm_info *i, unsigned look)
+{
+	struct vm_err why = VM_ERR_INIT;
+
+	i->deadline = vm_deadline_min(i->deadline, vm_deadline_in(GLANCE_MS));
+	if (ask(i, look, &why) < 0 && why.kind != VM_DENIED)
+		vm_log_warning("%s: only what its document says is shown: %s", i->guest.name, why.msg);
+	return 0;
+}
+
+static int prepare(struct vm_info *i, const struct vm_info_table *t, uint64_t bits,
+		   struct vm_err *err)
+{
+	unsigned look = 0, look_if = 0;
+
+	i->release = release;
+	for (size_t s = 0; s < t->n; s++) {
+		if (!(bits >> s & 1))
+			continue;
+		look |= t->v[s]->look;
+		look_if |= t->v[s]->look_if;
+		if (t->v[s]->xml && load_document(i, err) < 0)
+			return -1;
+	}
+	if (bits & VM_INFO_SUMMARY && !i->live && i->guest.defined && read_facts(i, err) < 0)
+		return -1;
+	if (!i->live || !(look | look_if))
+		return 0;
+	return look ? ask(i, look | look_if, err) : ask_if(i, look_if);
 }
 const struct vm_info_table vm_info_all = { all, VM_COUNT(all), prepare };

@@ -16,6 +16,7 @@
 
 #include "driver.h"
 #include "host/usb.h"
+#include "hostdev_foreign.h"
 #include "info_sections.h"
 #include "model/domain.h"
 #include "state/hostdev.h"
@@ -191,7 +192,6 @@ static char *guest_address(const struct vm_device *dev)
 	return NULL;
 }
 
-/* What a running guest has of it; NULL: this is a definition. */
 /* Unplugged from the host since. */
 static bool is_away(const struct vm_hostdev *h)
 {
@@ -207,7 +207,8 @@ static bool is_away(const struct vm_hostdev *h)
 	return !vm_sys_exists(sys.root, node, NULL);
 }
 
-static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h)
+/* NULL: this is a definition. */
+static const char *hostdev_state(const struct vm_info *i, const struct vm_hostdev *h, const struct vm_disk *disk)
 {
 	if (!i->live)
 		return NULL;
@@ -215,7 +216,25 @@ static const char *hostdev_state(const struct vm_info *i, const struct vm_hostde
 		return "parked";
 	if (h->missing == VM_SWITCH_ON || is_away(h))
 		return "missing";
+	if (vm_look_lost(&i->look, h, disk))
+		return "released";
 	return vm_record_has(&i->facts, VM_KEY_UNPLUG, h->dev.alias) ? "unplugging" : "assigned";
+}
+
+/* What QEMU has, and the document has not. */
+static void show_foreign(const struct vm_info *i, struct vm_out *out)
+{
+	VM_AUTO(vm_foreign_free) struct vm_foreign all = VM_FOREIGN_NONE;
+
+	vm_foreign_read(i->domain, &i->look, &all);
+	for (size_t n = 0; n < all.n; n++) {
+		vm_out_row(out);
+		vm_out_str(out, "alias", all.v[n].alias);
+		vm_out_str(out, "state", vm_record_has(&i->facts, VM_KEY_UNPLUG, all.v[n].alias) ? "unplugging" : "foreign");
+		vm_out_null(out, "guest_address");
+		vm_out_str(out, "device", all.v[n].device);
+		vm_out_row_end(out);
+	}
 }
 
 static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *err)
@@ -230,11 +249,12 @@ static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *e
 
 		vm_out_row(out);
 		vm_out_str(out, "alias", h->dev.alias);
-		vm_out_str(out, "state", hostdev_state(i, h));
+		vm_out_str(out, "state", hostdev_state(i, h, n.disk));
 		vm_out_str(out, "guest_address", address);
 		vm_out_str(out, "device", device);
 		vm_out_row_end(out);
 	}
+	show_foreign(i, out);
 	return 0;
 }
 static const struct vm_out_column hostdev_columns[] = {
@@ -242,7 +262,7 @@ static const struct vm_out_column hostdev_columns[] = {
 	{ "device", "DEVICE" },
 };
 const struct vm_info_section vm_info_hostdevs = {
-	.name = "hostdevs", .xml = true, .columns = hostdev_columns, .n_columns = VM_COUNT(hostdev_columns),
+	.name = "hostdevs", .look_if = VM_LOOK_HOSTDEVS, .xml = true, .columns = hostdev_columns, .n_columns = VM_COUNT(hostdev_columns),
 	.show = show_hostdevs,
 };
 

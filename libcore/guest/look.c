@@ -26,5 +26,14 @@ void vm_look_free(struct vm_look *l)
 	}
 	free(l->jobs);
 	free(l->vnc_host);
+	for (size_t i = 0; i < l->n_hostdevs; i++) {
+		free(l->hostdevs[i].alias);
+		free(l->hostdevs[i].type);
+		free(l->hostdevs[i].device);
+	}
+	free(l->hostdevs);
+	for (size_t i = 0; i < l->n_aliases; i++)
+		free(l->aliases[i]);
+	free(l->aliases);
 	*l = VM_LOOK_INIT;
 }

@@ -159,6 +159,7 @@ static void repair_named(struct repair *w)
 			name = vm_xstrdup(ref);
 		}
 		vm_repair_guest(&w->r, name);
+		vm_repair_running(&w->r, name);
 		if (vm_definition_exists(w->r.state, name))
 			repair_index(w, name);
 	}

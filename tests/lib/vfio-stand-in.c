@@ -2,7 +2,8 @@
 /*
  * Stands between QEMU's command line and monitor and QEMU where there is no VFIO: a vfio-pci, by -device or device_add, opens
  * the node of its IOMMU group, as QEMU would, and is then an edu, which every host has.  What cannot be opened is refused with
- * the errno in QEMU's text ("no-13").  A usb-host with a node opens that, and is then a keyboard.
+ * the errno in QEMU's text ("no-13").  A usb-host with a node opens that, and is then a keyboard.  What lasts of
+ * a vfio-pci is in vfio-stand-in-held.h.
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
  * written to the file PID there: it takes a right that containers do not have.  With a file "refuse" there it is
@@ -27,6 +28,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "vfio-stand-in-held.h"
 
 #define QEMU	 "/usr/bin/qemu-system-x86_64"
 #define VARIABLE "VFIO_STAND_IN"
@@ -59,7 +62,7 @@ static int is_there(const char *what)
 }
 
 /* What QEMU's own vfio_get_group() and vfio_get_container() do first. */
-static int open_both(const char *host)
+static int open_both(const char *text, size_t len, const char *host)
 {
 	char path[64], group[16] = "";
 	int fd;
@@ -77,6 +80,11 @@ static int open_both(const char *host)
 	if (fd < 0)
 		return errno;
 	close(fd);
+#ifdef STAND_IN_LIBRARY
+	held_take(text, len, host, path);
+#else
+	(void)text, (void)len;
+#endif
 	return 0;
 }
 
@@ -150,7 +158,7 @@ static void rewrite(char *text, size_t len)
 		raise(SIGKILL);
 	while (is_there("hang"))
 		usleep(20000);
-	e = open_both(host);
+	e = open_both(text, len, host);
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
 		blank(text, len, gone[i]);
 	if (e != 0)
@@ -265,6 +273,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		if (memmem(ahead[fd].text, ahead[fd].len, "device_add", 10) != NULL)
 			rewrite(ahead[fd].text, ahead[fd].len);
 		reject(fd, ahead[fd].text, ahead[fd].len);
+		held_asked(fd, ahead[fd].text, ahead[fd].len);
 	}
 	errno = saved;
 	n = real(fd, msg, flags);

@@ -194,6 +194,8 @@ int vm_qemu_look_on(struct vm_qmp *q, unsigned what, struct vm_deadline deadline
 
 	if (ask(q, what, deadline, &l, err) < 0)
 		return -1;
+	if (what & VM_LOOK_HOSTDEVS && vm_qemu_look_hostdevs(q, deadline, &l, err) < 0)
+		return -1;
 	*ret = l;
 	l = VM_LOOK_INIT;
 	return 0;

@@ -13,6 +13,7 @@ enum vm_look_what { /* bits */
 	VM_LOOK_BLOCKS = 8,
 	VM_LOOK_JOBS = 16,
 	VM_LOOK_GRAPHICS = 32,
+	VM_LOOK_HOSTDEVS = 64,
 };
 struct vm_look_thread {
 	char *name; /* I/O threads: "iothread1"; vCPUs: NULL */
@@ -30,6 +31,12 @@ struct vm_look_job {
 	char *type, *state, *target; /* "backup", "running", "vda"; NULL = unknown */
 	uint64_t done, total;	     /* bytes */
 };
+/* A device of the host that the hypervisor has, whoever gave it. */
+struct vm_look_hostdev {
+	char *alias;  /* "hostdev0"; the path by which the hypervisor knows one that has no name */
+	char *type;   /* its own word: "vfio-pci", "usb-host" ...; "nvme": a block node */
+	char *device; /* "0000:01:00.0", "usb:001:004", "usb:1-4", "scsi:0:0:1:0", "mdev:UUID", "vhost:naa..."; NULL = unknown */
+};
 struct vm_look {
 	struct vm_look_thread *vcpus, *iothreads;
 	size_t n_vcpus, n_iothreads;
@@ -41,6 +48,10 @@ struct vm_look {
 	uint64_t balloon_bytes; /* what the guest has now */
 	char *vnc_host;		/* NULL = no VNC server; a path for a socket */
 	uint64_t vnc_port;	/* 0 = a socket */
+	bool has_hostdevs;	/* it said what it has: */
+	struct vm_look_hostdev *hostdevs;
+	char **aliases; /* of all devices that have one, of the host or not */
+	size_t n_hostdevs, n_aliases;
 };
 #define VM_LOOK_INIT ((struct vm_look){ 0 })
 #define VM_LOOK_MAX  4096u /* of anything; more is refused */
