@@ -210,6 +210,8 @@ static uint64_t allowed_addresses(enum vm_device_family family, const struct vm_
 		default:
 			return 0;
 		}
+	case VM_FAMILY_IOMMU:
+		return ((const struct vm_iommu *)dev)->model == VM_IOMMU_VIRTIO ? PCI : 0;
 	case VM_FAMILY_HOSTDEV:
 		return hostdev_addresses((const struct vm_hostdev *)dev);
 	case VM_FAMILY_GRAPHICS:
@@ -500,6 +502,8 @@ static int check_single(const struct vm_domain *d, const struct mt_ctx *ctx, str
 	if (d->memballoons.n > 1)
 		return mt_error(ctx, d->memballoons.v[1], NULL, VM_BAD_INPUT, err,
 				"there can be one <memballoon> only");
+	if (d->iommus.n > 1)
+		return mt_error(ctx, d->iommus.v[1], NULL, VM_BAD_INPUT, err, "there can be one <iommu> only");
 	for (uint32_t i = 0; i < d->videos.n; i++) {
 		const struct vm_video *v = d->videos.v[i];
 

@@ -153,6 +153,7 @@ static bool other_kind(const struct vm_domain *d, enum vm_device_family family, 
 	case VM_FAMILY_HOSTDEV:
 	case VM_FAMILY_TPM:
 	case VM_FAMILY_FILESYSTEM:
+	case VM_FAMILY_IOMMU:
 	case VM_FAMILIES:
 		break;
 	}

@@ -92,6 +92,7 @@ static const struct mt_row domain_rows[] = {
     D_LIST("memballoon", memballoons, MEMBALLOONS, memballoon),
     D_LIST("rng", rngs, RNGS, rng),
     D_LIST("panic", panics, PANICS, panic),
+    D_LIST("iommu", iommus, IOMMUS, iommu),
     D("seclabel", seclabels, SECLABELS, MT_MANY, .arg = &vm_seclabel_type),
     D("*:*", foreign, FOREIGN, MT_KEEP),
 };

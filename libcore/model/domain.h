@@ -10,6 +10,7 @@
 #include "helped.h"
 #include "hostdev.h"
 #include "interface.h"
+#include "iommu.h"
 #include "misc.h"
 #include "os.h"
 #include "seclabel.h"
@@ -92,7 +93,7 @@ struct vm_domain {
 	char *emulator;			     /* filled by the driver if absent */
 	struct mt_list disks, controllers, interfaces, serials, parallels, consoles, channels;
 	struct mt_list inputs, graphics, videos, memballoons, rngs, watchdogs, panics,
-	    audios, hostdevs, tpms, filesystems;
+	    audios, hostdevs, tpms, filesystems, iommus;
 };
 enum vm_domain_bit {
 	VM_DOMAIN_BIT_VIRT,
@@ -153,6 +154,7 @@ enum vm_domain_bit {
 	VM_DOMAIN_BIT_SECLABELS,
 	VM_DOMAIN_BIT_TPMS,
 	VM_DOMAIN_BIT_FILESYSTEMS,
+	VM_DOMAIN_BIT_IOMMUS,
 };
 
 /* The device lists of a domain, for code that walks all devices. */
@@ -175,6 +177,7 @@ enum vm_device_family {
 	VM_FAMILY_HOSTDEV,
 	VM_FAMILY_TPM,
 	VM_FAMILY_FILESYSTEM,
+	VM_FAMILY_IOMMU,
 	VM_FAMILIES
 };
 struct vm_family {
@@ -194,6 +197,8 @@ static inline struct mt_list *vm_domain_list(const struct vm_domain *d,
 }
 /* Is its machine a q35 ("q35", "pc-q35-7.2")? */
 bool vm_domain_is_q35(const struct vm_domain *d);
+/* The IOMMU that the guest sees, or NULL. */
+const struct vm_iommu *vm_domain_iommu(const struct vm_domain *d);
 /* Appends a new, empty object of the family, made by us (node = VM_NODE_NONE). */
 void *vm_domain_add_device(struct vm_domain *d, enum vm_device_family family);
 

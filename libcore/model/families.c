@@ -27,6 +27,7 @@ const struct vm_family vm_families[VM_FAMILIES] = {
     [VM_FAMILY_HOSTDEV] = FAMILY(hostdev, hostdevs),
     [VM_FAMILY_TPM] = FAMILY(tpm, tpms),
     [VM_FAMILY_FILESYSTEM] = FAMILY(filesystem, filesystems),
+    [VM_FAMILY_IOMMU] = FAMILY(iommu, iommus),
 };
 
 bool vm_domain_is_q35(const struct vm_domain *d)
@@ -34,6 +35,11 @@ bool vm_domain_is_q35(const struct vm_domain *d)
 	const char *m = d->os ? d->os->machine : NULL;
 
 	return m && (strcmp(m, "q35") == 0 || strncmp(m, "pc-q35-", 7) == 0);
+}
+
+const struct vm_iommu *vm_domain_iommu(const struct vm_domain *d)
+{
+	return d->iommus.n > 0 ? d->iommus.v[0] : NULL;
 }
 
 int vm_domain_each_device(const struct vm_domain *d,

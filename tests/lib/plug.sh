@@ -62,9 +62,7 @@ for plug_node in $(printf '%s\n' "${PLUG_GROUPS:-}" | cut -d' ' -f2); do
 done
 chmod 644 "$T/bin/stand-in.groups"
 
-mkdir "$T/limits"
-VFIO_STAND_IN_LIMITS=$T/limits LD_PRELOAD=$T/bin/vfio-stand-in.so
-export VFIO_STAND_IN_LIMITS LD_PRELOAD
+. "$VM_SOURCE/tests/lib/limits.sh"
 memlock() { cat "$T/limits/$(vm-info --get=pid "$1")" 2>/dev/null; } # of a guest, if it was changed
 
 plug_ports="<controller type='pci' index='1' model='pcie-root-port'/><controller type='pci' index='2' model='pcie-root-port'/><controller type='pci' index='3' model='pcie-root-port'/>"

@@ -4,6 +4,7 @@
 # timeout: 300
 . "$(dirname "$0")/../tap.sh"
 needs vm-define vm-start vm-repair vm-hostdev-list
+. "$VM_SOURCE/tests/lib/limits.sh"
 . "$VM_SOURCE/tests/lib/kernel.sh"
 host_rows <<'END'
 driver igb 8086:10c9

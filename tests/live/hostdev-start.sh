@@ -3,6 +3,7 @@
 # anything changes, and that a start that fails afterwards leaves the host as it was.
 . "$(dirname "$0")/../tap.sh"
 needs vm-define vm-start vm-hostdev-list
+. "$VM_SOURCE/tests/lib/limits.sh"
 . "$VM_SOURCE/tests/lib/kernel.sh"
 host_rows <"$VM_TEST_DATA/hosts/pci"
 echo 'file dev/vfio/7' | host_rows

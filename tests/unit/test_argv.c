@@ -201,6 +201,14 @@ static void refuse(const char *machine, const char *devices, enum vm_kind kind, 
 	"<disk type='file' device='disk'><source file='/d'/><target dev='" target "' bus='" bus    \
 	"'/>" more "</disk>"
 
+#define HOSTDEV(more)                                                                              \
+	"<hostdev type='pci'><source><address bus='1' slot='0' function='0'/></source>" more "</hostdev>"
+#define MDEV                                                                                       \
+	"<hostdev type='mdev' model='vfio-pci'><source><address "                                  \
+	"uuid='53764d0e-85a0-42b4-af5c-2046b460b1dc'/></source></hostdev>"
+#define VF                                                                                         \
+	"<interface type='hostdev'><source><address type='pci' bus='3' slot='7' function='1'/></source></interface>"
+
 static void refusals(void **state)
 {
 	static const struct {
@@ -251,6 +259,22 @@ static void refusals(void **state)
 	    {"q35", "<watchdog model='ib700'/><watchdog model='i6300esb' action='pause'/>",
 	     VM_UNSUPPORTED, "one action"},
 	    {"pc", "<watchdog model='itco'/>", VM_UNSUPPORTED, "only q35 machines"},
+	    {"pc", "<iommu model='intel'/>", VM_UNSUPPORTED, "t.xml:6:8: only q35 machines have an IOMMU"},
+	    {"pc", "<iommu model='virtio'/>", VM_UNSUPPORTED, "t.xml:6:8: only q35 machines have an IOMMU"},
+	    {"pc", "<iommu model='virtio'>" PCI(0, 0x05, 0) "</iommu>", VM_UNSUPPORTED, "only q35 machines"},
+	    {"q35", "<iommu model='intel'>\n<driver intremap='on'/></iommu>", VM_BAD_INPUT,
+	     "t.xml:7:9: interrupt remapping needs QEMU's own I/O APIC"},
+	    {"q35", "<iommu model='intel'><driver aw_bits='40'/></iommu>", VM_UNSUPPORTED,
+	     "t.xml:6:30: an Intel IOMMU has addresses of 39 or 48 bits"},
+	    {"q35", "<iommu model='virtio'>" PCI(1, 0, 0) "</iommu>", VM_BAD_INPUT,
+	     "t.xml:6:23: a part of the root complex has bus 0"},
+	    {"q35",
+	     "<controller type='pci' index='1' model='pcie-root-port'/><iommu model='virtio'>" PCI(1, 0, 0) "</iommu>",
+	     VM_BAD_INPUT, "the pcie-root-port with index 1 does not take a part of the root complex"},
+	    {"q35", "<iommu model='intel'/>\n" HOSTDEV(""), VM_BAD_INPUT,
+	     "t.xml:7:1: a host device behind the guest's Intel IOMMU needs its caching mode"},
+	    {"q35", "<iommu model='intel'><driver caching_mode='off'/></iommu>" MDEV, VM_BAD_INPUT, "caching mode"},
+	    {"q35", "<iommu model='intel'/>\n" VF, VM_BAD_INPUT, "t.xml:7:1: a host device behind"},
 	    {"pc", "<video><model type='qxl'/></video><video><model type='vga'/></video>",
 	     VM_UNSUPPORTED, "'vga' can only be the first video device"},
 	    {"q35", "<console type='pty'/><console type='pty'/>", VM_UNSUPPORTED,
@@ -262,6 +286,38 @@ static void refusals(void **state)
 	(void)state;
 	for (size_t i = 0; i < VM_COUNT(of); i++)
 		refuse(of[i].machine, of[i].devices, of[i].kind, of[i].want);
+}
+
+/* A number of vCPUs that interrupts of eight bits cannot tell apart. */
+static void many_vcpus(void **state)
+{
+	static const struct {
+		const char *vcpus, *machine, *more;
+		enum vm_kind kind;
+		const char *want;
+	} of[] = {
+		{ "255", "q35", "", VM_OK, "" },
+		{ "256", "pc", "", VM_UNSUPPORTED, "t.xml:4:1: more than 255 vCPUs need a q35 machine" },
+		{ "256", "q35", "", VM_BAD_INPUT, "t.xml:4:1: more than 255 vCPUs need an IOMMU with extended interrupt mode" },
+		{ "256", "q35", "<iommu model='intel'><driver intremap='on'/></iommu>", VM_BAD_INPUT, "extended interrupt mode" },
+		{ "256", "q35", "<iommu model='virtio'/>", VM_BAD_INPUT, "extended interrupt mode" },
+		{ "256", "q35", "<iommu model='intel'><driver intremap='on' eim='on'/></iommu>", VM_OK, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VM_COUNT(of); i++) {
+		VM_AUTO_FREE char *text = vm_xasprintf(
+			"<domain type='qemu'>\n<name>g</name>\n<memory>65536</memory>\n<vcpu>%s</vcpu>\n"
+			"<os><type machine='%s'>hvm</type></os><features><ioapic driver='qemu'/></features>\n"
+			"<devices>%s</devices></domain>",
+			of[i].vcpus, of[i].machine, of[i].more);
+		VM_AUTO(vm_argv_free) struct vm_argv a = VM_ARGV_INIT;
+
+		if (plan(text, strlen(text), &a, NULL) == 0)
+			err = VM_ERR_INIT;
+		if (err.kind != of[i].kind || strstr(err.msg, of[i].want) == NULL)
+			fail_msg("row %zu: %d %s", i, err.kind, err.msg);
+	}
 }
 
 /* ---- building blocks ---- */
@@ -345,6 +401,7 @@ int main(void)
 	    cmocka_unit_test(builders),
 	    cmocka_unit_test(firmware_files),
 	    cmocka_unit_test(refusals),
+	    cmocka_unit_test(many_vcpus),
 	    cmocka_unit_test(descriptors_are_planned),
 	    cmocka_unit_test(completing_twice_changes_nothing),
 	    cmocka_unit_test(goldens),

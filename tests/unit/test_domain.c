@@ -249,6 +249,10 @@ static void small_devices(void **state)
 	assert_int_equal(((struct vm_input *)d->inputs.v[1])->bus, VM_INPUT_BUS_VIRTIO);
 	assert_int_equal(((struct vm_watchdog *)d->watchdogs.v[0])->action, VM_WATCHDOG_POWEROFF);
 	assert_int_equal(((struct vm_panic *)d->panics.v[0])->model, VM_PANIC_PVPANIC);
+	assert_int_equal(vm_domain_iommu(d)->model, VM_IOMMU_INTEL);
+	assert_int_equal(vm_domain_iommu(d)->aw_bits, 48);
+	assert_int_equal(vm_domain_iommu(d)->iotlb, VM_SWITCH_ON);
+	assert_int_equal(vm_domain_iommu(d)->dma_translation, VM_SWITCH_ABSENT);
 }
 
 static void live_document(void **state)
@@ -406,6 +410,24 @@ static const struct refusal refusals[] = {
     {"<memballoon model='virtio'/><memballoon model='none'/>", "", VM_BAD_INPUT,
      "one <memballoon> only"},
     {"<watchdog model='diag288'/>", "", VM_UNSUPPORTED, "'diag288' is not supported yet"},
+    {"<iommu/>", "", VM_BAD_INPUT, "<iommu> lacks attribute 'model'"},
+    {"<iommu model='amd'/>", "", VM_UNSUPPORTED, "'amd' is not supported yet"},
+    {"<iommu model='intel'/><iommu model='intel'/>", "", VM_BAD_INPUT, "one <iommu> only"},
+    {"<iommu model='intel'><address type='pci' bus='0' slot='5'/></iommu>", "", VM_BAD_INPUT,
+     "this <iommu> can have no pci address"},
+    {"<iommu model='virtio'><address type='virtio-mmio'/></iommu>", "", VM_BAD_INPUT,
+     "this <iommu> can have no virtio-mmio address"},
+    {"<iommu model='virtio'><driver intremap='on'/></iommu>", "", VM_BAD_INPUT,
+     "attribute intremap is only for model='intel'"},
+    {"<iommu model='smmuv3'/>", "", VM_UNSUPPORTED, "'smmuv3' is not supported yet"},
+    {"<iommu model='virtio'><driver aw_bits='48'/></iommu>", "", VM_BAD_INPUT,
+     "attribute aw_bits is only for model='intel'"},
+    {"<iommu model='intel'><acpi index='1'/></iommu>", "", VM_BAD_INPUT, "attribute index is only for model='virtio'"},
+    {"<iommu model='virtio'><driver dma_translation='off'/></iommu>", "", VM_BAD_INPUT,
+     "attribute dma_translation is only for model='intel'"},
+    {"<iommu model='intel'><driver eim='on'/></iommu>", "", VM_BAD_INPUT, "needs interrupt remapping"},
+    {"<iommu model='intel'><driver aw_bits='0'/></iommu>", "", VM_BAD_INPUT, "0 is not within"},
+    {"<iommu model='intel'><driver passthrough='on'/></iommu>", "", VM_UNSUPPORTED, "'passthrough' is not supported yet"},
     {"<disk type='nvme'><source type='pci'><address bus='1' slot='0' function='0'/></source><target dev='vda'/></disk>", "", VM_BAD_INPUT, "namespace"},
     {"<disk type='nvme'><source type='pci' namespace='0'><address bus='1' slot='0' function='0'/></source><target dev='vda'/></disk>", "", VM_BAD_INPUT, "0 is not within"},
     {"<disk type='nvme'><source type='pci' namespace='1'/><target dev='vda'/></disk>", "", VM_BAD_INPUT, "<address>"},

@@ -334,6 +334,12 @@ static uint64_t memlock_of(const char *more, const char *devices)
 #define A_MDEV                                                                                     \
 	"<hostdev type='mdev' model='vfio-pci'><source><address "                                  \
 	"uuid='53764d0e-85a0-42b4-af5c-2046b460b1dc'/></source></hostdev>"
+#define AN_IOMMU "<iommu model='intel'/>"
+#define AN_INTERFACE                                                                               \
+	"<interface type='hostdev'><source><address type='pci' bus='3' slot='7' function='1'/></source></interface>"
+#define AN_NVME(bus, namespace, letter)                                                            \
+	"<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' namespace='" namespace "'>" \
+	"<address bus='" bus "' slot='0' function='0'/></source><target dev='vd" letter "' bus='virtio'/></disk>"
 #define LIMIT  "<memtune><hard_limit unit='GiB'>2</hard_limit></memtune>"
 #define LOCKED "<memoryBacking><locked/></memoryBacking>"
 
@@ -353,6 +359,24 @@ static void memlock(void **state)
 	/* without a virtual IOMMU one mapping serves all of them */
 	assert_true(memlock_of("", A_PCI("1") A_PCI("2")) == 2 * gib);
 	assert_true(memlock_of("", A_MDEV) == 2 * gib);
+	assert_true(memlock_of("", A_MDEV A_PCI("1") A_PCI("2")) == 2 * gib);
+	/* with one each of them maps what its guest lets it */
+	assert_true(memlock_of("", AN_IOMMU) == 0);
+	assert_true(memlock_of("", AN_IOMMU A_USB) == 0);
+	assert_true(memlock_of("", AN_IOMMU A_PCI("1")) == 2 * gib);
+	assert_true(memlock_of("", AN_IOMMU A_PCI("1") A_PCI("2")) == 3 * gib);
+	assert_true(memlock_of("", AN_IOMMU A_PCI("1") A_USB A_PCI("2") A_MDEV) == 4 * gib);
+	assert_true(memlock_of("", AN_IOMMU A_PCI("1") AN_INTERFACE) == 3 * gib);
+	assert_true(memlock_of("", "<iommu model='virtio'/>" A_PCI("1") A_PCI("2")) == 3 * gib);
+	assert_true(memlock_of("<iommufd/>", AN_IOMMU A_PCI("1") A_PCI("2")) == 3 * gib);
+	assert_true(memlock_of(LIMIT, AN_IOMMU A_PCI("1") A_PCI("2")) == 2 * gib);
+	assert_true(memlock_of(LOCKED, AN_IOMMU A_PCI("1") A_PCI("2")) == VM_MEMLOCK_UNLIMITED);
+	/* QEMU maps all of it for each NVMe controller that it drives itself */
+	assert_true(memlock_of("", AN_NVME("7", "1", "a")) == 2 * gib);
+	assert_true(memlock_of("", AN_NVME("7", "1", "a") AN_NVME("7", "2", "b")) == 2 * gib);
+	assert_true(memlock_of("", AN_NVME("7", "1", "a") AN_NVME("8", "1", "b")) == 3 * gib);
+	assert_true(memlock_of("", AN_NVME("7", "1", "a") A_PCI("1") A_PCI("2")) == 3 * gib);
+	assert_true(memlock_of("", AN_IOMMU AN_NVME("7", "1", "a") A_PCI("1") A_PCI("2")) == 4 * gib);
 	assert_true(memlock_of("<memtune><hard_limit>9007199254740991</hard_limit></memtune>", A_MDEV) ==
 		    VM_MEMLOCK_UNLIMITED);
 }

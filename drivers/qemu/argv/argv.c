@@ -101,6 +101,7 @@ static void plan(struct vm_plan *p, const char *emulator)
 	vm_plan_boot(p);
 	vm_plan_kernel(p);
 	genid(p);
+	vm_plan_iommu(p);
 	vm_plan_controllers(p);
 	vm_plan_disks(p);
 	vm_plan_filesystems(p);

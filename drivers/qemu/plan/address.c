@@ -338,6 +338,7 @@ bool vm_device_on_usb(enum vm_device_family family, const struct vm_device *dev)
 	case VM_FAMILY_AUDIO:
 	case VM_FAMILY_TPM:
 	case VM_FAMILY_FILESYSTEM:
+	case VM_FAMILY_IOMMU:
 	case VM_FAMILIES:
 		break;
 	}

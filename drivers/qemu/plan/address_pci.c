@@ -223,6 +223,8 @@ static unsigned needs(const struct layout *l, enum vm_device_family family,
 		return ((const struct vm_char *)obj)->target_type == VM_SERIAL_PCI
 			   ? VM_SLOT_PCI | VM_SLOT_AUTO
 			   : 0;
+	case VM_FAMILY_IOMMU:
+		return ((const struct vm_iommu *)obj)->model == VM_IOMMU_VIRTIO ? VM_SLOT_INTEGRATED : 0;
 	case VM_FAMILY_HOSTDEV:
 		return hostdev_needs(l, obj);
 	case VM_FAMILY_PARALLEL:
@@ -571,7 +573,7 @@ static int place_all(struct layout *l, struct vm_err *err)
 	static const enum vm_device_family after[] = {
 	    VM_FAMILY_HOSTDEV,	  VM_FAMILY_MEMBALLOON, VM_FAMILY_RNG,
 	    VM_FAMILY_WATCHDOG,	  VM_FAMILY_VIDEO, /* the primary one is placed */
-	    VM_FAMILY_INPUT,	  VM_FAMILY_SERIAL,
+	    VM_FAMILY_INPUT,	  VM_FAMILY_SERIAL,	VM_FAMILY_IOMMU,
 	};
 
 	for (size_t i = 0; i < l->ctl.n; i++) {

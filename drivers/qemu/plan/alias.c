@@ -125,6 +125,7 @@ char *vm_qemu_alias(const struct vm_domain *d, enum vm_device_family family,
 	    [VM_FAMILY_RNG] = "rng",	       [VM_FAMILY_WATCHDOG] = "watchdog",
 	    [VM_FAMILY_PANIC] = "panic",       [VM_FAMILY_AUDIO] = "audio",
 	    [VM_FAMILY_TPM] = "tpm",	       [VM_FAMILY_FILESYSTEM] = "fs",
+	    [VM_FAMILY_IOMMU] = "iommu",
 	};
 	const void *obj = dev;
 

@@ -17,13 +17,14 @@ static const struct {
 	unsigned offers; /* to devices behind it */
 	uint8_t min_slot, max_slot;
 } models[VM_CONTROLLER_MODELS] = {
-    [VM_PCI_ROOT] = {.offers = VM_SLOT_AUTO | VM_SLOT_PCI | VM_SLOT_BRIDGE | VM_SLOT_EXPANDER,
+    [VM_PCI_ROOT] = {.offers = VM_SLOT_AUTO | VM_SLOT_PCI | VM_SLOT_BRIDGE | VM_SLOT_EXPANDER |
+			       VM_SLOT_INTEGRATED,
 		     .min_slot = 1,
 		     .max_slot = 31},
     /* Nothing goes to the root complex by itself except ports: what sits there cannot be unplugged.
      */
     [VM_PCIE_ROOT] = {.offers = VM_SLOT_PCIE | VM_SLOT_ROOT_PORT | VM_SLOT_DMI_BRIDGE |
-				VM_SLOT_PCIE_EXPANDER,
+				VM_SLOT_PCIE_EXPANDER | VM_SLOT_INTEGRATED,
 		      .min_slot = 1,
 		      .max_slot = 31},
     [VM_PCI_BRIDGE] = {.name = VM_PCI_NAME_PCI_BRIDGE,
@@ -130,6 +131,8 @@ static const char *wanted(unsigned flags)
 		return "a conventional PCI device";
 	if (flags & VM_SLOT_PCIE)
 		return "a PCI Express device";
+	if (flags & VM_SLOT_INTEGRATED)
+		return "a part of the root complex";
 	for (int i = VM_PCI_ROOT; i <= VM_PCIE_EXPANDER; i++)
 		if (models[i].needs & flags & VM_SLOT_TYPES)
 			return vm_controller_model_words[i];
@@ -190,6 +193,8 @@ static int grow(struct vm_pci_set *set, struct vm_pci_addr *a, unsigned flags, s
 
 	if (a->bus < set->n)
 		return 0;
+	if (flags & VM_SLOT_INTEGRATED)
+		return vm_err_set(err, VM_BAD_INPUT, "%s has bus 0", wanted(flags));
 	add = a->bus - set->n + 1;
 	if (flags & VM_SLOT_PCI) {
 		/* A guest that is PCI Express alone gets its first conventional bus: a root port

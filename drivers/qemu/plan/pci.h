@@ -30,9 +30,10 @@ enum vm_slot_flags {
 	VM_SLOT_BRIDGE = 1 << 7,
 	VM_SLOT_EXPANDER = 1 << 8,
 	VM_SLOT_PCIE_EXPANDER = 1 << 9,
-	VM_SLOT_TYPES = (1 << 10) - 1,
-	VM_SLOT_AUTO = 1 << 10,	     /* device: place it by itself only on a bus that allows that */
-	VM_SLOT_AGGREGATE = 1 << 11, /* may share a slot with its like, as further functions */
+	VM_SLOT_INTEGRATED = 1 << 10, /* part of the root complex: endpoint on the root bus alone */
+	VM_SLOT_TYPES = (1 << 11) - 1,
+	VM_SLOT_AUTO = 1 << 11,	     /* device: place it by itself only on a bus that allows that */
+	VM_SLOT_AGGREGATE = 1 << 12, /* may share a slot with its like, as further functions */
 };
 
 /* Models are those of enum vm_controller_model from VM_PCI_ROOT to VM_PCIE_EXPANDER. */

@@ -57,6 +57,8 @@ void vm_plan_watchdogs(struct vm_plan *p);
 void vm_plan_memballoon(struct vm_plan *p);
 void vm_plan_rngs(struct vm_plan *p);
 void vm_plan_panics(struct vm_plan *p);
+/* argv_iommu.c; before every PCI device, which has no IOMMU else. */
+void vm_plan_iommu(struct vm_plan *p);
 /* argv_helped.c */
 void vm_plan_filesystems(struct vm_plan *p);
 void vm_plan_tpms(struct vm_plan *p);

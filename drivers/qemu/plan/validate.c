@@ -369,6 +369,65 @@ static int check_controller(struct check *c, const struct vm_controller *ctl)
 	return 0;
 }
 
+/* ---- the IOMMU ---- */
+
+/* Without extended interrupt mode an interrupt's target has eight bits.  Source: libvirt 9.0, formatdomain "IOMMU
+ * devices", eim. */
+#define VCPUS_WITHOUT_EIM 255u
+
+static int check_vcpus(struct check *c)
+{
+	const struct vm_iommu *i = vm_domain_iommu(c->d);
+
+	if (c->d->vcpus <= VCPUS_WITHOUT_EIM)
+		return 0;
+	if (!vm_qemu_is_q35(c->d))
+		return REFUSE(c, c->d, "vcpu", "more than %u vCPUs need a q35 machine", VCPUS_WITHOUT_EIM);
+	if (i != NULL && i->eim == VM_SWITCH_ON)
+		return 0;
+	WRONG(c, c->d, "vcpu", "more than %u vCPUs need an IOMMU with extended interrupt mode", VCPUS_WITHOUT_EIM);
+	return vm_err_hint(c->err, "add <iommu model='intel'> with <driver intremap='on' eim='on'/>");
+}
+
+/* Nothing tells VFIO of the guest's mappings without caching mode, and QEMU ends when it finds such a device.
+ * Source: hw/i386/intel_iommu.c, QEMU 7.2. */
+static int check_caching_mode(struct check *c)
+{
+	struct vm_hostdev_iter iter = { 0 };
+	const struct vm_hostdev *h;
+
+	while ((h = vm_hostdev_next(c->d, &iter)) != NULL) {
+		if (iter.disk != NULL || h->dev.address_type == VM_ADDRESS_UNASSIGNED ||
+		    (h->type != VM_HOSTDEV_TYPE_PCI && h->type != VM_HOSTDEV_TYPE_MDEV))
+			continue;
+		WRONG(c, iter.interface != NULL ? (const void *)iter.interface : h, NULL,
+		      "a host device behind the guest's Intel IOMMU needs its caching mode");
+		return vm_err_hint(c->err, "write <driver caching_mode='on'/> into <iommu>");
+	}
+	return 0;
+}
+
+static int check_iommu(struct check *c)
+{
+	const struct vm_iommu *i = vm_domain_iommu(c->d);
+
+	if (i == NULL)
+		return 0;
+	if (!vm_qemu_is_q35(c->d))
+		return REFUSE(c, i, "@model", "only q35 machines have an IOMMU; this one is a '%s'",
+			      c->d->os->machine);
+	if (i->model != VM_IOMMU_INTEL)
+		return 0;
+	if (i->intremap == VM_SWITCH_ON && (c->d->features == NULL || c->d->features->ioapic != VM_IOAPIC_QEMU)) {
+		WRONG(c, i, "driver/@intremap", "interrupt remapping needs QEMU's own I/O APIC");
+		return vm_err_hint(c->err, "write <ioapic driver='qemu'/> into <features>");
+	}
+	/* Source: vtd_decide_config() of QEMU 7.2 */
+	if (i->aw_bits != 0 && i->aw_bits != 39 && i->aw_bits != 48)
+		return REFUSE(c, i, "driver/@aw_bits", "an Intel IOMMU has addresses of 39 or 48 bits");
+	return i->caching_mode == VM_SWITCH_ON ? 0 : check_caching_mode(c);
+}
+
 /* ---- other devices ---- */
 
 static int check_interface(struct check *c, const struct vm_interface *n)
@@ -531,6 +590,8 @@ int vm_qemu_validate(const struct vm_domain *d, const struct vm_xml *doc, struct
 		if (check_interface(&c, d->interfaces.v[i]) < 0)
 			return -1;
 	if (check_chars(&c) < 0 || check_videos(&c) < 0 || check_graphics(&c) < 0)
+		return -1;
+	if (check_vcpus(&c) < 0 || check_iommu(&c) < 0)
 		return -1;
 	return check_small(&c);
 }

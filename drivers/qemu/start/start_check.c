@@ -147,7 +147,8 @@ int vm_start_check(struct vm_start *s, struct vm_err *err)
 		    check_path("rng", rng->path, R_OK, NULL, err) < 0)
 			return -1;
 	}
-	if (vm_start_helpers_check(s, err) < 0 || vm_start_hostdevs_check(s, err) < 0)
+	if (vm_start_helpers_check(s, err) < 0 || vm_start_hostdevs_check(s, err) < 0 ||
+	    vm_start_memlock_check(s, err) < 0)
 		return -1;
 	if (d->virt == VM_VIRT_KVM && vm_qemu_kvm_check(s->g->state, s->deadline, err) < 0)
 		return -1;

@@ -105,6 +105,8 @@ int vm_start_helpers_take(struct vm_start *s, struct vm_err *err);
 int vm_start_cgroup(struct vm_start *s, struct vm_err *err);
 /* start_tune.c: limits of the groups before QEMU runs; its threads before its vCPUs do. */
 int vm_start_limits(struct vm_start *s, struct vm_err *err);
+/* May QEMU be let lock what it has to?  VM_DENIED, with both numbers, if not. */
+int vm_start_memlock_check(const struct vm_start *s, struct vm_err *err);
 int vm_start_threads(struct vm_start *s, struct vm_err *err);
 /* start_qemu.c */
 int vm_start_launch(struct vm_start *s, struct vm_err *err);

@@ -2,8 +2,10 @@
 /* What the document says a guest may take of its host. */
 #include "start_step.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <vm/alloc.h>
@@ -17,6 +19,7 @@
 #include "host/fc.h"
 #include "qemu/run/look.h"
 #include "model/domain.h"
+#include "model/memlock.h"
 #include "qemu/qmp/qmp.h"
 
 static bool is_of_threads(const struct vm_tunable *t)
@@ -71,12 +74,51 @@ static int mark_fibre_channel(struct vm_start *s, struct vm_err *err)
 	return vm_fc_appid_set((uint64_t)st.st_ino, s->d->resource->appid, err);
 }
 
+/* Is the limit that QEMU would inherit too low?  Then *ret_want is what it is to be. */
+static bool wants_memlock(const struct vm_start *s, struct rlimit *ret_now, uint64_t *ret_want)
+{
+	*ret_want = vm_domain_memlock(s->d);
+	return *ret_want > 0 && getrlimit(RLIMIT_MEMLOCK, ret_now) == 0 && ret_now->rlim_cur < *ret_want;
+}
+
+int vm_start_memlock_check(const struct vm_start *s, struct vm_err *err)
+{
+	struct rlimit now, higher;
+	uint64_t want;
+	int r;
+
+	if (!wants_memlock(s, &now, &want))
+		return 0;
+	vm_log_step("raise the limit of locked memory from %" PRIu64 " to %" PRIu64 " bytes", (uint64_t)now.rlim_cur, want);
+	higher.rlim_cur = want == VM_MEMLOCK_UNLIMITED ? RLIM_INFINITY : (rlim_t)want;
+	higher.rlim_max = now.rlim_max > higher.rlim_cur ? now.rlim_max : higher.rlim_cur;
+	r = setrlimit(RLIMIT_MEMLOCK, &higher);
+	if (r < 0 && vm_domain_locks_memory(s->d)) {
+		vm_err_sys(err, "raise the limit of locked memory from %" PRIu64 " to %" PRIu64 " bytes",
+			   (uint64_t)now.rlim_max, want);
+		return vm_err_hint(err, "that needs CAP_SYS_RESOURCE, or a higher limit (ulimit -l; LimitMEMLOCK= of a unit)");
+	}
+	return r < 0 || setrlimit(RLIMIT_MEMLOCK, &now) == 0 ? 0 : vm_err_sys(err, "set the limit of locked memory");
+}
+
+/* What it goes back to when its last device is taken out. */
+static void note_memlock(struct vm_start *s)
+{
+	struct rlimit now;
+	uint64_t want;
+
+	if (wants_memlock(s, &now, &want))
+		vm_record_setf(&s->g->record, VM_KEY_MEMLOCK, "%" PRIu64 " %" PRIu64, (uint64_t)now.rlim_cur,
+			       (uint64_t)now.rlim_max);
+}
+
 int vm_start_limits(struct vm_start *s, struct vm_err *err)
 {
 	VM_AUTO(vm_tune_list_free) struct vm_tune_list l = VM_TUNE_LIST_INIT;
 	const struct vm_tune_change c = { .group = &s->group, .guard = "-",
 					  .convert = s->g->state->conf.convert_shares };
 
+	note_memlock(s);
 	settings_of(s, false, &l);
 	if (vm_tune_apply(&c, &l, err) < 0)
 		return -1;
