@@ -66,6 +66,10 @@ void vm_controllers_free(struct vm_controllers *c);
  * first appear.  Owned, NULL-terminated.
  */
 struct vm_disk **vm_disks_of(const struct vm_domain *d);
+/* Gives each image of a disk the number that its block nodes are named by, as it is written into live documents; those that have
+ * one keep it.  vm_qemu_next_number(): one that is free for another disk. */
+void vm_qemu_number_disks(struct vm_domain *d);
+uint64_t vm_qemu_next_number(const struct vm_domain *d);
 /* The video devices, the primary one first. Owned, NULL-terminated. */
 struct vm_video **vm_videos_of(const struct vm_domain *d);
 struct vm_controller *vm_controller_find(const struct vm_domain *d, int kind, uint64_t index);

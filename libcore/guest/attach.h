@@ -20,7 +20,7 @@ struct vm_host;
 struct vm_strbuf;
 struct vm_xml;
 
-/* <hostdev> elements, and <interface type='hostdev'>, each standing alone. */
+/* <hostdev>, <interface type='hostdev'> and <disk type='nvme'>, each standing alone. */
 struct vm_hostdev_elements {
 	char **v; /* owned */
 	size_t n;
@@ -50,7 +50,7 @@ bool vm_hostdev_in(const struct vm_domain *d, const struct vm_hostdev *like);
  */
 int vm_hostdev_insert(const struct vm_xml *doc, bool live, const struct vm_hostdev_elements *e, bool skip,
 		      struct vm_xml **ret, size_t *ret_added, struct vm_err *err);
-/* The document without these devices (and the interfaces that they are), which are of the domain parsed from it. */
+/* The document without these devices (the interfaces and disks that they are), which are of the domain parsed from it. */
 int vm_hostdev_cut(const struct vm_xml *doc, const struct vm_hostdev *const *v, size_t n, struct vm_xml **ret,
 		   struct vm_err *err);
 

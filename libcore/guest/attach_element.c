@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Elements of device files: <hostdev>, and <interface type='hostdev'>. */
+/* Elements of device files: <hostdev>, <interface type='hostdev'>, <disk type='nvme'>. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,36 +31,68 @@ void vm_hostdev_element_free(struct vm_hostdev_element *e)
 		mt_free(&vm_hostdev_type, e->hostdev);
 	if (e->interface != NULL)
 		mt_free(&vm_interface_type, e->interface);
+	if (e->disk != NULL)
+		mt_free(&vm_disk_type, e->disk);
 	free(e->store);
 	vm_xml_freep(&e->doc);
 	*e = VM_HOSTDEV_ELEMENT_INIT;
 }
 
-static bool is_interface(const struct vm_xml *doc)
+static int take_hostdev(struct vm_hostdev_element *e, void *obj, struct vm_err *err)
 {
-	return strcmp(vm_xml_name(doc, 0), "interface") == 0;
+	(void)err;
+	e->h = e->hostdev = obj;
+	return 0;
 }
+
+static int take_interface(struct vm_hostdev_element *e, void *obj, struct vm_err *err)
+{
+	e->interface = obj;
+	if (e->interface->kind != VM_INTERFACE_HOSTDEV)
+		return vm_xml_error(e->doc, 0, -1, VM_BAD_INPUT, err, "an <interface> of type='%s' is no host device",
+				    vm_interface_kind_words[e->interface->kind]);
+	e->h = vm_hostdev_of_interface(e->interface, e->store);
+	return 0;
+}
+
+static int take_disk(struct vm_hostdev_element *e, void *obj, struct vm_err *err)
+{
+	e->disk = obj;
+	if (e->disk->type != VM_DISK_NVME)
+		return vm_xml_error(e->doc, 0, -1, VM_BAD_INPUT, err, "a <disk> of type='%s' is no host device",
+				    vm_disk_type_words[e->disk->type]);
+	e->h = vm_hostdev_of_disk(e->disk, e->store);
+	return 0;
+}
+
+/* Elements that are devices of the host, or may be. */
+static const struct kind {
+	const char *name;
+	const struct mt_type *type;
+	int (*take)(struct vm_hostdev_element *e, void *obj, struct vm_err *err);
+} kinds[] = {
+	{ "hostdev", &vm_hostdev_type, take_hostdev },
+	{ "interface", &vm_interface_type, take_interface },
+	{ "disk", &vm_disk_type, take_disk },
+};
 
 /* Of the document, which becomes the element's. */
 static int parse(struct vm_xml **doc, struct vm_hostdev_element *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_hostdev_element_free) struct vm_hostdev_element e = VM_HOSTDEV_ELEMENT_INIT;
+	const char *name = vm_xml_name(*doc, 0);
 	void *obj = NULL;
+	size_t i = 0;
 
+	while (i < VM_COUNT(kinds) && strcmp(name, kinds[i].name) != 0)
+		i++;
+	if (i == VM_COUNT(kinds))
+		return vm_xml_error(*doc, 0, -1, VM_BAD_INPUT, err,
+				    "<hostdev>, <interface type='hostdev'> or <disk type='nvme'> was expected, not <%s>", name);
 	e.doc = vm_take_ptr(doc);
-	if (mt_parse(is_interface(e.doc) ? &vm_interface_type : &vm_hostdev_type, e.doc, 0, false, &obj, err) < 0)
+	e.store = vm_xcalloc(1, sizeof(*e.store));
+	if (mt_parse(kinds[i].type, e.doc, 0, false, &obj, err) < 0 || kinds[i].take(&e, obj, err) < 0)
 		return -1;
-	if (is_interface(e.doc)) {
-		e.interface = obj;
-		if (e.interface->kind != VM_INTERFACE_HOSTDEV)
-			return vm_xml_error(e.doc, 0, -1, VM_BAD_INPUT, err,
-					    "an <interface> of type='%s' is no host device",
-					    vm_interface_kind_words[e.interface->kind]);
-		e.store = vm_xcalloc(1, sizeof(*e.store));
-		e.h = vm_hostdev_of_interface(e.interface, e.store);
-	} else {
-		e.h = e.hostdev = obj;
-	}
 	*ret = e;
 	e = VM_HOSTDEV_ELEMENT_INIT;
 	return 0;
@@ -73,24 +105,12 @@ int vm_hostdev_element_parse(const char *element, struct vm_hostdev_element *ret
 	return vm_xml_parse(element, strlen(element), "", &doc, err) < 0 ? -1 : parse(&doc, ret, err);
 }
 
-static int refuse(const struct vm_xml *doc, struct vm_err *err)
-{
-	const char *name = vm_xml_name(doc, 0);
-	const char *type = strcmp(name, "disk") == 0 ? vm_xml_attr(doc, 0, "type") : NULL;
-
-	if (type == NULL || strcmp(type, "nvme") != 0)
-		return vm_xml_error(doc, 0, -1, VM_BAD_INPUT, err,
-				    "<hostdev> or <interface type='hostdev'> was expected, not <%s>", name);
-	vm_xml_error(doc, 0, -1, VM_UNSUPPORTED, err, "a disk of type='nvme' cannot be plugged in while its guest runs");
-	return vm_err_hint(err, "put it into the definition with vm-edit: the guest has it from its next start on");
-}
-
 /* As it is put into documents: an alias that a run made up is that run's. */
 static int fill(struct vm_hostdev_element *e, char **ret, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *filled = NULL;
 	VM_AUTO(vm_xml_edit_freep) struct vm_xml_edit *edit = vm_xml_edit_new(e->doc);
-	const char *alias = e->interface != NULL ? e->interface->dev.alias : e->hostdev->dev.alias;
+	const char *alias = e->h->dev.alias;
 
 	if (e->interface != NULL) {
 		if (vm_interface_fill(e->interface, NULL, err) < 0)
@@ -117,8 +137,6 @@ int vm_hostdev_element_load(const char *path, const struct vm_hostdev_how *how, 
 		return vm_err_set(err, VM_USAGE, "%s says itself how the device is given", path);
 	if (vm_xml_load(path, &doc, err) < 0)
 		return -1;
-	if (!is_interface(doc) && strcmp(vm_xml_name(doc, 0), "hostdev") != 0)
-		return refuse(doc, err);
 	if (parse(&doc, &e, err) < 0)
 		return -1;
 	if (fill(&e, &text, err) < 0)

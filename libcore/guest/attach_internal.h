@@ -16,10 +16,11 @@ int vm_hostdev_element_load(const char *path, const struct vm_hostdev_how *how, 
 /* An element as data. */
 struct vm_hostdev_element {
 	struct vm_xml *doc;
-	struct vm_hostdev *hostdev; /* one of these two */
+	struct vm_hostdev *hostdev; /* one of these */
 	struct vm_interface *interface;
+	struct vm_disk *disk;
 	struct vm_hostdev_iter *store;
-	const struct vm_hostdev *h; /* the device of the host that either is */
+	const struct vm_hostdev *h; /* the device of the host that it is */
 };
 #define VM_HOSTDEV_ELEMENT_INIT ((struct vm_hostdev_element){ 0 })
 int vm_hostdev_element_parse(const char *element, struct vm_hostdev_element *ret, struct vm_err *err);

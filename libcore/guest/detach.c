@@ -121,8 +121,10 @@ static bool is_wanted(const struct wanted *w, const struct vm_hostdev *h, const 
 {
 	VM_AUTO_FREE char *source = NULL;
 
+	/* not all of a controller for one of its namespaces */
 	if (w->file.h != NULL)
-		return vm_hostdev_same_source(h, w->file.h);
+		return vm_hostdev_same_source(h, w->file.h) &&
+		       (h->type != VM_HOSTDEV_TYPE_PCI || h->source->namespace == w->file.h->source->namespace);
 	if (h->dev.alias != NULL && strcmp(h->dev.alias, w->text) == 0)
 		return true;
 	if (run != NULL && w->usb_key != NULL && h->dev.alias != NULL && was_at(run, h->dev.alias, w->usb_key))

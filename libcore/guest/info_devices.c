@@ -245,7 +245,7 @@ static int show_hostdevs(struct vm_info *i, struct vm_out *out, struct vm_err *e
 	(void)err;
 	while ((h = vm_hostdev_next(i->domain, &n)) != NULL) {
 		VM_AUTO_FREE char *device = vm_hostdev_source_text(h);
-		VM_AUTO_FREE char *address = guest_address(n.disk != NULL ? &n.disk->dev : &h->dev);
+		VM_AUTO_FREE char *address = guest_address(&h->dev);
 
 		vm_out_row(out);
 		vm_out_str(out, "alias", h->dev.alias);

@@ -187,6 +187,19 @@ struct vm_backing_store **vm_backing_add(struct vm_backing_store **at, int type,
 	return &b->backing;
 }
 
+unsigned vm_disk_set_index(struct vm_disk *d, uint64_t first)
+{
+	uint64_t next = first;
+
+	d->source->index = next++;
+	mt_assigned(&d->source->obj, SOURCE_INDEX);
+	for (struct vm_backing_store *b = d->backing; b != NULL && b->type != VM_DISK_TYPE_NONE; b = b->backing) {
+		b->index = next++;
+		mt_assigned(&b->obj, BACKING_INDEX);
+	}
+	return (unsigned)(next - first);
+}
+
 void vm_backing_free(struct vm_backing_store *b)
 {
 	mt_free(&backing_type, b);

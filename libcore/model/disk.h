@@ -173,6 +173,8 @@ bool vm_disk_is_empty(const struct vm_disk *d);
 /* type='nvme': address of its controller, "0000:01:00.0"; owned. */
 char *vm_disk_nvme_text(const struct vm_disk *d);
 bool vm_disk_is_format(const char *text);
+/* Numbers its images as their live document does (source/@index), `first` being its own; how many there are. */
+unsigned vm_disk_set_index(struct vm_disk *d, uint64_t first);
 /* Puts an image, made by us, at *at, and says where the one below it goes; type VM_DISK_TYPE_NONE ends the chain. */
 struct vm_backing_store **vm_backing_add(struct vm_backing_store **at, int type, const char *path,
 					 const char *format);

@@ -39,6 +39,7 @@ extern const char *const vm_hostdev_type_words[], *const vm_hostdev_model_words[
 struct vm_hostdev_source {
 	struct mt_obj obj; /* bits: enum vm_hostdev_source_bit */
 	uint64_t domain, bus, slot, function; /* pci; bus: usb and scsi too */
+	uint64_t namespace; /* pci, of a disk: the only one of the controller's that is meant; 0 = all of the device */
 	int write_filtering, address_type;    /* pci; writeFiltering is Xen's, the type goes without saying */
 	uint64_t vendor, product, device;     /* usb */
 	int startup_policy, auto_address, guest_reset;
@@ -123,13 +124,13 @@ struct vm_disk;
 struct vm_interface;
 /*
  * All PCI devices of the host that a guest has in another way than as <hostdev>, as one each (borrowed, its place in the document is that
- * of whose it is): controllers of its disks of type='nvme', once each, its interfaces of type='hostdev'; then its <hostdev>s.
+ * of whose it is): controllers of its disks of type='nvme', its interfaces of type='hostdev'; then its <hostdev>s.
  * Begin with an iterator of zeros; NULL: no more.
  */
 struct vm_hostdev_iter {
 	uint32_t at;
 	const struct vm_disk *disk;	      /* whose the one just given is: QEMU has no device for it; NULL: none's */
-	const struct vm_interface *interface; /* likewise */
+	const struct vm_interface *interface; /* likewise, but it has one */
 	struct vm_hostdev inner;
 	struct vm_hostdev_source source;
 };
@@ -144,10 +145,13 @@ bool vm_domain_has_iommufd(const struct vm_domain *d);
 bool vm_domain_has_pci(const struct vm_domain *d);
 /* The PCI device that an interface of type='hostdev' is; in *store, with what is borrowed of the interface. */
 const struct vm_hostdev *vm_hostdev_of_interface(const struct vm_interface *f, struct vm_hostdev_iter *store);
-/* Those that can come and go while the guest runs, each to be kept: interfaces of type='hostdev', then <hostdev>s. */
+/* The controller that a disk of type='nvme' is a namespace of; likewise. */
+const struct vm_hostdev *vm_hostdev_of_disk(const struct vm_disk *disk, struct vm_hostdev_iter *store);
+/* All of vm_hostdev_next(), which can come and go while the guest runs, each to be kept. */
 struct vm_hostdev_one {
 	const struct vm_hostdev *h; /* borrowed from the domain, or in store */
-	const struct vm_interface *interface; /* whose it is; NULL = a <hostdev> */
+	const struct vm_disk *disk;	      /* whose it is; */
+	const struct vm_interface *interface; /* neither: a <hostdev> */
 	struct vm_hostdev_iter store;
 };
 struct vm_hostdev_list {
@@ -157,7 +161,7 @@ struct vm_hostdev_list {
 #define VM_HOSTDEV_LIST_INIT ((struct vm_hostdev_list){ 0 })
 void vm_hostdev_list_read(const struct vm_domain *d, struct vm_hostdev_list *ret);
 void vm_hostdev_list_free(struct vm_hostdev_list *l);
-/* Do both mean the same device of the host (duplicates, detach)? */
+/* Do both mean the same device of the host (duplicates, detach)?  A whole controller and one of its namespaces do. */
 bool vm_hostdev_same_source(const struct vm_hostdev *a, const struct vm_hostdev *b);
 /* Does its QEMU device take a place on the guest's PCI bus? */
 bool vm_hostdev_on_pci(const struct vm_hostdev *h);

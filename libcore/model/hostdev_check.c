@@ -22,31 +22,20 @@ static bool is_nvme(const struct vm_disk *disk)
 	return disk->type == VM_DISK_NVME && disk->source != NULL;
 }
 
-/* Several namespaces of a controller are one device. */
-static bool is_first(const struct vm_domain *d, uint32_t at)
-{
-	for (uint32_t i = 0; i < at; i++)
-		if (is_nvme(d->disks.v[i]) && same_controller(d->disks.v[i], d->disks.v[at]))
-			return false;
-	return true;
-}
-
-static const struct vm_hostdev *from_disk(const struct vm_disk *disk, struct vm_hostdev_iter *iter)
+const struct vm_hostdev *vm_hostdev_of_disk(const struct vm_disk *disk, struct vm_hostdev_iter *store)
 {
 	const struct vm_disk_source *s = disk->source;
 
-	iter->disk = disk;
-	iter->source = (struct vm_hostdev_source){ .obj.node = s->obj.node,
-						   .domain = s->domain,
-						   .bus = s->bus,
-						   .slot = s->slot,
-						   .function = s->function };
-	iter->inner = (struct vm_hostdev){ .dev = disk->dev, .type = VM_HOSTDEV_TYPE_PCI, .managed = s->managed,
-					   .source = &iter->source, .iommufd = VM_SWITCH_OFF };
-	/* its place on the guest's bus is the disk's */
-	iter->inner.dev.address_type = VM_ADDRESS_NONE;
-	iter->inner.dev.address = NULL;
-	return &iter->inner;
+	store->disk = disk;
+	store->source = (struct vm_hostdev_source){ .obj.node = s->obj.node,
+						    .domain = s->domain,
+						    .bus = s->bus,
+						    .slot = s->slot,
+						    .function = s->function,
+						    .namespace = s->namespace };
+	store->inner = (struct vm_hostdev){ .dev = disk->dev, .type = VM_HOSTDEV_TYPE_PCI, .managed = s->managed,
+					    .source = &store->source, .iommufd = VM_SWITCH_OFF };
+	return &store->inner;
 }
 
 const struct vm_hostdev *vm_hostdev_of_interface(const struct vm_interface *f, struct vm_hostdev_iter *store)
@@ -67,10 +56,10 @@ const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_ho
 	iter->disk = NULL;
 	iter->interface = NULL;
 	while (iter->at < first) {
-		uint32_t at = iter->at++;
+		const struct vm_disk *disk = d->disks.v[iter->at++];
 
-		if (is_nvme(d->disks.v[at]) && is_first(d, at))
-			return from_disk(d->disks.v[at], iter);
+		if (is_nvme(disk))
+			return vm_hostdev_of_disk(disk, iter);
 	}
 	while (iter->at < second) {
 		const struct vm_interface *f = d->interfaces.v[iter->at++ - first];
@@ -83,19 +72,21 @@ const struct vm_hostdev *vm_hostdev_next(const struct vm_domain *d, struct vm_ho
 
 void vm_hostdev_list_read(const struct vm_domain *d, struct vm_hostdev_list *ret)
 {
-	*ret = (struct vm_hostdev_list){ .v = vm_xcalloc(d->interfaces.n + d->hostdevs.n + 1, sizeof(*ret->v)) };
-	for (uint32_t i = 0; i < d->interfaces.n; i++) {
-		const struct vm_interface *f = d->interfaces.v[i];
-		struct vm_hostdev_one *one = &ret->v[ret->n];
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *h;
 
-		if (f->kind != VM_INTERFACE_HOSTDEV || f->pci == NULL)
-			continue;
-		one->interface = f;
-		one->h = vm_hostdev_of_interface(f, &one->store);
-		ret->n++;
+	*ret = (struct vm_hostdev_list){
+		.v = vm_xcalloc((size_t)d->disks.n + d->interfaces.n + d->hostdevs.n + 1, sizeof(*ret->v)),
+	};
+	while ((h = vm_hostdev_next(d, &i)) != NULL) {
+		struct vm_hostdev_one *one = &ret->v[ret->n++];
+
+		one->disk = i.disk;
+		one->interface = i.interface;
+		one->h = i.disk != NULL	       ? vm_hostdev_of_disk(i.disk, &one->store)
+			 : i.interface != NULL ? vm_hostdev_of_interface(i.interface, &one->store)
+					       : h;
 	}
-	for (uint32_t i = 0; i < d->hostdevs.n; i++)
-		ret->v[ret->n++].h = d->hostdevs.v[i];
 }
 
 void vm_hostdev_list_free(struct vm_hostdev_list *l)
@@ -142,6 +133,12 @@ bool vm_domain_has_iommufd(const struct vm_domain *d)
 	return false;
 }
 
+static bool same_pci(const struct vm_hostdev_source *a, const struct vm_hostdev_source *b)
+{
+	return a->domain == b->domain && a->bus == b->bus && a->slot == b->slot && a->function == b->function &&
+	       (a->namespace == 0 || b->namespace == 0 || a->namespace == b->namespace);
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -178,8 +175,7 @@ bool vm_hostdev_same_source(const struct vm_hostdev *x, const struct vm_hostdev 
 		return false;
 	switch ((enum vm_hostdev_type)x->type) {
 	case VM_HOSTDEV_TYPE_PCI:
-		return a->domain == b->domain && a->bus == b->bus && a->slot == b->slot &&
-		       a->function == b->function;
+		return same_pci(a, b);
 	case VM_HOSTDEV_TYPE_USB:
 		return same_usb(a, b);
 	case VM_HOSTDEV_TYPE_SCSI:

@@ -12,7 +12,7 @@ static uint64_t mappings(const struct vm_domain *d)
 
 	while ((h = vm_hostdev_next(d, &i)) != NULL) {
 		if (i.disk != NULL)
-			disks++; /* QEMU's driver for NVMe has a mapping of its own for each controller */
+			disks++; /* QEMU's driver for NVMe has a mapping of its own for each */
 		else
 			devices += h->type == VM_HOSTDEV_TYPE_PCI || h->type == VM_HOSTDEV_TYPE_MDEV;
 	}

@@ -37,10 +37,10 @@ golden bad-address vm-attach-hostdev --print-xml --address=here web1 0000:02:00.
 golden bad-alias vm-attach-hostdev --print-xml --alias=hostdev0 web1 0000:02:00.0
 golden bad-usb-managed vm-attach-hostdev --print-xml --managed=yes web1 usb:1-1.5
 golden one-only vm-attach-hostdev --print-xml --alias=ua-a web1 0000:02:00.0 0000:01:00.0
-printf '<disk/>\n' >"$T/disk.xml"
-run vm-attach-hostdev --print-xml web1 "$T/disk.xml"
+printf '<rng/>\n' >"$T/rng.xml"
+run vm-attach-hostdev --print-xml web1 "$T/rng.xml"
 is "$status" 6 "a document of something else"
-err_like "disk.xml:1:1: <hostdev> or <interface type='hostdev'> was expected, not <disk>"
+err_like "rng.xml:1:1: <hostdev>, <interface type='hostdev'> or <disk type='nvme'> was expected, not <rng>"
 
 # ---- in a definition ----
 guest_xml web1 "<controller type='usb' index='0' model='qemu-xhci'/><!-- mine -->" | sed "/model='none'.>/{/usb/d}" >"$T/web1.xml"

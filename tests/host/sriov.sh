@@ -5,10 +5,11 @@
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/host/lib/host.sh"
 HOST_TIMEOUT=570
-truncate -s 64M "$T/nvme.img"
+truncate -s 64M "$T/nvme.img" "$T/nvme2.img"
 host_machine \
-	-device pcie-root-port,id=rp2,chassis=2 -drive "file=$T/nvme.img,if=none,id=namespace,format=raw" \
-	-device nvme,bus=rp2,serial=disk,drive=namespace \
+	-device pcie-root-port,id=rp2,chassis=2 -device nvme,id=disk,bus=rp2,serial=disk \
+	-drive "file=$T/nvme.img,if=none,id=one,format=raw" -device nvme-ns,bus=disk,drive=one,nsid=1 \
+	-drive "file=$T/nvme2.img,if=none,id=two,format=raw" -device nvme-ns,bus=disk,drive=two,nsid=2 \
 	-device pcie-root-port,id=rp1,chassis=1 -device nvme-subsys,id=sub \
 	-device nvme,id=nvme,bus=rp1,serial=pf,subsys=sub,max_ioqpairs=10,msix_qsize=11,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=8
 
@@ -94,6 +95,51 @@ disk none 7
 status_is 13 vm-start none
 err_like "namespace"
 wait_for 60 "the host has it again after that" has_disk
+
+# ---- plugged into a guest that runs ----
+guest_xml hot "<controller type='pci' index='1' model='pcie-root-port'/><controller type='pci' index='2' model='pcie-root-port'/>" >"$T/hot.xml"
+host_guest hot
+nodes() { vm-qmp hot query-named-block-nodes | grep -o 'libvirt-[0-9]*-[a-z]*' | sort -u | paste -sd' '; }
+plain=$(host_run_state hot)
+namespace() { echo "<disk type='nvme'><driver name='qemu' type='raw'/><source type='pci' managed='yes' namespace='$1'>$(host_address "$nvme")</source><target dev='$2' bus='virtio'/></disk>" >"$T/$2.xml"; }
+namespace 1 vda
+namespace 2 vdb
+status_is 0 vm-attach-hostdev hot "$T/vda.xml"
+diag "$out $err"
+is "$(driver "$nvme") $(nodes)" "vfio-pci libvirt-1-format libvirt-1-storage" "QEMU has the controller"
+is "$(vm-info hot disks | cut -f1,2,7,11)" "vda	nvme	67108864	nvme://$nvme/1" "and knows the disk's size"
+wait_for 90 "the guest sees the disk come" guest_says hot 'hotplug pci .* added'
+status_is 10 vm-attach-hostdev hot "$T/vdb.xml"
+err_like "cannot assign $nvme: QEMU opens the IOMMU group .* can be opened once, and the disk vda is of it"
+like "$(vm-qmp hot "blockdev-add {\"driver\":\"nvme\",\"node-name\":\"second\",\"device\":\"$nvme\",\"namespace\":2}" 2>&1)" "Device or resource busy" "which is so"
+is "$(driver "$nvme") $(nodes)" "vfio-pci libvirt-1-format libvirt-1-storage" "refused: the first is as it was"
+status_is 0 vm-detach-hostdev hot "$T/vda.xml"
+wait_for 60 "the host has its disk again" has_disk
+is "$(nodes)" "" "no block node is left"
+status_is 0 vm-attach-hostdev hot "$T/vdb.xml"
+like "$(vm-info hot disks)" "^vdb	nvme	.*nvme://$nvme/2\$" "the other namespace alone"
+status_is 0 vm-detach-hostdev hot "$T/vdb.xml"
+wait_for 60 "the host has it again" has_disk
+namespace 7 vdc
+status_is 13 vm-attach-hostdev hot "$T/vdc.xml"
+err_like "cannot assign $nvme: QEMU finds no such namespace of it"
+wait_for 60 "the host has it again after a namespace that is not there" has_disk
+is "$(host_run_state hot)" "$plain" "nothing is left"
+ok "bound by hand" vm-hostdev-bind -q "$nvme"
+sleep 600 9<>"/dev/vfio/$(basename "$(readlink "$sys/$nvme/iommu_group")")" &
+holder=$!
+wait_for 10 "somebody has the group open" sh -c "readlink /proc/$holder/fd/9 | grep -q vfio"
+status_is 10 vm-attach-hostdev hot "$T/vda.xml"
+err_like "cannot assign $nvme: another program has its IOMMU group open, .*fuser"
+kill "$holder"
+wait "$holder" 2>/dev/null
+ok "given back by hand" vm-hostdev-unbind -q "$nvme"
+wait_for 60 "the host has it again after that" has_disk
+is "$(host_run_state hot)" "$plain" "nothing is left of that either"
+status_is 0 vm-attach-hostdev hot "$T/vda.xml"
+kill -9 "$(vm-info --get=pid hot)"
+wait_for 60 "kill -9 of QEMU gives it back" has_disk
+wait_for 60 "the guest is off" vm-info --is=shutoff hot
 
 # ---- with the host ----
 printf "<device><parent>%s</parent><capability type='virt_functions' count='4' autoprobe='no'/></device>\n" "$pf" >"$T/vfs.xml"

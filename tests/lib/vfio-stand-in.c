@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Stands between QEMU's command line and monitor and QEMU where there is no VFIO: a vfio-pci, by -device or device_add, opens
- * the node of its IOMMU group, as QEMU would, and is then an edu, which every host has.  What cannot be opened is refused with
- * the errno in QEMU's text ("no-13").  A usb-host with a node opens that, and is then a keyboard.  What lasts of
- * a vfio-pci is in vfio-stand-in-held.h.
+ * the node of its IOMMU group, as QEMU would, and is then an edu, which every host has; a block node of driver nvme, by -blockdev or
+ * blockdev-add, likewise, and is then a null-co.  A usb-host with a node opens that, and is then a keyboard.  What cannot be opened
+ * is refused with the errno in QEMU's text ("no-13").  What lasts of a vfio-pci is in vfio-stand-in-held.h.
  *
  * In other programs that preload it, with VFIO_STAND_IN_LIMITS set to a directory, a limit that is set for another process is
  * written to the file PID there: it takes a right that containers do not have.  With a file "refuse" there it is
@@ -11,7 +11,9 @@
  *
  * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
  *   stand-in.groups   lines "0000:02:00.0 15", "/sys/bus/mdev/devices/UUID 16"
- *   stand-in.refuse   if it is there, every device_add is refused
+ *   stand-in.refuse   if it is there, every device_add of a host device, and every such block node, is refused
+ *   stand-in.refuse-disk   every device_add of a virtio-blk-pci
+ *   stand-in.die-disk      QEMU is killed when it is asked for one of these
  *   stand-in.die      QEMU is killed when it is asked for a device
  *   stand-in.hang     or does not come back to its monitor while that file is there
  *   stand-in.reject   the guest refuses to let go of any device: device_del is accepted, and an event says that
@@ -61,31 +63,60 @@ static int is_there(const char *what)
 	return stat(path, &st) == 0;
 }
 
-/* What QEMU's own vfio_get_group() and vfio_get_container() do first. */
-static int open_both(const char *text, size_t len, const char *host)
+static int open_one(const char *path)
 {
-	char path[64], group[16] = "";
-	int fd;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+/* What QEMU's own vfio_get_group() and vfio_get_container() do first, and qemu_vfio_init_pci() the other way round. */
+static int open_both(const char *host, char path[64])
+{
+	char group[16] = "";
+	int e;
 
 	if (is_there("refuse"))
 		return EBUSY;
 	if (group_of(host, group) < 0)
 		return ENODEV;
-	snprintf(path, sizeof(path), "/dev/vfio/%s", group);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	close(fd);
-	fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	close(fd);
+	snprintf(path, 64, "/dev/vfio/%s", group);
+	e = open_one(path);
+	return e != 0 ? e : open_one("/dev/vfio/vfio");
+}
+
+static int open_device(const char *text, size_t len, const char *host)
+{
+	char path[64];
+	int e = open_both(host, path);
+
 #ifdef STAND_IN_LIBRARY
-	held_take(text, len, host, path);
+	if (e == 0)
+		held_take(text, len, host, path);
 #else
 	(void)text, (void)len;
 #endif
-	return 0;
+	return e;
+}
+
+static int open_disk(const char *text, size_t len, const char *host)
+{
+	char path[64];
+
+	(void)text, (void)len;
+	return open_both(host, path);
+}
+
+static int open_node(const char *text, size_t len, const char *node)
+{
+	char path[PATH_MAX];
+
+	(void)text, (void)len;
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(node, "\""), node);
+	return open_one(path);
 }
 
 /* The value of a key, text in quotes; NULL = it has none. */
@@ -116,57 +147,81 @@ static void blank(char *text, size_t len, const char *key)
 	memset(from, ' ', (size_t)(end - from));
 }
 
-static void rewrite_usb(char *text, size_t len)
+/* A number. */
+static void blank_number(char *text, size_t len, const char *key)
 {
-	static const char from[] = "\"driver\":\"usb-host\",";
-	char *at = memmem(text, len, from, sizeof(from) - 1), *node = value_of(text, len, "hostdevice"), path[PATH_MAX], to[64];
-	int fd;
+	char quoted[64];
+	int n = snprintf(quoted, sizeof(quoted), "\"%s\":", key);
+	char *at = memmem(text, len, quoted, (size_t)n), *end = at != NULL ? at + n : NULL;
 
-	if (at == NULL || node == NULL)
-		return;
-	snprintf(path, sizeof(path), "%.*s", (int)strcspn(node, "\""), node);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		snprintf(to, sizeof(to), "\"driver\":\"no-%d\",", errno);
-	else
-		snprintf(to, sizeof(to), "\"driver\":\"usb-kbd\",");
-	if (fd >= 0)
-		close(fd);
-	blank(text, len, "hostdevice");
-	memset(at, ' ', sizeof(from) - 1);
-	memcpy(at, to, strlen(to));
+	while (end != NULL && end < text + len && *end >= '0' && *end <= '9')
+		end++;
+	if (end != NULL && end < text + len && *end == ',')
+		memset(at, ' ', (size_t)(end + 1 - at));
 }
 
-/* In place, since nothing may become longer: what is left over becomes spaces. */
-static void rewrite(char *text, size_t len)
+/* What QEMU has here, and for which of its keys the device of the host is. */
+static const struct kind {
+	const char *from, *to; /* drivers */
+	const char *keys[2];
+	int (*open)(const char *text, size_t len, const char *device); /* errno */
+} kinds[] = {
+	{ "vfio-pci", "edu", { "host", "sysfsdev" }, open_device },
+	{ "nvme", "null-co", { "device", "device" }, open_disk },
+	{ "usb-host", "usb-kbd", { "hostdevice", "hostdevice" }, open_node },
+};
+
+static void rewrite_kind(const struct kind *k, char *text, size_t len)
 {
-	static const char from[] = "\"driver\":\"vfio-pci\",";
-	static const char *const gone[] = { "host", "sysfsdev", "display" };
-	char *at = memmem(text, len, from, sizeof(from) - 1), *host, to[64];
+	static const char *const gone[] = { "host", "sysfsdev", "display", "device", "hostdevice" };
+	char from[64], to[64];
+	size_t from_len = (size_t)snprintf(from, sizeof(from), "\"driver\":\"%s\",", k->from);
+	char *at = memmem(text, len, from, from_len), *host = NULL;
 	int e;
 
-	if (at == NULL) {
-		rewrite_usb(text, len);
+	if (at == NULL)
 		return;
-	}
-	host = value_of(text, len, "host");
-	if (host == NULL)
-		host = value_of(text, len, "sysfsdev");
+	for (size_t i = 0; host == NULL && i < 2; i++)
+		host = value_of(text, len, k->keys[i]);
 	if (host == NULL)
 		return;
 	if (is_there("die"))
 		raise(SIGKILL);
 	while (is_there("hang"))
 		usleep(20000);
-	e = open_both(text, len, host);
+	e = k->open(text, len, host);
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
 		blank(text, len, gone[i]);
+	blank_number(text, len, "namespace");
 	if (e != 0)
 		snprintf(to, sizeof(to), "\"driver\":\"no-%d\",", e);
 	else
-		snprintf(to, sizeof(to), "\"driver\":\"edu\",");
+		snprintf(to, sizeof(to), "\"driver\":\"%s\",", k->to);
+	memset(at, ' ', from_len);
+	/* what is longer has the place of what is gone, which was behind it */
+	if (strspn(at, " ") >= strlen(to))
+		memcpy(at, to, strlen(to));
+}
+
+static void rewrite_disk(char *text, size_t len)
+{
+	static const char from[] = "\"driver\":\"virtio-blk-pci\"", to[] = "\"driver\":\"no-16\"";
+	char *at = memmem(text, len, from, sizeof(from) - 1);
+
+	if (at != NULL && is_there("die-disk"))
+		raise(SIGKILL);
+	if (at == NULL || !is_there("refuse-disk"))
+		return;
 	memset(at, ' ', sizeof(from) - 1);
-	memcpy(at, to, strlen(to));
+	memcpy(at, to, sizeof(to) - 1);
+}
+
+/* In place, since nothing may become longer: what is left over becomes spaces. */
+static void rewrite(char *text, size_t len)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		rewrite_kind(&kinds[i], text, len);
+	rewrite_disk(text, len);
 }
 
 #ifndef STAND_IN_LIBRARY
@@ -182,7 +237,7 @@ int main(int argc, char **argv)
 	setenv("LD_PRELOAD", library, 1);
 	setenv(VARIABLE, self, 1);
 	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "-device") == 0)
+		if (strcmp(argv[i], "-device") == 0 || strcmp(argv[i], "-blockdev") == 0)
 			rewrite(argv[i + 1], strlen(argv[i + 1]));
 	execv(QEMU, argv);
 	fprintf(stderr, "%s: %s\n", QEMU, strerror(errno));
@@ -270,7 +325,8 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		ahead[fd].len = n > 0 ? (size_t)n : 0;
 		ahead[fd].at = 0;
 		memcpy(ahead[fd].was, ahead[fd].text, ahead[fd].len);
-		if (memmem(ahead[fd].text, ahead[fd].len, "device_add", 10) != NULL)
+		if (memmem(ahead[fd].text, ahead[fd].len, "device_add", 10) != NULL ||
+		    memmem(ahead[fd].text, ahead[fd].len, "blockdev-add", 12) != NULL)
 			rewrite(ahead[fd].text, ahead[fd].len);
 		reject(fd, ahead[fd].text, ahead[fd].len);
 		held_asked(fd, ahead[fd].text, ahead[fd].len);

@@ -94,9 +94,6 @@ err_like "user.xml:1:1: an <interface> of type='user' is no host device"
 interface 52:54:00:aa:bb:cc "<vlan trunk='yes'><tag id='1'/><tag id='2'/></vlan>" >"$T/trunk.xml"
 status_is 6 vm-attach-hostdev kinds "$T/trunk.xml"
 err_like "trunk.xml:[0-9]+:[0-9]+: a virtual function is in one VLAN"
-echo "<disk type='nvme' device='disk'><source type='pci' managed='yes' namespace='1'><address domain='0' bus='1' slot='0' function='0'/></source><target dev='vdb' bus='virtio'/></disk>" >"$T/nvme.xml"
-status_is 3 vm-attach-hostdev kinds "$T/nvme.xml"
-err_like "a disk of type='nvme' cannot be plugged in while its guest runs; .*vm-edit"
 unchanged "before anything was touched"
 
 # ---- the definition ----

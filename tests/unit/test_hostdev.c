@@ -371,9 +371,9 @@ static void memlock(void **state)
 	assert_true(memlock_of("<iommufd/>", AN_IOMMU A_PCI("1") A_PCI("2")) == 3 * gib);
 	assert_true(memlock_of(LIMIT, AN_IOMMU A_PCI("1") A_PCI("2")) == 2 * gib);
 	assert_true(memlock_of(LOCKED, AN_IOMMU A_PCI("1") A_PCI("2")) == VM_MEMLOCK_UNLIMITED);
-	/* QEMU maps all of it for each NVMe controller that it drives itself */
+	/* QEMU maps all of it for each NVMe disk that it drives itself */
 	assert_true(memlock_of("", AN_NVME("7", "1", "a")) == 2 * gib);
-	assert_true(memlock_of("", AN_NVME("7", "1", "a") AN_NVME("7", "2", "b")) == 2 * gib);
+	assert_true(memlock_of("", AN_NVME("7", "1", "a") AN_NVME("7", "2", "b")) == 3 * gib);
 	assert_true(memlock_of("", AN_NVME("7", "1", "a") AN_NVME("8", "1", "b")) == 3 * gib);
 	assert_true(memlock_of("", AN_NVME("7", "1", "a") A_PCI("1") A_PCI("2")) == 3 * gib);
 	assert_true(memlock_of("", AN_IOMMU AN_NVME("7", "1", "a") A_PCI("1") A_PCI("2")) == 4 * gib);

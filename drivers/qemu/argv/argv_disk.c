@@ -189,6 +189,38 @@ static unsigned layers(const struct vm_disk *disk)
 	return n;
 }
 
+/* Nodes are counted from the last disk to the first, unless they have a number already. */
+static unsigned number_of(struct vm_disk *const *disks, size_t at)
+{
+	unsigned number = 1;
+
+	if (!vm_disk_is_empty(disks[at]) && disks[at]->source->index != 0)
+		return (unsigned)disks[at]->source->index;
+	for (size_t i = at + 1; disks[i] != NULL; i++)
+		number += layers(disks[i]);
+	return number;
+}
+
+void vm_qemu_number_disks(struct vm_domain *d)
+{
+	VM_AUTO_FREE struct vm_disk **disks = vm_disks_of(d);
+
+	for (size_t i = 0; disks[i] != NULL; i++)
+		if (!vm_disk_is_empty(disks[i]))
+			vm_disk_set_index(disks[i], number_of(disks, i));
+}
+
+uint64_t vm_qemu_next_number(const struct vm_domain *d)
+{
+	VM_AUTO_FREE struct vm_disk **disks = vm_disks_of(d);
+	unsigned next = 1;
+
+	for (size_t i = 0; disks[i] != NULL; i++)
+		if (!vm_disk_is_empty(disks[i]) && number_of(disks, i) + layers(disks[i]) > next)
+			next = number_of(disks, i) + layers(disks[i]);
+	return next;
+}
+
 /* The node a device reads from. */
 static char *top_node(const struct vm_disk *disk, unsigned number)
 {
@@ -435,24 +467,48 @@ static void floppy_controller(struct vm_plan *p)
 	vm_qobj_emit(&o, p->a, "-device");
 }
 
+static void one_disk(struct vm_plan *p, const struct vm_disk *disk, unsigned number)
+{
+	VM_AUTO_FREE char *node = NULL;
+
+	if (!vm_disk_is_empty(disk)) {
+		nodes(p, disk, number);
+		node = top_node(disk, number);
+	}
+	device(p, disk, node);
+}
+
+static size_t place_of(const struct vm_plan *p, const struct vm_disk *disk)
+{
+	size_t i = 0;
+
+	while (p->disks[i] != disk)
+		i++;
+	return i;
+}
+
+void vm_plan_disk_nodes(struct vm_plan *p, const struct vm_disk *disk)
+{
+	if (!vm_disk_is_empty(disk))
+		nodes(p, disk, number_of(p->disks, place_of(p, disk)));
+}
+
+void vm_plan_one_disk(struct vm_plan *p, const struct vm_disk *disk)
+{
+	one_disk(p, disk, number_of(p->disks, place_of(p, disk)));
+}
+
 void vm_plan_disks(struct vm_plan *p)
 {
-	struct vm_disk **disks = p->disks;
 	unsigned next = 1;
 
 	floppy_controller(p);
-	/* Nodes are counted from the last disk to the first. */
-	for (size_t i = 0; disks[i] != NULL; i++)
-		next += layers(disks[i]);
-	for (size_t i = 0; disks[i] != NULL; i++) {
-		const struct vm_disk *disk = disks[i];
-		VM_AUTO_FREE char *node = NULL;
+	for (size_t i = 0; p->disks[i] != NULL; i++)
+		next += layers(p->disks[i]);
+	for (size_t i = 0; p->disks[i] != NULL; i++) {
+		const struct vm_disk *disk = p->disks[i];
 
 		next -= layers(disk);
-		if (!vm_disk_is_empty(disk)) {
-			nodes(p, disk, next);
-			node = top_node(disk, next);
-		}
-		device(p, disk, node);
+		one_disk(p, disk, !vm_disk_is_empty(disk) && disk->source->index != 0 ? (unsigned)disk->source->index : next);
 	}
 }

@@ -202,6 +202,14 @@ static void device(struct vm_plan *p, struct vm_qobj *o, const struct vm_hostdev
 	}
 }
 
+void vm_plan_hostdev_nodes(struct vm_plan *p, const struct vm_hostdev_one *one)
+{
+	if (one->disk != NULL)
+		vm_plan_disk_nodes(p, one->disk);
+	else if (one->h->type == VM_HOSTDEV_TYPE_SCSI)
+		scsi_block(p, one->h, one->h->dev.alias);
+}
+
 void vm_plan_one_hostdev(struct vm_plan *p, const struct vm_hostdev *h, const struct vm_interface *interface)
 {
 	VM_AUTO_FREE char *alias = h->dev.alias != NULL ? vm_xstrdup(h->dev.alias)

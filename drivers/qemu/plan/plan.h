@@ -47,6 +47,10 @@ void vm_plan_firmware(struct vm_plan *p); /* the nodes; the machine names them *
 void vm_plan_kernel(struct vm_plan *p);
 void vm_plan_controllers(struct vm_plan *p);
 void vm_plan_disks(struct vm_plan *p);
+/* One of them, as for vm_plan_one_hostdev(). */
+void vm_plan_one_disk(struct vm_plan *p, const struct vm_disk *disk);
+/* Its block nodes alone. */
+void vm_plan_disk_nodes(struct vm_plan *p, const struct vm_disk *disk);
 void vm_plan_interfaces(struct vm_plan *p);
 void vm_plan_serials(struct vm_plan *p);
 void vm_plan_channels(struct vm_plan *p);
@@ -67,6 +71,8 @@ void vm_plan_hostdevs(struct vm_plan *p);
 /* One of them: "-blockdev" for some, then "-device", whose texts blockdev-add and device_add take, too.  interface: whose it
  * is, or NULL. */
 void vm_plan_one_hostdev(struct vm_plan *p, const struct vm_hostdev *h, const struct vm_interface *interface);
+/* The block nodes of one alone; of most nothing. */
+void vm_plan_hostdev_nodes(struct vm_plan *p, const struct vm_hostdev_one *one);
 /* What cannot be said to QEMU as long as the host was not looked at. */
 int vm_plan_hostdevs_check(const struct vm_plan *p, struct vm_err *err);
 /* <rom>: romfile, rombar. */

@@ -27,7 +27,8 @@
 
 enum progress { ASKED, AGAIN, GONE, REFUSED };
 struct leaving {
-	const struct vm_hostdev *h;
+	const struct vm_hostdev_one *one;
+	const struct vm_hostdev *h; /* its */
 	enum progress at;
 };
 struct detach {
@@ -63,14 +64,16 @@ static bool is_in(const struct detach *t, const struct vm_hostdev *h)
 	return false;
 }
 
-static void add(struct detach *t, const struct vm_hostdev *h)
+static void add(struct detach *t, const struct vm_hostdev_one *one)
 {
+	const struct vm_hostdev *h = one->h;
+
 	if (is_in(t, h))
 		return;
 	t->v = vm_xreallocarray(t->v, t->n + 1, sizeof(*t->v));
 	t->aliases = vm_xreallocarray(t->aliases, t->n + 1, sizeof(*t->aliases));
 	t->aliases[t->n] = h->dev.alias;
-	t->v[t->n++] = (struct leaving){ .h = h, .at = vm_hostdev_parked(h) ? GONE : ASKED };
+	t->v[t->n++] = (struct leaving){ .one = one, .h = h, .at = vm_hostdev_parked(h) ? GONE : ASKED };
 }
 
 static int find_all(struct detach *t, struct vm_err *err)
@@ -88,7 +91,7 @@ static int find_all(struct detach *t, struct vm_err *err)
 			if (h->dev.alias == NULL || strcmp(h->dev.alias, t->o->aliases[i]) != 0)
 				continue;
 			found = true;
-			add(t, h);
+			add(t, &t->all.v[k]);
 		}
 		if (!found && !t->o->skip)
 			return vm_err_set(err, VM_NOT_FOUND, "has no host device %s", t->o->aliases[i]);
@@ -112,20 +115,26 @@ static int same_slot(enum vm_device_family family, struct vm_device *dev, void *
 	       dev->address->slot == mine->address->slot;
 }
 
-static int check_one(const struct detach *t, const struct vm_hostdev *h, struct vm_err *err)
+static int sits_fast(const char *name, struct vm_err *err)
 {
+	vm_err_set(err, VM_IN_USE, "cannot take %s back: it sits where nothing can be unplugged while the guest runs", name);
+	return vm_err_hint(err, "--config takes it away for the next start");
+}
+
+static int check_one(const struct detach *t, const struct leaving *l, struct vm_err *err)
+{
+	const struct vm_hostdev *h = l->h;
 	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
 	struct slot slot = { &h->dev };
 	const struct vm_controller *c;
 
+	if (l->one->disk != NULL && !vm_plug_fits(l->one->disk))
+		return sits_fast(name, err);
 	if (vm_hostdev_parked(h) || !vm_device_has_address(&h->dev, VM_ADDRESS_PCI))
 		return 0;
 	c = vm_controller_find(t->d, VM_CONTROLLER_PCI, h->dev.address->bus);
-	if (c != NULL && (c->model == VM_PCIE_ROOT || c->hotplug == VM_SWITCH_OFF)) {
-		vm_err_set(err, VM_IN_USE, "cannot take %s back: it sits where nothing can be unplugged while the guest runs",
-			   name);
-		return vm_err_hint(err, "--config takes it away for the next start");
-	}
+	if (c != NULL && (c->model == VM_PCIE_ROOT || c->hotplug == VM_SWITCH_OFF))
+		return sits_fast(name, err);
 	if (vm_domain_each_device(t->d, same_slot, &slot))
 		return vm_err_set(err, VM_IN_USE,
 				  "cannot take %s back: other functions of its slot of the guest cannot go alone", name);
@@ -312,6 +321,17 @@ static int report(const struct detach *t, struct vm_hostdev_results *ret, struct
 	return 0;
 }
 
+static void name_nodes(const struct detach *t, const struct vm_hostdev_one *one)
+{
+	VM_AUTO(vm_argv_free) struct vm_argv nodes = VM_ARGV_INIT;
+	char node[VM_PLUG_NODE_SIZE];
+
+	vm_plug_nodes_of(t->d, one, &nodes);
+	for (size_t k = nodes.n; k >= 2; k -= 2)
+		if (vm_plug_node_name(&nodes, k - 2, node))
+			vm_log_step("when it is gone: QMP blockdev-del {\"node-name\":\"%s\"}", node);
+}
+
 static void name_steps(const struct detach *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
@@ -319,6 +339,7 @@ static void name_steps(const struct detach *t)
 
 		if (t->v[i].at != GONE)
 			vm_log_step("QMP device_del {\"id\":\"%s\"}", t->aliases[i]);
+		name_nodes(t, t->v[i].one);
 		vm_log_step("when it is gone: close the rules and nodes that only %s asked for, give it back",
 			    name);
 	}
@@ -335,7 +356,7 @@ int vm_qemu_detach(struct vm_guest *g, const struct vm_plug_options *o, struct v
 	if (find_all(&t, err) < 0)
 		return -1;
 	for (size_t i = 0; i < t.n; i++) {
-		if (check_one(&t, t.v[i].h, err) < 0)
+		if (check_one(&t, &t.v[i], err) < 0)
 			return -1;
 		asks |= t.v[i].at != GONE;
 	}

@@ -290,6 +290,37 @@ static int may_interface(const struct vm_hostdev *h, const struct vm_hostdev_vie
 	return vm_vf_find(&view->sys, name, &vf, err) < 0 ? -1 : vm_vf_check(&view->sys, &vf, err);
 }
 
+/*
+ * QEMU opens the IOMMU group of an NVMe disk for that disk alone, and the kernel lets a group be opened once: no other device of
+ * it can be open beside.  Source: vfio_group_fops_open() of Linux 6.1, qemu_vfio_init_pci() of QEMU 7.2 to 10.1.
+ */
+static int may_open(const struct vm_domain *d, const struct vm_hostdev *h, const struct vm_hostdev_view *view, bool running,
+		    struct vm_err *err)
+{
+	const struct vm_hostdev_item *mine = find(h, view, err), *item;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_hostdev_iter i = { 0 };
+	const struct vm_hostdev *other;
+
+	if (mine == NULL)
+		return -1;
+	while ((other = vm_hostdev_next(d, &i)) != NULL) {
+		if (other->type != VM_HOSTDEV_TYPE_PCI || vm_hostdev_parked(other) || vm_hostdev_same_source(h, other) ||
+		    (h->source->namespace == 0 && other->source->namespace == 0))
+			continue;
+		/* what is not in the view is not of a group that is */
+		item = find(other, view, &ignored);
+		if (item == NULL || item->group != mine->group)
+			continue;
+		vm_err_set(err, running ? VM_IN_USE : VM_UNSUPPORTED,
+			   "cannot assign %s: QEMU opens the IOMMU group of each NVMe disk anew, group %d can be opened once, and %s%s is of it",
+			   mine->name, mine->group, i.disk != NULL ? "the disk " : "", i.disk != NULL ? i.disk->target : item->name);
+		return vm_err_hint(err, "take that one away first, or give the guest the whole controller as a <hostdev>: it has all "
+					"its namespaces then");
+	}
+	return 0;
+}
+
 int vm_hostdevs_look(const struct vm_state *state, const struct vm_hostdev *const *v, size_t n, struct vm_hostdev_view *ret,
 		     struct vm_err *err)
 {
@@ -327,7 +358,8 @@ int vm_hostdevs_may(const struct vm_domain *d, const struct vm_hostdev *only,
 	while ((h = vm_hostdev_next(d, &i)) != NULL)
 		if ((only == NULL || vm_hostdev_same_source(h, only)) &&
 		    ((i.interface != NULL && may_interface(h, view, err) < 0) ||
-		     may_one(d, h, view, guest, force, err) < 0))
+		     may_one(d, h, view, guest, force, err) < 0 ||
+		     (h->type == VM_HOSTDEV_TYPE_PCI && !vm_hostdev_parked(h) && may_open(d, h, view, only != NULL, err) < 0)))
 			return -1;
 	return 0;
 }

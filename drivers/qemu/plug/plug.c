@@ -83,6 +83,21 @@ static void port_facts(struct vm_plug *p)
 	vm_record_set(&p->record, VM_FACT_PORTS_FREE, vm_record_get(&facts, VM_FACT_PORTS_FREE));
 }
 
+static void mark_one(const struct vm_plug_device *v, struct vm_record *mark)
+{
+	char node[VM_PLUG_NODE_SIZE];
+
+	vm_record_add(mark, VM_KEY_ALIAS, v->dev->alias);
+	for (size_t i = 0; i + 1 < v->argv.n; i += 2) {
+		VM_AUTO_FREE char *text = NULL;
+
+		if (!vm_plug_node_name(&v->argv, i, node))
+			continue;
+		text = vm_xasprintf("%s %s", v->dev->alias, node);
+		vm_record_add(mark, VM_KEY_NODE, text);
+	}
+}
+
 static int step_write(struct vm_plug *p, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record mark = VM_RECORD_INIT;
@@ -95,7 +110,7 @@ static int step_write(struct vm_plug *p, struct vm_err *err)
 	port_facts(p);
 	for (size_t i = 0; i < p->n; i++)
 		if (!vm_hostdev_parked(p->v[i].h))
-			vm_record_add(&mark, VM_KEY_ALIAS, p->v[i].h->dev.alias);
+			mark_one(&p->v[i], &mark);
 	if (vm_undo_push(&p->undo, VM_PLUG_VERB, VM_PLUG_FILES) < 0)
 		return vm_err_sys(err, "write the journal");
 	text = vm_xml_text(p->doc, &len);
@@ -106,13 +121,35 @@ static int step_write(struct vm_plug *p, struct vm_err *err)
 	return vm_record_write_volatile(&mark, run, VM_RUN_PLUG, VM_RECORD_PLUG, VM_RECORD_PLUG_VERSION, err);
 }
 
-/* Which of its block drivers are modules of their own QEMU does not tell before. */
+/* What is not known before QEMU is asked: which of its block drivers are modules of their own, and whether a program that is none
+ * of ours has a group open.  Source: vfio_group_fops_open() of Linux 6.1; vfio_get_group() and qemu_vfio_init_pci() of QEMU 7.2,
+ * and its text since 10.1. */
+static const struct refusal {
+	const char *said, *too; /* both are in QEMU's text */
+	enum vm_kind kind;
+	const char *why, *hint;
+} refusals[] = {
+	{ "Unknown driver 'iscsi'", "", VM_UNSUPPORTED, "this QEMU has no block driver 'iscsi'",
+	  "it may be a package of its own, such as qemu-block-extra" },
+	{ "Namespace has unsupported block size", "", VM_HYPERVISOR,
+	  "QEMU finds no such namespace of it, or one with blocks of a size that it does not know",
+	  "'nvme list', while the host has it, shows its namespaces" },
+	{ "/dev/vfio/", "Device or resource busy", VM_IN_USE,
+	  "another program has its IOMMU group open, and the kernel lets it be opened once",
+	  "fuser(1), as root, names those that have the group's node open" },
+};
+
 static int refused(const struct vm_plug_device *v, struct vm_err *err)
 {
-	if (strstr(err->msg, "Unknown driver 'iscsi'") == NULL)
-		return vm_err_wrap(err, "QEMU refuses %s", v->name);
-	vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s: this QEMU has no block driver 'iscsi'", v->name);
-	return vm_err_hint(err, "it may be a package of its own, such as qemu-block-extra");
+	for (size_t i = 0; i < VM_COUNT(refusals); i++) {
+		const struct refusal *r = &refusals[i];
+
+		if (strstr(err->msg, r->said) == NULL || strstr(err->msg, r->too) == NULL)
+			continue;
+		vm_err_set(err, r->kind, "cannot assign %s: %s", v->name, r->why);
+		return vm_err_hint(err, "%s", r->hint);
+	}
+	return vm_err_wrap(err, "QEMU refuses %s", v->name);
 }
 
 static int step_tell(struct vm_plug *p, struct vm_err *err)
@@ -222,8 +259,8 @@ static int ask_again(struct vm_plug *p, struct vm_deadline deadline, size_t *ret
 		has = vm_plug_there(p->qmp, p->v[i].dev->alias, deadline, err);
 		if (has < 0)
 			return -1;
-		if (has == 0 && p->v[i].h->type == VM_HOSTDEV_TYPE_SCSI)
-			vm_plug_drop_block(p->qmp, p->v[i].dev->alias, deadline);
+		if (has == 0 && vm_plug_drop_nodes(p->qmp, &p->v[i].argv, deadline, err) < 0)
+			return -1;
 		there += has;
 		++*ret_all;
 	}

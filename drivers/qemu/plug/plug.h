@@ -32,16 +32,20 @@ struct vm_guest;
 struct vm_qemu_caps;
 struct vm_qmp;
 
-/* VM_RUN_PLUG is a record of VM_KEY_ALIAS: what an attach has asked QEMU for, or is about to. */
+/* VM_RUN_PLUG is a record of VM_KEY_ALIAS: what an attach has asked QEMU for, or is about to; with VM_KEY_NODE, "ALIAS NODE", for
+ * each block node that a device is to have, in the order of making. */
 #define VM_RECORD_PLUG	       "vm-plug"
 #define VM_RECORD_PLUG_VERSION 1
 #define VM_KEY_ALIAS "alias"
+#define VM_KEY_NODE  "node"
+#define VM_PLUG_NODE_SIZE 128 /* of a node's name */
 
 struct vm_plug_device {
 	const struct vm_hostdev *h;	      /* of the new domain, or in store */
-	const struct vm_interface *interface; /* whose it is; NULL = a <hostdev> */
+	const struct vm_disk *disk;	      /* whose it is; */
+	const struct vm_interface *interface; /* neither: a <hostdev> */
 	struct vm_hostdev_iter store;
-	struct vm_device *dev; /* of either, in the domain */
+	struct vm_device *dev; /* of any of them, in the domain */
 	char *name;	      /* vm_hostdev_source_text() */
 	char *key;	      /* of its claim; NULL = none */
 	int group;	      /* PCI: its IOMMU group, else VM_NO_GROUP */
@@ -84,13 +88,24 @@ int vm_plug_memlock(struct vm_plug *p, struct vm_err *err);
 /* plug_qmp.c */
 /* Has QEMU a device of that name?  1 yes, 0 no. */
 int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadline, struct vm_err *err);
-/* Takes the block node away that was made for a device which QEMU does not have; absent is success. */
-void vm_plug_drop_block(struct vm_qmp *q, const char *alias, struct vm_deadline deadline);
+/* The node that words i and i + 1 of what QEMU is told make; false: none. */
+bool vm_plug_node_name(const struct vm_argv *a, size_t i, char buf[VM_PLUG_NODE_SIZE]);
+/* Takes block nodes away that were made for a device which QEMU does not have; absent is success.  As long as one is there, it
+ * holds what is below. */
+int vm_plug_drop_node(struct vm_qmp *q, const char *node, struct vm_deadline deadline, struct vm_err *err);
+/* All that these words make, the last one first. */
+int vm_plug_drop_nodes(struct vm_qmp *q, const struct vm_argv *a, struct vm_deadline deadline, struct vm_err *err);
 /* Gives QEMU a device.  1 = it refused, and *err says why: it does not have it; -1: it may. */
 int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_err *err);
 
 /* Is it gone?  One that has closed its monitor (why) is given the time to die. */
 bool vm_plug_ended(const struct vm_guest *g, const struct vm_err *why);
+
+/* plug_doc.c */
+/* Can one like this come and go while the guest runs? */
+bool vm_plug_fits(const struct vm_disk *disk);
+/* What made the block nodes of one that the guest has; the caller frees it. */
+void vm_plug_nodes_of(const struct vm_domain *d, const struct vm_hostdev_one *one, struct vm_argv *ret);
 
 /* unplug.c */
 /* Gives back what these devices needed, QEMU not having them any more; those that are not there count as done. */

@@ -8,6 +8,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/json.h>
 #include <vm/model.h>
 #include <vm/state.h>
 #include <vm/xml.h>
@@ -41,6 +42,14 @@ static int alias_taken(enum vm_device_family family, struct vm_device *dev, void
 	return dev != mine && dev->alias != NULL && strcmp(dev->alias, mine->alias) == 0;
 }
 
+static void find_hostdev(struct vm_plug_device *v)
+{
+	if (v->disk != NULL)
+		v->h = vm_hostdev_of_disk(v->disk, &v->store);
+	else if (v->interface != NULL)
+		v->h = vm_hostdev_of_interface(v->interface, &v->store);
+}
+
 static int name_devices(struct vm_plug *p, struct vm_err *err)
 {
 	unsigned next = next_number(p->was);
@@ -49,14 +58,17 @@ static int name_devices(struct vm_plug *p, struct vm_err *err)
 		struct vm_plug_device *v = &p->v[i];
 		struct vm_device *dev = v->dev;
 
-		if (dev->alias == NULL) {
-			dev->alias = vm_xasprintf(ALIAS_STEM "%u", next++);
+		if (v->disk != NULL || dev->alias == NULL) {
+			char *alias = v->disk != NULL ? vm_qemu_alias(p->d, VM_FAMILY_DISK, dev)
+						      : vm_xasprintf(ALIAS_STEM "%u", next++);
+
+			free(dev->alias);
+			dev->alias = alias;
 			mt_assigned(&dev->obj, VM_DEVICE_ALIAS);
-		} else if (vm_domain_each_device(p->d, alias_taken, dev)) {
-			return vm_err_set(err, VM_IN_USE, "has a device with the alias %s already", dev->alias);
 		}
-		if (v->interface != NULL)
-			v->h = vm_hostdev_of_interface(v->interface, &v->store);
+		if (vm_domain_each_device(p->d, alias_taken, dev))
+			return vm_err_set(err, VM_IN_USE, "has a device with the alias %s already", dev->alias);
+		find_hostdev(v);
 	}
 	return 0;
 }
@@ -73,14 +85,24 @@ static struct vm_plug_device *collect_one(struct vm_plug *p, struct vm_device *d
 static void collect(struct vm_plug *p)
 {
 	uint32_t hostdevs = p->was->hostdevs.n, interfaces = p->was->interfaces.n;
+	uint64_t number = vm_qemu_next_number(p->was);
 
-	p->v = vm_xcalloc(p->d->hostdevs.n - hostdevs + p->d->interfaces.n - interfaces + 1, sizeof(*p->v));
+	p->v = vm_xcalloc((size_t)p->d->disks.n - p->was->disks.n + p->d->hostdevs.n - hostdevs + p->d->interfaces.n -
+				  interfaces + 1, sizeof(*p->v));
+	for (uint32_t i = p->was->disks.n; i < p->d->disks.n; i++) {
+		struct vm_disk *disk = p->d->disks.v[i];
+		struct vm_plug_device *v = collect_one(p, &disk->dev);
+
+		number += vm_disk_set_index(disk, number);
+		v->disk = disk;
+		find_hostdev(v);
+	}
 	for (uint32_t i = interfaces; i < p->d->interfaces.n; i++) {
 		struct vm_interface *f = p->d->interfaces.v[i];
 		struct vm_plug_device *v = collect_one(p, &f->dev);
 
 		v->interface = f;
-		v->h = vm_hostdev_of_interface(f, &v->store);
+		find_hostdev(v);
 	}
 	for (uint32_t i = hostdevs; i < p->d->hostdevs.n; i++) {
 		struct vm_hostdev *h = p->d->hostdevs.v[i];
@@ -178,9 +200,22 @@ static int check_place(const struct vm_plug *p, const struct vm_plug_device *v, 
 	return vm_err_hint(err, "choose another --address, or give it at the next start with --config");
 }
 
+bool vm_plug_fits(const struct vm_disk *disk)
+{
+	static const bool buses[] = { [VM_BUS_VIRTIO] = true, [VM_BUS_SCSI] = true, [VM_BUS_USB] = true };
+
+	return (size_t)disk->bus < VM_COUNT(buses) && buses[disk->bus];
+}
+
 static int check_kind(const struct vm_plug_device *v, struct vm_err *err)
 {
 	const struct vm_hostdev *h = v->h;
+
+	if (v->disk != NULL && !vm_plug_fits(v->disk)) {
+		vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s: a disk of bus '%s' cannot be plugged in while the guest runs",
+			   v->name, vm_disk_bus_words[v->disk->bus]);
+		return vm_err_hint(err, "choose bus 'virtio', 'scsi' or 'usb', or --config, which gives it at the next start");
+	}
 
 	if (h->type == VM_HOSTDEV_TYPE_MDEV && h->ramfb == VM_SWITCH_ON) {
 		vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s: a device with ramfb='on' cannot be plugged in while the guest runs",
@@ -244,22 +279,58 @@ int vm_plug_check(struct vm_plug *p, struct vm_err *err)
 
 /* ---- in QEMU's words ---- */
 
+/* What is not said here QEMU says when it is asked. */
+static const struct {
+	const char *option, *driver; /* NULL: any */
+	const char *what;	     /* and the driver */
+} needs[] = {
+	{ "-device", NULL, "type:" },
+	{ "-blockdev", "nvme", "schema:blockdev-" },
+};
+
 static int check_able(const struct vm_plug *p, const struct vm_argv *a, struct vm_err *err)
 {
 	for (size_t i = 0; i + 1 < a->n; i += 2) {
-		VM_AUTO_FREE char *driver = NULL;
-		VM_AUTO_FREE char *what = NULL;
-		const char *from = strstr(a->v[i + 1], "\"driver\":\"");
+		char driver[80], what[128];
 
-		if (strcmp(a->v[i], "-device") != 0 || from == NULL)
+		if (!vm_json_string(vm_json_find(a->v[i + 1], strlen(a->v[i + 1]), "driver"), driver, sizeof(driver)))
 			continue;
-		from += strlen("\"driver\":\"");
-		driver = vm_xstrndup(from, strcspn(from, "\""));
-		what = vm_xasprintf("type:%s", driver);
-		if (vm_qemu_caps_need(p->caps, what, err) < 0)
-			return -1;
+		for (size_t k = 0; k < VM_COUNT(needs); k++) {
+			if (strcmp(a->v[i], needs[k].option) != 0 ||
+			    (needs[k].driver != NULL && strcmp(driver, needs[k].driver) != 0))
+				continue;
+			snprintf(what, sizeof(what), "%s%s", needs[k].what, driver);
+			if (vm_qemu_caps_need(p->caps, what, err) < 0)
+				return -1;
+		}
 	}
 	return 0;
+}
+
+static void plan_one(struct vm_plan *plan, const struct vm_plug_device *v)
+{
+	bool ordered = plan->ordered;
+
+	if (vm_hostdev_parked(v->h))
+		return;
+	if (v->disk == NULL) {
+		vm_plan_one_hostdev(plan, v->h, v->interface);
+		return;
+	}
+	/* <os><boot> was for those that were there */
+	plan->ordered = true;
+	vm_plan_one_disk(plan, v->disk);
+	plan->ordered = ordered;
+}
+
+void vm_plug_nodes_of(const struct vm_domain *d, const struct vm_hostdev_one *one, struct vm_argv *ret)
+{
+	const struct vm_qemu_env env = { .named_fds = true };
+	struct vm_plan plan = { .d = d, .ctx = { .root = d, .live = true }, .env = &env, .a = ret, .disks = vm_disks_of(d) };
+
+	*ret = VM_ARGV_INIT;
+	vm_plan_hostdev_nodes(&plan, one);
+	free(plan.disks);
 }
 
 int vm_plug_words(struct vm_plug *p, struct vm_err *err)
@@ -284,8 +355,7 @@ int vm_plug_words(struct vm_plug *p, struct vm_err *err)
 	r = vm_plan_hostdevs_check(&plan, err);
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		plan.a = &p->v[i].argv;
-		if (!vm_hostdev_parked(p->v[i].h))
-			vm_plan_one_hostdev(&plan, p->v[i].h, p->v[i].interface);
+		plan_one(&plan, &p->v[i]);
 		r = check_able(p, plan.a, err);
 	}
 	free(plan.disks);

@@ -11,6 +11,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/json.h>
 #include <vm/log.h>
 #include <vm/process.h>
 #include <vm/state.h>
@@ -20,7 +21,10 @@
 
 #define ASK_MS	   10000u
 #define ENDS_MS	   2000 /* between its monitor and its locks */
+#define DROP_MS	   1000u /* for a block node that its device is about to let go of */
+#define DROP_STEP_MS 20
 #define PERIPHERAL "/machine/peripheral"
+#define BLOCKDEV   "-blockdev"
 
 int vm_plug_there(struct vm_qmp *q, const char *alias, struct vm_deadline deadline, struct vm_err *err)
 {
@@ -139,16 +143,50 @@ int vm_qemu_wait_taken(struct vm_guest *g, const char *const *aliases, size_t n,
 
 static const char *command_of(const char *option)
 {
-	return strcmp(option, "-blockdev") == 0 ? "blockdev-add" : "device_add";
+	return strcmp(option, BLOCKDEV) == 0 ? "blockdev-add" : "device_add";
 }
 
-void vm_plug_drop_block(struct vm_qmp *q, const char *alias, struct vm_deadline deadline)
+bool vm_plug_node_name(const struct vm_argv *a, size_t i, char buf[VM_PLUG_NODE_SIZE])
 {
-	VM_AUTO_FREE char *node = vm_xasprintf("libvirt-%s-backend", alias);
-	struct vm_err ignored = VM_ERR_INIT;
+	const char *text = a->v[i + 1];
 
-	if (vm_qmp_call(q, deadline, NULL, &ignored, "blockdev-del", "{s:s}", "node-name", node) < 0)
-		vm_log_step("%s", ignored.msg);
+	return strcmp(a->v[i], BLOCKDEV) == 0 &&
+	       vm_json_string(vm_json_find(text, strlen(text), "node-name"), buf, VM_PLUG_NODE_SIZE);
+}
+
+/*
+ * A device that is no child of its parent any more is given up a little later, once nobody can be looking at its registers, and has
+ * its node until then.  Source: qmp_blockdev_del() of QEMU 7.2, its texts; call_rcu_thread(): 50 ms when little is to be given up.
+ */
+int vm_plug_drop_node(struct vm_qmp *q, const char *node, struct vm_deadline deadline, struct vm_err *err)
+{
+	static const struct timespec pause = { .tv_nsec = DROP_STEP_MS * 1000000L };
+	struct vm_deadline until = vm_deadline_min(deadline, vm_deadline_in(DROP_MS));
+
+	vm_log_step("QMP blockdev-del %s", node);
+	for (;;) {
+		struct vm_err why = VM_ERR_INIT;
+
+		if (vm_qmp_call(q, deadline, NULL, &why, "blockdev-del", "{s:s}", "node-name", node) == 0)
+			return 0;
+		if (vm_qmp_refused(q) != NULL && strstr(why.msg, "Failed to find node") != NULL)
+			return 0;
+		if (vm_qmp_refused(q) == NULL || strstr(why.msg, "in use") == NULL || vm_deadline_passed(until)) {
+			*err = why;
+			return vm_err_wrap(err, "take block node %s away", node);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+int vm_plug_drop_nodes(struct vm_qmp *q, const struct vm_argv *a, struct vm_deadline deadline, struct vm_err *err)
+{
+	char node[VM_PLUG_NODE_SIZE];
+
+	for (size_t i = a->n; i >= 2; i -= 2)
+		if (vm_plug_node_name(a, i - 2, node) && vm_plug_drop_node(q, node, deadline, err) < 0)
+			return -1;
+	return 0;
 }
 
 /* 1 = refused. */
@@ -184,6 +222,7 @@ int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_er
 		return r;
 	for (size_t i = 0; i + 1 < v->argv.n; i += 2) {
 		const char *command = command_of(v->argv.v[i]), *text = v->argv.v[i + 1];
+		struct vm_err why = VM_ERR_INIT;
 		uint64_t id;
 
 		vm_log_step("QMP %s %s", command, text);
@@ -195,10 +234,9 @@ int vm_plug_tell(struct vm_plug *p, const struct vm_plug_device *v, struct vm_er
 			continue;
 		if (vm_qmp_refused(p->qmp) == NULL)
 			return -1;
-		if (i > 0)
-			vm_plug_drop_block(p->qmp, v->dev->alias, p->deadline);
 		drop_fd(p, v);
-		return 1;
+		/* what is left of it would hold the device: then it is for whoever asks again */
+		return vm_plug_drop_nodes(p->qmp, &v->argv, p->deadline, &why) < 0 ? -1 : 1;
 	}
 	return 0;
 }

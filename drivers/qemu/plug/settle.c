@@ -81,6 +81,21 @@ static int take_back(struct vm_guest *g, const struct names *all, struct vm_err 
 	return vm_unplug_mark(g, all->v, all->n, true, err);
 }
 
+/* Those of one device, the last one first. */
+static int drop_nodes(const struct vm_record *mark, struct vm_qmp *q, const char *alias, struct vm_deadline deadline,
+		      struct vm_err *err)
+{
+	VM_AUTO(names_free) struct names all = { 0 };
+	size_t len = strlen(alias);
+
+	names_of(mark, VM_KEY_NODE, &all);
+	for (size_t i = all.n; i-- > 0;)
+		if (strncmp(all.v[i], alias, len) == 0 && all.v[i][len] == ' ' &&
+		    vm_plug_drop_node(q, all.v[i] + len + 1, deadline, err) < 0)
+			return -1;
+	return 0;
+}
+
 /* 1 = done; 0 = there was nothing. */
 static int settle_attach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *err)
 {
@@ -100,8 +115,8 @@ static int settle_attach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 
 		if (has < 0)
 			return -1;
-		if (has == 0)
-			vm_plug_drop_block(q, all.v[i], deadline);
+		if (has == 0 && drop_nodes(&r, q, all.v[i], deadline, err) < 0)
+			return -1;
 		there += has > 0;
 	}
 	vm_log_step("of %zu devices that were being attached QEMU has %zu", all.n, there);
@@ -167,7 +182,7 @@ static void find_marked(const struct vm_guest *g, const struct vm_hostdev_list *
 	}
 }
 
-static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadline deadline, struct vm_err *err)
+static int settle_detach(struct vm_guest *g, struct vm_qmp **q, struct vm_deadline deadline, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
 	VM_AUTO(vm_domain_freep) struct vm_domain *d = NULL;
@@ -181,8 +196,9 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp *q, struct vm_deadlin
 		return -1;
 	vm_hostdev_list_read(d, &all);
 	gone.v = vm_xcalloc(all.n + marked + 1, sizeof(*gone.v));
-	if (find_gone(g, q, &all, deadline, &gone, err) < 0)
+	if (find_gone(g, *q, &all, deadline, &gone, err) < 0)
 		return -1;
+	vm_qmp_close(q);
 	find_marked(g, &all, &gone);
 	if (gone.n == 0)
 		return 0;
@@ -199,6 +215,6 @@ int vm_plug_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_er
 	attached = settle_attach(g, q, deadline, err);
 	if (attached < 0)
 		return -1;
-	detached = settle_detach(g, q, deadline, err);
+	detached = settle_detach(g, &q, deadline, err);
 	return detached < 0 ? -1 : attached || detached;
 }

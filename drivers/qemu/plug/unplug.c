@@ -26,6 +26,7 @@
 #include "model/hostdev_node.h"
 #include "model/memlock.h"
 #include "qemu/qmp/monitor.h"
+#include "qemu/qmp/qmp.h"
 #include "qemu/run/reap.h"
 #include "state/hostdev.h"
 
@@ -85,6 +86,7 @@ struct end {
 	struct vm_domain *before, *d; /* d: what stays, of doc or was */
 	struct vm_hostdev_list all;   /* of before */
 	const struct vm_hostdev **v;  /* of before; array owned */
+	const struct vm_hostdev_one **ones; /* likewise */
 	size_t found;
 	bool stays;	   /* in the document, as missing */
 	bool failed;	   /* something is to be done again */
@@ -94,6 +96,7 @@ struct end {
 static void end_close(struct end *e)
 {
 	free(e->v);
+	free(e->ones);
 	vm_hostdev_list_free(&e->all);
 	if (e->d != e->before)
 		vm_domain_free(e->d);
@@ -127,13 +130,16 @@ static int read_documents(struct end *e, struct vm_err *err)
 	    vm_domain_parse(e->was, true, &e->before, err) < 0)
 		return -1;
 	e->v = vm_xcalloc(e->n + 1, sizeof(*e->v));
+	e->ones = vm_xcalloc(e->n + 1, sizeof(*e->ones));
 	vm_hostdev_list_read(e->before, &e->all);
 	for (size_t i = 0; i < e->all.n; i++) {
 		const struct vm_hostdev *h = e->all.v[i].h;
 
 		for (size_t k = 0; k < e->n; k++)
-			if (h->dev.alias != NULL && strcmp(h->dev.alias, e->aliases[k]) == 0)
+			if (h->dev.alias != NULL && strcmp(h->dev.alias, e->aliases[k]) == 0) {
+				e->ones[e->found] = &e->all.v[i];
 				e->v[e->found++] = h;
+			}
 	}
 	e->d = e->before;
 	if (e->found == 0)
@@ -416,19 +422,33 @@ static int give_back(struct end *e, struct vm_err *err)
 	return 0;
 }
 
-/* SCSI devices have a block node, which stays when the device goes. */
-static void drop_blocks(struct end *e)
+static int drop_nodes(struct end *e, const struct vm_argv *nodes, struct vm_qmp **q, struct vm_err *err)
+{
+	if (nodes->n == 0)
+		return 0;
+	if (*q == NULL && vm_qemu_monitor_open(e->g, e->deadline, q, err) < 0)
+		return -1;
+	return vm_plug_drop_nodes(*q, nodes, e->deadline, err);
+}
+
+/* Block nodes stay when the device goes, and hold what they are of: as long as one does, nothing is given back. */
+static int drop_blocks(struct end *e, struct vm_err *err)
 {
 	VM_AUTO(vm_qmp_close) struct vm_qmp *q = NULL;
-	struct vm_err why = VM_ERR_INIT;
 
 	for (size_t i = 0; i < e->found; i++) {
-		if (e->v[i]->type != VM_HOSTDEV_TYPE_SCSI)
+		VM_AUTO(vm_argv_free) struct vm_argv nodes = VM_ARGV_INIT;
+		struct vm_err why = VM_ERR_INIT;
+
+		vm_plug_nodes_of(e->before, e->ones[i], &nodes);
+		if (drop_nodes(e, &nodes, &q, &why) == 0)
 			continue;
-		if (q == NULL && vm_qemu_monitor_open(e->g, e->deadline, &q, &why) < 0)
-			return;
-		vm_plug_drop_block(q, e->v[i]->dev.alias, e->deadline);
+		if ((q == NULL || vm_qmp_refused(q) == NULL) && vm_plug_ended(e->g, &why))
+			return 0;
+		*err = why;
+		return -1;
 	}
+	return 0;
 }
 
 static int write_down(struct end *e, const struct vm_acl *acl, struct vm_err *err)
@@ -453,8 +473,7 @@ static int finish(struct end *e, struct vm_acl *ret_acl, struct vm_err *err)
 {
 	if (read_documents(e, err) < 0)
 		return -1;
-	drop_blocks(e);
-	if (close_nodes(e, ret_acl, err) < 0)
+	if (drop_blocks(e, err) < 0 || close_nodes(e, ret_acl, err) < 0)
 		return -1;
 	close_roms(e);
 	lower_memlock(e);

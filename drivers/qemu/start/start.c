@@ -99,6 +99,7 @@ static int step_document(struct vm_start *s, struct vm_err *err)
 	memcpy(s->g->uuid, s->d->uuid, sizeof(s->g->uuid));
 	s->g->has_uuid = true;
 	vm_domain_each_device(s->d, set_alias, s->d);
+	vm_qemu_number_disks(s->d);
 	if (vm_hostdevs_resolve(s->d, 0, true, err) < 0)
 		return -1;
 	if (vm_hostdev_nodes_read(s->d, &s->hostdev_nodes, err) < 0)

@@ -18,13 +18,14 @@
 
 static int read_view(const struct vm_start *s, struct vm_hostdev_view *ret, struct vm_err *err)
 {
-	VM_AUTO_FREE const struct vm_hostdev **all = vm_xcalloc(s->d->interfaces.n + s->d->hostdevs.n + 1, sizeof(*all));
-	struct vm_hostdev_iter i = { 0 };
-	size_t n = 0;
+	VM_AUTO(vm_hostdev_list_free) struct vm_hostdev_list list = VM_HOSTDEV_LIST_INIT;
+	VM_AUTO_FREE const struct vm_hostdev **all = NULL;
 
-	while ((all[n] = vm_hostdev_next(s->d, &i)) != NULL)
-		n++;
-	return vm_hostdevs_look(s->g->state, all, n, ret, err);
+	vm_hostdev_list_read(s->d, &list);
+	all = vm_xcalloc(list.n + 1, sizeof(*all));
+	for (size_t i = 0; i < list.n; i++)
+		all[i] = list.v[i].h;
+	return vm_hostdevs_look(s->g->state, all, list.n, ret, err);
 }
 
 int vm_start_hostdevs_check(struct vm_start *s, struct vm_err *err)
@@ -69,7 +70,7 @@ static int claim(struct vm_start *s, const struct vm_hostdev *h, const struct vm
 
 static int claim_all(struct vm_start *s, const struct vm_hostdev_view *view, struct vm_err *err)
 {
-	VM_AUTO_FREE int *groups = vm_xcalloc(s->d->interfaces.n + s->d->hostdevs.n + 1, sizeof(*groups));
+	VM_AUTO_FREE int *groups = vm_xcalloc((size_t)s->d->disks.n + s->d->interfaces.n + s->d->hostdevs.n + 1, sizeof(*groups));
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
 
