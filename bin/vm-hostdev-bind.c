@@ -7,7 +7,7 @@
 
 struct options {
 	struct vm_hostdev_cli cli; /* first */
-	bool siblings, force;
+	bool siblings, force, later;
 	const char *driver;
 };
 
@@ -40,7 +40,7 @@ static const struct vm_program program = {
 static int bind_one(void *opaque, const struct vm_hostdev_view *v,
 		    const struct vm_hostdev_item *i, struct vm_err *err)
 {
-	const struct options *o = opaque;
+	struct options *o = opaque;
 	const struct vm_hostdev_take take = {
 		.state = &o->cli.state,
 		.sys = &v->sys,
@@ -48,11 +48,13 @@ static int bind_one(void *opaque, const struct vm_hostdev_view *v,
 		.driver = o->driver,
 		.managed = true,
 		.dry_run = o->cli.common.dry_run,
+		.later = o->later,
 		.deadline = o->cli.common.deadline,
 	};
 
 	if (vm_hostdev_cli_may(i, o->force, "bind", err) < 0)
 		return -1;
+	o->later = true;
 	return vm_hostdev_take(&take, err);
 }
 

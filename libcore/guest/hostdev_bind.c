@@ -105,24 +105,33 @@ static int adopt(struct vm_hostdev_take *t, const char *key, struct vm_record *r
 	return -1;
 }
 
-static void name_steps(const struct vm_hostdev_take *t)
+static void name_load(const struct vm_hostdev_take *t, const char *driver)
 {
-	const char *driver = t->driver;
+	if (!t->later && !vm_vfio_is_loaded(t->sys, driver))
+		vm_log_step("load the driver %s", driver);
+}
 
-	vm_log_step("write '%s' to driver_override of %s", driver, t->name);
-	vm_log_step("write '%s' to unbind of its driver", t->name);
+static void name_steps(const struct vm_hostdev_take *t, const struct vm_pci *p)
+{
+	vm_log_step("write '%s' to driver_override of %s", t->driver, t->name);
+	if (p->driver[0] != 0)
+		vm_log_step("write '%s' to unbind of its driver %s", t->name, p->driver);
 	vm_log_step("write '%s' to drivers_probe", t->name);
 }
 
-static int dry_bind(struct vm_hostdev_take *t, const struct vm_pci *p, struct vm_err *err)
+/* given: its driver was asked for by name. */
+static int dry_bind(struct vm_hostdev_take *t, const struct vm_pci *p, bool given, struct vm_err *err)
 {
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 
+	name_load(t, VM_VFIO_PCI);
+	if (given)
+		name_load(t, t->driver);
 	vm_hostdev_power_save(t, p, &r);
 	if (vm_hostdev_hook_prepare(t, err) < 0)
 		return -1;
 	vm_hostdev_power_keep(t, &r);
-	name_steps(t);
+	name_steps(t, p);
 	return vm_hostdev_vf_set(t, err);
 }
 
@@ -160,8 +169,6 @@ static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci 
 	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
 	struct vm_vfio_was was;
 
-	if (t->dry_run)
-		return dry_bind(t, p, err);
 	if (vm_vfio_load(t->sys, t->driver, t->deadline, err) < 0 ||
 	    vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0 || vm_hostdev_vf_save(t, &r, err) < 0)
 		return -1;
@@ -197,7 +204,8 @@ static const char *choose_driver(const struct vm_hostdev_take *t, char ret[64])
 		return VM_VFIO_PCI;
 	}
 	if (t->dry_run) {
-		snprintf(ret, 64, "%s", module);
+		if (!vm_vfio_variant_name(t->sys, module, ret))
+			vm_log_step("load the module %s", module);
 		return ret;
 	}
 	if (vm_vfio_variant_load(t->sys, module, t->deadline, ret, &why) == 0)
@@ -261,7 +269,8 @@ int vm_hostdev_take(const struct vm_hostdev_take *given, struct vm_err *err)
 		return not_managed(t, &p, err);
 	if (t->driver == NULL)
 		t->driver = choose_driver(t, driver);
-	return bind(t, key, &p, err);
+	return t->dry_run ? dry_bind(t, &p, given->driver != NULL && strcmp(given->driver, VM_VFIO_PCI) != 0, err)
+			  : bind(t, key, &p, err);
 }
 
 /* ---- giving back by hand ---- */

@@ -24,6 +24,7 @@ struct vm_hostdev_take {
 	const char *alias; /* name in QEMU, or NULL */
 	const char *driver; /* NULL: one that is made for this device, else "vfio-pci" */
 	bool dry_run; /* name the steps (vm_log_step()) and take none */
+	bool later; /* dry run: of several, not the first, so that VFIO is loaded by then */
 	const struct vm_vf_want *vf; /* a network card's virtual function: what it is to be set to; NULL: left as it is */
 	bool managed; /* take it from the host's driver; else it must be on VFIO already */
 	struct vm_deadline deadline;

@@ -28,6 +28,12 @@ static void warn_unread(const struct vm_unread *u)
 		vm_log_warning("%s", why.msg);
 }
 
+/* Of vm_vfio_host_foresee(). */
+static const char *way_word(int cdev)
+{
+	return cdev < 0 ? NULL : cdev > 0 ? "iommufd" : "container";
+}
+
 static void show_pci(struct vm_out *out, const struct vm_sys *sys, const struct vm_vfio_host *host, const struct vm_pci *p)
 {
 	char variant[64];
@@ -38,7 +44,7 @@ static void show_pci(struct vm_out *out, const struct vm_sys *sys, const struct 
 	snprintf(text, sizeof(text), "%02x", p->revision);
 	vm_out_str(out, "revision", text);
 	vm_out_bool(out, "vfio", p->vfio);
-	vm_out_str(out, "vfio_by", !host->iommu || p->group == VM_NO_GROUP ? NULL : host->cdev ? "iommufd" : "container");
+	vm_out_str(out, "vfio_by", !host->iommu || p->group == VM_NO_GROUP ? NULL : way_word(vm_vfio_host_foresee(sys, host)));
 	vm_out_str(out, "vfio_driver", p->group == VM_NO_GROUP ? NULL : vm_vfio_variant(sys, p->name, variant, NULL) ? variant : VM_VFIO_PCI);
 	vm_out_str(out, "vfio_device", p->vfio_cdev[0] != 0 ? p->vfio_cdev : NULL);
 	vm_out_bool(out, "boot_vga", p->boot_vga);

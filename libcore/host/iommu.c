@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <vm/alloc.h>
@@ -75,18 +74,25 @@ static bool module_blocked(const struct vm_sys *s)
 	return false;
 }
 
+/* Directory of the running kernel's modules; -1: none, or not known. */
+static int modules_open(const struct vm_sys *s, char ret_release[VM_SYS_TEXT])
+{
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FD int kernel = vm_sys_dir(s, "proc/sys/kernel");
+
+	if (kernel < 0 || !vm_sys_text(kernel, "osrelease", ret_release, VM_SYS_TEXT, NULL) || strchr(ret_release, '/') != NULL)
+		return -1;
+	path = vm_xasprintf("lib/modules/%s", ret_release);
+	return vm_sys_dir(s, path);
+}
+
 /* Is the module among those of the running kernel? */
 static bool module_there(const struct vm_sys *s)
 {
 	static const char *const lists[] = { "modules.dep", "modules.builtin" };
-	struct utsname u;
-	VM_AUTO_FREE char *path = NULL;
-	VM_AUTO_FD int dir = -1;
+	char release[VM_SYS_TEXT];
+	VM_AUTO_FD int dir = modules_open(s, release);
 
-	if (uname(&u) < 0)
-		return false;
-	path = vm_xasprintf("lib/modules/%s", u.release);
-	dir = vm_sys_dir(s, path);
 	for (size_t i = 0; dir >= 0 && i < VM_COUNT(lists); i++) {
 		VM_AUTO_FREE char *text = read_text(dir, lists[i], MODULES_MAX);
 
@@ -117,6 +123,78 @@ static bool has_cdevs(const struct vm_sys *s, struct vm_unread *u)
 	return false;
 }
 
+/* ---- what loading VFIO would give ---- */
+
+/* A line of modules.dep, "updates/vfio.ko: updates/iommufd.ko": *ret_path is the module's, the rest what it needs. */
+static bool find_vfio(char *text, char **ret_path, char **ret_needs)
+{
+	char *line, *rest = text;
+
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		char *colon = strchr(line, ':'), *name;
+
+		if (colon == NULL)
+			continue;
+		*colon = 0;
+		name = strrchr(line, '/');
+		if (name == NULL || strncmp(name, "/vfio.ko", 8) != 0 || (name[8] != 0 && name[8] != '.'))
+			continue;
+		*ret_path = line;
+		*ret_needs = colon + 1;
+		return true;
+	}
+	return false;
+}
+
+/* A function that VFIO has with nodes of devices only, by the module's own table of symbols.  Source: Linux,
+ * drivers/vfio/device_cdev.c, which is compiled with CONFIG_VFIO_DEVICE_CDEV. */
+static int module_has_cdevs(int modules, const char *path)
+{
+	static const char symbol[] = "vfio_df_ioctl_bind_iommufd";
+	VM_AUTO_FD int fd = openat(modules, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct vm_err ignored = VM_ERR_INIT;
+	VM_AUTO_FREE char *bytes = NULL;
+	size_t len;
+
+	if (fd < 0 || vm_fd_read(fd, path, MODULES_MAX, &bytes, &len, &ignored) < 0)
+		return -1;
+	return memmem(bytes, len, symbol, strlen(symbol)) != NULL;
+}
+
+/* As distributions keep it. */
+static int config_has_cdevs(const struct vm_sys *s, int modules, const char *release)
+{
+	static const char line[] = "\nCONFIG_VFIO_DEVICE_CDEV=y\n";
+	VM_AUTO_FREE char *name = vm_xasprintf("config-%s", release);
+	VM_AUTO_FD int boot = vm_sys_dir(s, "boot");
+	VM_AUTO_FREE char *text = boot >= 0 ? read_text(boot, name, CONF_MAX) : NULL;
+
+	if (text == NULL)
+		text = read_text(modules, "config", CONF_MAX);
+	return text == NULL ? -1 : strstr(text, line) != NULL;
+}
+
+int vm_vfio_host_foresee(const struct vm_sys *s, const struct vm_vfio_host *h)
+{
+	char release[VM_SYS_TEXT], *path, *needs;
+	VM_AUTO_FD int modules = h->loaded ? -1 : modules_open(s, release);
+	VM_AUTO_FREE char *builtin = modules >= 0 ? read_text(modules, "modules.builtin", MODULES_MAX) : NULL;
+	VM_AUTO_FREE char *dep = modules >= 0 ? read_text(modules, "modules.dep", MODULES_MAX) : NULL;
+	size_t len;
+
+	if (h->loaded || (builtin != NULL && strstr(builtin, "/vfio.ko") != NULL))
+		return h->cdev;
+	if (builtin == NULL || dep == NULL || !find_vfio(dep, &path, &needs))
+		return -1;
+	if (strstr(needs, "/iommufd.ko") == NULL && strstr(builtin, "/iommufd.ko") == NULL)
+		return 0;
+	len = strlen(path);
+	if (strcmp(path + len - 3, ".ko") == 0)
+		return module_has_cdevs(modules, path);
+	/* one that came later is not of the kernel's configuration */
+	return strncmp(path, "kernel/", 7) == 0 ? config_has_cdevs(s, modules, release) : -1;
+}
+
 void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret, struct vm_unread *u)
 {
 	VM_AUTO(vm_sys_names_free) struct vm_sys_names groups = { 0 };
@@ -130,7 +208,8 @@ void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret, struct 
 	h.iommufd = there(s, "dev", "iommu", u);
 	h.cdev = h.iommufd && has_cdevs(s, u);
 	h.driver = there(s, "sys/bus/pci/drivers", "vfio-pci", u);
-	h.module = h.driver || (!s->recorded && module_there(s));
+	h.loaded = h.driver || there(s, "sys/module", "vfio", u);
+	h.module = h.driver || module_there(s);
 	h.blocked = !h.driver && module_blocked(s);
 	*ret = h;
 }

@@ -19,11 +19,15 @@ struct vm_vfio_host {
 	bool container; /* /dev/vfio/vfio */
 	bool iommufd;	/* /dev/iommu */
 	bool cdev;	/* ... and VFIO, which is loaded, has nodes of devices: QEMU may do without groups */
+	bool loaded;	/* VFIO is, with vfio-pci or without: what cdev says stays so */
 	bool driver;	/* vfio-pci is loaded */
 	bool module;	/* ... or can be */
 	bool blocked;	/* ... but modprobe's configuration forbids it */
 };
 void vm_vfio_host_read(const struct vm_sys *s, struct vm_vfio_host *ret, struct vm_unread *u);
+/* Will `cdev` be true once VFIO is loaded, as far as that can be seen in its module, or in the kernel's configuration?  1, 0; -1: only
+ * loading it tells. */
+int vm_vfio_host_foresee(const struct vm_sys *s, const struct vm_vfio_host *h);
 /* Can PCI devices be assigned here at all?  VM_UNSUPPORTED says what is missing, with the hint what to do. */
 int vm_vfio_host_check(const struct vm_sys *s, const struct vm_vfio_host *h, struct vm_err *err);
 

@@ -83,18 +83,37 @@ int vm_pci_open(const struct vm_sys *s, const char *name, int *ret_dir, struct v
 	return 0;
 }
 
+/* Source: linux drivers/vfio/pci; a kernel from 6.1 on shows vfio-dev instead. */
+static const char *const vfio_drivers[] = {
+	"vfio-pci",	 "mlx5_vfio_pci", "hisi-acc-vfio-pci", "pds-vfio-pci",
+	"virtio-vfio-pci", "nvgrace-gpu-vfio-pci", "qat_vfio_pci", "xe-vfio-pci",
+};
+
 bool vm_vfio_driver(const char *driver)
 {
-	/* Source: linux drivers/vfio/pci; a kernel from 6.1 on shows vfio-dev instead. */
-	static const char *const known[] = {
-		"vfio-pci",	 "mlx5_vfio_pci", "hisi-acc-vfio-pci", "pds-vfio-pci",
-		"virtio-vfio-pci", "nvgrace-gpu-vfio-pci", "qat_vfio_pci", "xe-vfio-pci",
-	};
-
-	for (size_t i = 0; i < VM_COUNT(known); i++)
-		if (strcmp(known[i], driver) == 0)
+	for (size_t i = 0; i < VM_COUNT(vfio_drivers); i++)
+		if (strcmp(vfio_drivers[i], driver) == 0)
 			return true;
 	return false;
+}
+
+static char plain(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+const char *vm_vfio_driver_of(const char *module)
+{
+	for (size_t i = 0; i < VM_COUNT(vfio_drivers); i++) {
+		const char *name = vfio_drivers[i];
+		size_t n = 0;
+
+		while (name[n] != 0 && plain(name[n]) == plain(module[n]))
+			n++;
+		if (name[n] == 0 && module[n] == 0)
+			return name;
+	}
+	return NULL;
 }
 
 /* A driver of VFIO registers its device below vfio-dev; its name tells on older kernels. */

@@ -92,6 +92,8 @@ const struct vm_pci *vm_pcis_find(const struct vm_pcis *p, const char *name);
 #define VM_VFIO_PCI "vfio-pci"
 /* Is this the name of a driver of VFIO for PCI: vfio-pci or one of its variants? */
 bool vm_vfio_driver(const char *driver);
+/* The one of them that a module of this name has ('-' and '_' are alike in names of modules); NULL: not known. */
+const char *vm_vfio_driver_of(const char *module);
 /* The host's bus a device hangs on is a root bus: resetting it is nobody's.  False also where that cannot be seen. */
 bool vm_pci_on_root_bus(const struct vm_sys *s, const char *name);
 

@@ -65,22 +65,27 @@ int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline de
 	return 0;
 }
 
+bool vm_vfio_is_loaded(const struct vm_sys *s, const char *driver)
+{
+	VM_AUTO_FREE char *place = vm_xasprintf("sys/bus/pci/drivers/%s", driver);
+	VM_AUTO_FD int dir = vm_sys_dir(s, place);
+
+	return dir >= 0;
+}
+
 static int load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err)
 {
 	const char *const argv[] = { "modprobe", driver, NULL };
-	VM_AUTO_FREE char *place = vm_xasprintf("sys/bus/pci/drivers/%s", driver);
 	VM_AUTO_FREE char *said = NULL;
-	VM_AUTO_FD int before = vm_sys_dir(s, place);
-	VM_AUTO_FD int after = -1;
 	int status = 0;
 
-	if (before >= 0)
+	if (vm_vfio_is_loaded(s, driver))
 		return 0;
+	vm_log_step("load the driver %s", driver);
 	/* modprobe acts on this machine */
 	if (!s->recorded && vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0)
 		return vm_err_wrap(err, "load %s", driver);
-	after = vm_sys_dir(s, place);
-	if (after >= 0)
+	if (vm_vfio_is_loaded(s, driver))
 		return 0;
 	if (said != NULL)
 		said[strcspn(said, "\n")] = 0;

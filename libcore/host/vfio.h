@@ -21,11 +21,15 @@ int vm_vfio_look(const struct vm_sys *s, const char *name, struct vm_deadline de
 		 struct vm_vfio_was *ret, struct vm_err *err);
 /* Loads vfio-pci, and `driver` of the same kind (NULL: none), unless they are there; VM_UNSUPPORTED: one cannot be had. */
 int vm_vfio_load(const struct vm_sys *s, const char *driver, struct vm_deadline deadline, struct vm_err *err);
+/* Is this driver there, without asking for it? */
+bool vm_vfio_is_loaded(const struct vm_sys *s, const char *driver);
 /* Module of a driver of VFIO that is made for this device ("mlx5_vfio_pci"); false: vfio-pci it is. */
 bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64], struct vm_unread *u);
 /* Loads that module unless it is there; ret is what its driver is called. */
 int vm_vfio_variant_load(const struct vm_sys *s, const char *module, struct vm_deadline deadline, char ret[64],
 			 struct vm_err *err);
+/* What that would be called, as far as is known: false: the module is not loaded. */
+bool vm_vfio_variant_name(const struct vm_sys *s, const char *module, char ret[64]);
 /*
  * Binds the device to a driver of VFIO ("vfio-pci") that is loaded.  VM_TIMED_OUT: its driver does not let go
  * (nothing more can be done to it until that comes back).  Any other failure leaves it as it was.

@@ -13,6 +13,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/file.h>
+#include <vm/log.h>
 #include <vm/process.h>
 
 #include "vfio.h"
@@ -106,6 +107,16 @@ bool vm_vfio_variant(const struct vm_sys *s, const char *name, char ret[64], str
 	return choose(text, ids + 4, ret);
 }
 
+bool vm_vfio_variant_name(const struct vm_sys *s, const char *module, char ret[64])
+{
+	const char *known = vm_vfio_driver_of(module);
+
+	if (driver_of(s, module, ret))
+		return true;
+	snprintf(ret, 64, "%s", known != NULL ? known : module);
+	return false;
+}
+
 int vm_vfio_variant_load(const struct vm_sys *s, const char *module, struct vm_deadline deadline, char ret[64],
 			 struct vm_err *err)
 {
@@ -115,6 +126,7 @@ int vm_vfio_variant_load(const struct vm_sys *s, const char *module, struct vm_d
 
 	if (driver_of(s, module, ret))
 		return 0;
+	vm_log_step("load the module %s", module);
 	/* modprobe acts on this machine */
 	if (!s->recorded && vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0)
 		return vm_err_wrap(err, "load %s", module);

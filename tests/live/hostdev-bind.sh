@@ -117,6 +117,19 @@ ok "and back" vm-hostdev-unbind 0000:02:00.0
 status_is 3 vm-hostdev-bind --driver=none_vfio_pci 0000:02:00.0
 err_like 'cannot load the driver none_vfio_pci'
 rm "$tree/lib/modules/$release/modules.alias"
+
+# ---- what a dry run says where a driver is not loaded yet ----
+steps() { vm-hostdev-bind --dry-run "$@" 2>&1 | paste -sd';'; }
+echo "kernel/drivers/vfio/pci/vfio-pci.ko: kernel/drivers/vfio/vfio.ko" >"$tree/lib/modules/$release/modules.dep"
+is "$(steps 0000:02:00.0)" "write 'vfio-pci' to driver_override of 0000:02:00.0;write '0000:02:00.0' to unbind of its driver nvme;write '0000:02:00.0' to drivers_probe" "loaded: only what is written"
+mv "$tree/sys/bus/pci/drivers/vfio-pci" "$T/aside"
+like "$(steps 0000:02:00.0 0000:00:03.0)" "^load the driver vfio-pci;write 'vfio-pci' to driver_override of 0000:02:00.0;write '0000:02:00.0' to unbind of its driver nvme;write '0000:02:00.0' to drivers_probe;.*write 'vfio-pci' to driver_override of 0000:00:03.0;write '0000:00:03.0' to drivers_probe" "not loaded: that comes first, once, and what has no driver is not unbound"
+is "$(steps 0000:02:00.0 0000:00:03.0 | grep -o 'load the' | wc -l)" 1 "once"
+like "$(steps --driver=other_vfio_pci 0000:02:00.0)" "^load the driver vfio-pci;load the driver other_vfio_pci;write 'other_vfio_pci' to driver_override" "one that is asked for, too"
+echo "alias vfio_pci:v00001CC1d00008201sv*sd*bc*sc*i* hisi_acc_vfio_pci" >"$tree/lib/modules/$release/modules.alias"
+like "$(steps 0000:02:00.0)" "^load the module hisi_acc_vfio_pci;load the driver vfio-pci;write 'hisi-acc-vfio-pci' to driver_override" "one that is made for it, by the name of its driver"
+mv "$T/aside" "$tree/sys/bus/pci/drivers/vfio-pci"
+rm "$tree/lib/modules/$release/modules.alias" "$tree/lib/modules/$release/modules.dep"
 snapshot >"$T/before"
 
 # ---- the kernel refuses ----

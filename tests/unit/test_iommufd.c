@@ -98,6 +98,73 @@ static void host_has_it(void **state)
 	}
 }
 
+/* Before VFIO is loaded its module tells, or the kernel's configuration; else nobody knows. */
+static void host_foresees_it(void **state)
+{
+	static const char with[] = "\177ELF vfio_df_ioctl_bind_iommufd";
+	static const struct {
+		const char *builtin, *dep, *module, *module_text, *config;
+		int want;
+	} rows[] = {
+		/* no iommufd at all */
+		{ "", "kernel/drivers/vfio/vfio.ko:\n", "kernel/drivers/vfio/vfio.ko", with, NULL, 0 },
+		{ "", "kernel/a/x-vfio.ko:\nkernel/drivers/vfio/vfio.ko: kernel/i/iommufd.ko\n", "kernel/drivers/vfio/vfio.ko", with, NULL, 1 },
+		{ "", "kernel/drivers/vfio/vfio.ko: kernel/i/iommufd.ko\n", "kernel/drivers/vfio/vfio.ko", "\177ELF", "\nCONFIG_VFIO_DEVICE_CDEV=y\n", 0 },
+		{ "kernel/i/iommufd.ko\n", "kernel/drivers/vfio/vfio.ko:\n", "kernel/drivers/vfio/vfio.ko", with, NULL, 1 },
+		/* listed, and not there */
+		{ "", "kernel/drivers/vfio/vfio.ko: kernel/i/iommufd.ko\n", NULL, NULL, NULL, -1 },
+		/* compressed: what the kernel was built with tells */
+		{ "", "kernel/drivers/vfio/vfio.ko.xz: kernel/i/iommufd.ko.xz\n", NULL, NULL, "# x\nCONFIG_VFIO_DEVICE_CDEV=y\n", 1 },
+		{ "", "kernel/drivers/vfio/vfio.ko.xz: kernel/i/iommufd.ko.xz\n", NULL, NULL, "# CONFIG_VFIO_DEVICE_CDEV is not set\n", 0 },
+		{ "", "kernel/drivers/vfio/vfio.ko.zst: kernel/i/iommufd.ko.zst\n", NULL, NULL, NULL, -1 },
+		/* ... but not of modules that came later */
+		{ "", "updates/vfio.ko.xz: updates/iommufd.ko.xz\n", NULL, NULL, "\nCONFIG_VFIO_DEVICE_CDEV=y\n", -1 },
+		{ "", "updates/vfio.ko: updates/iommufd.ko\n", "updates/vfio.ko", with, "\nCONFIG_VFIO=m\n", 1 },
+		/* part of the kernel: it is there */
+		{ "kernel/drivers/vfio/vfio.ko\n", "", NULL, NULL, "\nCONFIG_VFIO_DEVICE_CDEV=y\n", 0 },
+		{ "", "kernel/drivers/vfio/vfio-pci.ko: kernel/i/iommufd.ko\n", NULL, NULL, NULL, -1 },
+		{ "", "vfio.ko\nvfio.ko:\n:\n", NULL, NULL, NULL, -1 },
+		{ NULL, NULL, NULL, NULL, NULL, -1 },
+	};
+	struct vm_sys s = VM_SYS_INIT;
+	struct vm_vfio_host h;
+
+	(void)state;
+	for (size_t i = 0; i < VM_COUNT(rows); i++) {
+		VM_AUTO_FREE char *release = vm_xasprintf("6.%zu-test", i);
+		VM_AUTO_FREE char *osrelease = vm_xasprintf("%s\n", release);
+		VM_AUTO_FREE char *builtin = vm_xasprintf("lib/modules/%s/modules.builtin", release);
+		VM_AUTO_FREE char *dep = vm_xasprintf("lib/modules/%s/modules.dep", release);
+		VM_AUTO_FREE char *config = vm_xasprintf(i % 2 == 0 ? "boot/config-%s" : "lib/modules/%s/config", release);
+		VM_AUTO_FREE char *module = vm_xasprintf("lib/modules/%s/%s", release, rows[i].module != NULL ? rows[i].module : "");
+
+		place_file("proc/sys/kernel/osrelease", osrelease);
+		if (rows[i].builtin != NULL)
+			place_file(builtin, rows[i].builtin);
+		if (rows[i].dep != NULL)
+			place_file(dep, rows[i].dep);
+		if (rows[i].config != NULL)
+			place_file(config, rows[i].config);
+		if (rows[i].module != NULL)
+			place_file(module, rows[i].module_text);
+		must(vm_sys_open(place_root, &s, must_err));
+		vm_vfio_host_read(&s, &h, NULL);
+		assert_false(h.loaded);
+		if (vm_vfio_host_foresee(&s, &h) != rows[i].want)
+			fail_msg("row %zu: %d", i, vm_vfio_host_foresee(&s, &h));
+		vm_sys_close(&s);
+	}
+	/* loaded without vfio-pci: what shows now is so */
+	place_file("sys/module/vfio/refcnt", "1\n");
+	place_file("proc/devices", WITH_CDEV);
+	place_file("dev/iommu", "");
+	must(vm_sys_open(place_root, &s, must_err));
+	vm_vfio_host_read(&s, &h, NULL);
+	assert_true(h.loaded && !h.driver);
+	assert_int_equal(vm_vfio_host_foresee(&s, &h), 1);
+	vm_sys_close(&s);
+}
+
 /* ---- what QEMU says of itself ---- */
 
 /* As query-qmp-schema of QEMU 9 has it, cut to what matters. */
@@ -304,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(host_has_it, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(host_foresees_it, place_make, place_remove),
 		cmocka_unit_test(schema_tells),
 		cmocka_unit_test(chosen_when_both_have_it),
 		cmocka_unit_test(words_to_qemu),

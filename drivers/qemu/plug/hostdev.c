@@ -256,7 +256,8 @@ static int may_item(const struct vm_domain *d, const struct vm_hostdev *h, const
 			   item->pci->driver[0] != 0 ? item->pci->driver : "none");
 		return vm_err_hint(err, "vm-hostdev-bind %s first, or say managed='yes'", item->name);
 	}
-	if (vm_hostdev_iommufd(d, h) && !host->cdev) {
+	/* one that is not loaded yet shows it when it is */
+	if (vm_hostdev_iommufd(d, h) && vm_vfio_host_foresee(sys, host) == 0) {
 		vm_err_set(err, VM_UNSUPPORTED, "cannot assign %s by iommufd: %s", item->name,
 			   host->iommufd ? "this kernel's VFIO has no nodes of devices" : "there is no " VM_IOMMUFD_NODE);
 		return vm_err_hint(err, "leave iommufd='yes' out, or boot a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV");

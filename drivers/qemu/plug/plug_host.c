@@ -104,6 +104,7 @@ int vm_plug_claim(struct vm_plug *p, struct vm_err *err)
 int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 {
 	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", p->g->state->driver, p->g->name);
+	bool later = false;
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct vm_plug_device *v = &p->v[i];
@@ -118,6 +119,7 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 			.driver = v->h->driver_model,
 			.managed = v->h->managed == VM_SWITCH_ON,
 			.dry_run = p->o->dry_run,
+			.later = later,
 			.vf = v->interface != NULL ? &want : NULL,
 			.deadline = p->deadline,
 			.spent_ms = &spent_ms,
@@ -138,6 +140,7 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 			return -1;
 		if (vm_hostdev_take(&take, err) < 0)
 			return -1;
+		later = true;
 		if (p->deadline.at_ms != 0)
 			p->deadline.at_ms += spent_ms;
 		vm_record_add(&p->record, VM_KEY_HELD, held);
@@ -199,6 +202,14 @@ static void name_rules(const struct vm_plug *p, const struct vm_nodes *nodes, co
 	for (size_t i = 0; i < more->n; i++)
 		vm_log_step("allow %s (%s)", vm_acl_format(&more->v[i], text),
 			    more->v[i].path != NULL ? more->v[i].path : "-");
+	/* A node of its own comes with VFIO, and so does its name. */
+	for (size_t i = 0; p->o->dry_run && i < p->n; i++) {
+		const struct vm_plug_device *v = &p->v[i];
+		const struct vm_pci *pci = v->h->type == VM_HOSTDEV_TYPE_PCI ? vm_pcis_find(&p->view.pcis, v->name) : NULL;
+
+		if (pci != NULL && vm_hostdev_iommufd(p->d, v->h) && pci->vfio_cdev[0] == 0)
+			vm_log_step("allow rw of the node that %s gets below " VM_VFIO_DEVICES, v->name);
+	}
 	/* Where it is not bound yet its number is not known. */
 	for (size_t i = 0; p->o->dry_run && i < nodes->n; i++)
 		if (access(nodes->v[i].path, F_OK) < 0 &&
