@@ -106,6 +106,36 @@ status_is 0 vm-detach-hostdev --siblings --wait=200 hot "$one"
 is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "and goes back too"
 same_as_before hot "nothing of them is left"
 
+# ---- what is locked: all of the guest's memory once, or once for each if the guest has an IOMMU ----
+# The version of cgroups makes no difference to that.
+limit() { awk '/Max locked/ { print $4 }' "/proc/$(vm-info --get=pid "$1")/limits"; }
+locked() { echo $(($(awk '/VmLck/ { print $2 }' "/proc/$(vm-info --get=pid "$1")/status") / 1024)); } # MiB
+if [ "$HOST_CGROUP" != v1 ]; then
+	status_is 0 vm-attach-hostdev hot "$alone" "$edu"
+	is "$(limit hot)" "$(((32 + 1024) * 1048576))" "two devices without an IOMMU: the limit counts the memory once"
+	ok "so does the kernel" test "$(locked hot)" -lt 64
+	diag "locked: $(locked hot) MiB"
+	status_is 0 vm-detach-hostdev --wait=200 hot "$alone" "$edu"
+	same_as_before hot "nothing of them is left"
+
+	define behind "<iommu model='intel'><driver caching_mode='on'/></iommu>"
+	status_is 0 vm-start behind
+	wait_for 60 "a guest with an IOMMU is up" guest_says behind '^pci end'
+	state behind >"$T/before"
+	status_is 0 vm-attach-hostdev behind "$alone"
+	is "$(limit behind)" "$(((32 + 1024) * 1048576))" "its first device: once"
+	one_locked=$(locked behind)
+	status_is 0 vm-attach-hostdev behind "$edu"
+	is "$(limit behind)" "$(((2 * 32 + 1024) * 1048576))" "its second device: twice"
+	ok "which is what the kernel counts" test "$(locked behind)" -ge $((one_locked + 32))
+	diag "locked: $one_locked MiB, then $(locked behind) MiB"
+	status_is 0 vm-detach-hostdev --wait=200 behind "$edu"
+	is "$(limit behind)" "$(((2 * 32 + 1024) * 1048576))" "it stays while there is one"
+	status_is 0 vm-detach-hostdev --wait=200 behind "$alone"
+	same_as_before behind "and is put back with the last"
+	status_is 0 vm-destroy behind
+fi
+
 # ---- however it ends ----
 given() { [ "$(driver "$alone")" = e1000e ]; }
 status_is 0 vm-attach-hostdev hot "$alone" "$edu"
