@@ -114,19 +114,24 @@ static void config_dumps(void **state)
 		unsigned vendor, device, class, header;
 		int pcie; /* type, -1 = none */
 		bool flr, af_flr, pm_reset;
+		size_t size;
+		unsigned secondary, subordinate; /* of a bridge */
 	} want[] = {
-		{ "0000-00-01.0", 0x8086, 0x4238, 0x0280, 0x00, 0, true, false, true },
-		{ "0000-00-02.0", 0x8086, 0x0046, 0x0300, 0x00, -1, false, true, true },
-		{ "0000-00-03.0", 0x1180, 0xe822, 0x0805, 0x80, 0, false, false, true },
-		{ "0000-01-00.0", 0x1cc1, 0x8201, 0x0108, 0x00, 0, true, false, false },
-		{ "0000-02-00.0", 0x1cc1, 0x8201, 0x0108, 0x00, 0, true, false, false },
-		{ "0000-06-12.0", 0x1033, 0x0035, 0x0c03, 0x00, -1, false, false, true },
-		{ "0001-00-00.0", 0x1014, 0x03b9, 0x0600, 0x01, 4, false, false, true },
-		{ "0001-01-00.0", 0x8086, 0x105e, 0x0200, 0x80, 0, false, false, true },
-		{ "0001-01-00.1", 0x8086, 0x105e, 0x0200, 0x80, 0, false, false, true },
-		{ "0005-80-00.0", 0x10b5, 0x8112, 0x0604, 0x01, 7, false, false, true },
-		{ "0005-90-01.0", 0x1033, 0x0035, 0x0c03, 0x80, -1, false, false, true },
-		{ "0005-90-01.2", 0x1033, 0x00e0, 0x0c03, 0x00, -1, false, false, true },
+		{ "0000-00-01.0", 0x8086, 0x4238, 0x0280, 0x00, 0, true, false, true, 4096, 0, 0 },
+		{ "0000-00-02.0", 0x8086, 0x0046, 0x0300, 0x00, -1, false, true, true, 256, 0, 0 },
+		{ "0000-00-03.0", 0x1180, 0xe822, 0x0805, 0x80, 0, false, false, true, 4096, 0, 0 },
+		{ "0000-01-00.0", 0x1cc1, 0x8201, 0x0108, 0x00, 0, true, false, false, 4096, 0, 0 },
+		{ "0000-02-00.0", 0x1cc1, 0x8201, 0x0108, 0x00, 0, true, false, false, 4096, 0, 0 },
+		{ "0000-06-12.0", 0x1033, 0x0035, 0x0c03, 0x00, -1, false, false, true, 256, 0, 0 },
+		{ "0000-06-12.1", 0x1033, 0x0035, 0x0c03, 0x00, -1, false, false, true, 256, 0, 0 },
+		{ "0000-06-12.2", 0x1033, 0x0035, 0x0c03, 0x00, -1, false, false, true, 256, 0, 0 },
+		{ "0001-00-00.0", 0x1014, 0x03b9, 0x0600, 0x01, 4, false, false, true, 4096, 1, 1 },
+		{ "0001-01-00.0", 0x8086, 0x105e, 0x0200, 0x80, 0, false, false, true, 4096, 0, 0 },
+		{ "0001-01-00.1", 0x8086, 0x105e, 0x0200, 0x80, 0, false, false, true, 4096, 0, 0 },
+		{ "0005-80-00.0", 0x10b5, 0x8112, 0x0604, 0x01, 7, false, false, true, 4096, 0x90, 0x9f },
+		{ "0005-90-01.0", 0x1033, 0x0035, 0x0c03, 0x80, -1, false, false, true, 256, 0, 0 },
+		{ "0005-90-01.1", 0x1033, 0x0035, 0x0c03, 0x00, -1, false, false, true, 256, 0, 0 },
+		{ "0005-90-01.2", 0x1033, 0x00e0, 0x0c03, 0x00, -1, false, false, true, 256, 0, 0 },
 	};
 	unsigned seen = 0;
 
@@ -144,6 +149,7 @@ static void config_dumps(void **state)
 		n = fread(c, 1, sizeof(c), f);
 		fclose(f);
 		seen++;
+		assert_int_equal(n, want[i].size);
 		assert_int_equal(vm_pci_config_parse(c, n, &r), 0);
 		if (r.vendor != want[i].vendor || r.device != want[i].device ||
 		    r.class >> 8 != want[i].class ||
@@ -153,9 +159,12 @@ static void config_dumps(void **state)
 			fail_msg("%s: %04x:%04x class %04x header %02x pcie %d flr %d af %d pm %d", want[i].name,
 				 r.vendor, r.device, r.class >> 8, r.header, r.pcie ? r.pcie_type : -1, r.flr,
 				 r.af_flr, r.pm_reset);
+		if (want[i].header & 1 && (r.secondary != want[i].secondary || r.subordinate != want[i].subordinate))
+			fail_msg("%s: buses %02x-%02x", want[i].name, r.secondary, r.subordinate);
 	}
 	if (seen == 0)
 		skip();
+	assert_int_equal(seen, VM_COUNT(want));
 }
 
 /* ---- names ---- */
