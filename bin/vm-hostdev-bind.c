@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vm-hostdev-bind: takes PCI devices from the host's drivers, for guests.  Loads libc alone. */
+#include <string.h>
+
 #include <vm/cli.h>
 
 #include "guest/hostdev_bind.h"
@@ -45,7 +47,8 @@ static int bind_one(void *opaque, const struct vm_hostdev_view *v,
 		.state = &o->cli.state,
 		.sys = &v->sys,
 		.name = i->name,
-		.driver = o->driver,
+		/* virsh's name of the way, not of a driver */
+		.driver = o->driver != NULL && strcmp(o->driver, "vfio") == 0 ? NULL : o->driver,
 		.managed = true,
 		.dry_run = o->cli.common.dry_run,
 		.later = o->later,

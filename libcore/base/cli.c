@@ -171,6 +171,7 @@ void vm_cli_report(const struct vm_program *p, const struct vm_common *c, const 
 struct log_to {
 	const struct vm_program *p;
 	const struct vm_common *c;
+	struct vm_words *steps; /* of a dry run whose result is JSON, else NULL */
 };
 
 static void on_log(enum vm_log_level level, const char *text, void *arg)
@@ -181,6 +182,8 @@ static void on_log(enum vm_log_level level, const char *text, void *arg)
 
 	if (level == VM_LOG_WARNING && to->c->quiet)
 		return;
+	if (level == VM_LOG_STEP && to->steps != NULL)
+		vm_words_add(to->steps, vm_xstrdup(text));
 	if (level != VM_LOG_WARNING && !to->c->verbose && !dry)
 		return;
 	if (level == VM_LOG_WARNING && to->c->json) {
@@ -297,6 +300,7 @@ int vm_cli_main(const struct vm_program *p, int argc, char **argv)
 	VM_AUTO(vm_cli_parsed_free) struct vm_cli_parsed parsed = VM_CLI_PARSED_INIT;
 	struct vm_err err = VM_ERR_INIT;
 	struct log_to to;
+	struct vm_words steps = { 0 };
 	int status = 0;
 
 	vm_proc_std_fds();
@@ -313,10 +317,14 @@ int vm_cli_main(const struct vm_program *p, int argc, char **argv)
 		report(p, parsed.json, &err);
 		return (int)err.kind;
 	}
-	to = (struct log_to){ p, parsed.options };
+	to = (struct log_to){ p, parsed.options, NULL };
+	if (p->changes && to.c->dry_run && to.c->json)
+		vm_out_steps(to.steps = &steps);
 	vm_log_set_sink(on_log, &to);
 	status = run(p, &parsed, &err);
 	vm_log_set_sink(NULL, NULL);
+	vm_out_steps(NULL);
+	vm_words_free(&steps);
 	if (vm_interrupted)
 		die_of(vm_interrupted);
 	return status;

@@ -9,7 +9,7 @@
 /* Source: `virsh help` and virsh(1) of libvirt 9.0.0: its commands and the names of their options. */
 const struct vm_command vm_commands[] = {
 	{ "allocpages", "vm-hugepages", NULL, NULL },
-	{ "attach-device", "vm-attach-device", NULL, NULL },
+	{ "attach-device", "vm-attach-hostdev", NULL, "domain=@|file=@|persistent|config|live|current" },
 	{ "attach-disk", "vm-attach-disk", NULL, NULL },
 	{ "attach-interface", "vm-attach-interface", NULL, NULL },
 	{ "autostart", "vm-autostart", NULL, "domain=@|disable" },
@@ -49,8 +49,8 @@ const struct vm_command vm_commands[] = {
 	{ "define", "vm-define", NULL, "file=@|validate" },
 	{ "desc", "vm-metadata", NULL, NULL },
 	{ "destroy", "vm-destroy", NULL, "domain=@|graceful|remove-logs" },
-	{ "detach-device", "vm-detach-device", NULL, NULL },
-	{ "detach-device-alias", "vm-detach-device", NULL, NULL },
+	{ "detach-device", "vm-detach-hostdev", NULL, "domain=@|file=@|persistent|config|live|current" },
+	{ "detach-device-alias", "vm-detach-hostdev", NULL, "domain=@|alias=@|config|live|current" },
 	{ "detach-disk", "vm-detach-disk", NULL, NULL },
 	{ "detach-interface", "vm-detach-interface", NULL, NULL },
 	{ "dom-fd-associate", "vm-fd-associate", NULL, NULL },
@@ -214,13 +214,13 @@ const struct vm_command vm_commands[] = {
 	{ "nodedev-create", "vm-hostdev-create", NULL, "file=@|validate" },
 	{ "nodedev-define", "vm-hostdev-define", NULL, "file=@|validate" },
 	{ "nodedev-destroy", "vm-hostdev-destroy", NULL, "device=@" },
-	{ "nodedev-detach", "vm-hostdev-bind", NULL, "device=@|driver=!vfio is the only one" },
+	{ "nodedev-detach", "vm-hostdev-bind", NULL, "device=@|driver=" },
 	{ "nodedev-dumpxml", "vm-hostdev-info", "--json",
 	  "device=@|xpath=!its form is JSON: use jq|wrap!its form is JSON: use jq" },
 	{ "nodedev-event", "vm-hostdev-events", NULL, NULL },
 	{ "nodedev-info", "vm-hostdev-info", NULL, "device=@" },
 	{ "nodedev-list", "vm-hostdev-list", NULL,
-	  "tree|cap=!write --kind=pci, usb, scsi or mdev: vm-hostdev-list"
+	  "tree|cap=>--kind="
 	  "|inactive|all" },
 	{ "nodedev-reattach", "vm-hostdev-unbind", NULL, "device=@" },
 	{ "nodedev-reset", "vm-hostdev-reset", NULL, "device=@" },

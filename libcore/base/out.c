@@ -12,6 +12,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/cli.h>
 #include <vm/strbuf.h>
 
 #define DEPTH_MAX 16
@@ -617,6 +618,21 @@ static int print_only(struct vm_out *o, struct vm_err *err)
 	return 0;
 }
 
+static const struct vm_words *dry_steps;
+
+void vm_out_steps(const struct vm_words *steps)
+{
+	dry_steps = steps;
+}
+
+static void put_steps(struct vm_out *o)
+{
+	vm_out_list(o, "steps");
+	for (size_t i = 0; i < dry_steps->n; i++)
+		vm_out_str(o, NULL, dry_steps->v[i]);
+	vm_out_list_end(o);
+}
+
 int vm_out_close(struct vm_out *o, struct vm_err *err)
 {
 	int r;
@@ -624,6 +640,8 @@ int vm_out_close(struct vm_out *o, struct vm_err *err)
 	if (!o)
 		return 0;
 	assert(o->depth == 1);
+	if (o->json && dry_steps != NULL && !o->later)
+		put_steps(o);
 	end_object(o, !o->later);
 	r = print_only(o, err);
 	if (r == 0 && o->failed) {

@@ -46,6 +46,14 @@ int vm_hostdev_numa(const struct vm_hostdev_item *i)
 	return i->bus == VM_HOSTDEV_PCI ? i->pci->numa : i->bus == VM_HOSTDEV_PARENT ? i->makes->numa : -1;
 }
 
+/* virsh's names of two kinds.  Source: virsh(1), nodedev-list --cap. */
+static const char *virsh_word(const char *word)
+{
+	if (strcmp(word, "usb_device") == 0)
+		return vm_hostdev_bus_words[VM_HOSTDEV_USB];
+	return strcmp(word, "mdev_types") == 0 ? vm_hostdev_bus_words[VM_HOSTDEV_PARENT] : word;
+}
+
 int vm_hostdev_filter_words(const struct vm_words *given, const char *const *words, const char *what,
 			    unsigned *ret, struct vm_err *err)
 {
@@ -54,7 +62,7 @@ int vm_hostdev_filter_words(const struct vm_words *given, const char *const *wor
 	for (size_t g = 0; g < given->n; g++) {
 		unsigned i = 0;
 
-		while (words[i] != NULL && strcmp(words[i], given->v[g]) != 0)
+		while (words[i] != NULL && strcmp(words[i], virsh_word(given->v[g])) != 0)
 			i++;
 		if (words[i] != NULL) {
 			*ret |= 1u << i;

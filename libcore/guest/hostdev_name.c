@@ -9,6 +9,8 @@
 
 #include <vm/state.h>
 
+#include "host/mdev.h"
+
 static int bad(const char *text, struct vm_err *err)
 {
 	vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no name of a host device", text);
@@ -84,11 +86,39 @@ static bool parse_usb(const char *p, struct vm_hostdev_name *n)
 	return a != 0;
 }
 
+/*
+ * Names of virsh's nodedev-list: "usb_1_4_2", "scsi_0_0_0_0", "mdev_UUID_PARENT", with "_" for what is no letter or digit in
+ * the name that the kernel has.  Source: libvirt formatnode, "name".
+ */
+static bool from_virsh(const char *text, char ret[80])
+{
+	const char *bus = strncmp(text, "usb_", 4) == 0 ? "usb" : strncmp(text, "scsi_", 5) == 0 ? "scsi" : NULL;
+	bool usb;
+	char *p;
+
+	if (vm_mdev_virsh_uuid(text, ret + strlen("mdev:"))) {
+		memcpy(ret, "mdev:", strlen("mdev:"));
+		return true;
+	}
+	if (bus == NULL || strlen(text) >= 80 ||
+	    (!isdigit((unsigned char)text[strlen(bus) + 1]) && strncmp(text, "usb_usb", 7) != 0))
+		return false;
+	usb = *bus == 'u';
+	snprintf(ret, 80, "%s", text);
+	ret[strlen(bus)] = ':';
+	for (p = ret + strlen(bus) + 1; (p = strchr(p, '_')) != NULL; p++)
+		*p = !usb ? ':' : strpbrk(ret, "-") != NULL ? '.' : '-';
+	return true;
+}
+
 int vm_hostdev_name_parse(const char *text, struct vm_hostdev_name *ret, struct vm_err *err)
 {
+	char ours[80];
 	uint8_t uuid[16];
 
 	*ret = (struct vm_hostdev_name){ 0 };
+	if (from_virsh(text, ours))
+		text = ours;
 	if (strncmp(text, "usb:", 4) == 0) {
 		ret->bus = VM_HOSTDEV_USB;
 		return parse_usb(text + 4, ret) ? 0 : bad(text, err);

@@ -32,6 +32,20 @@ static bool uuid_valid(const char *uuid)
 	return uuid[i] == 0;
 }
 
+bool vm_mdev_virsh_uuid(const char *text, char uuid[37])
+{
+	static const char prefix[] = "mdev_";
+	size_t i;
+
+	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	text += sizeof(prefix) - 1;
+	for (i = 0; i < 36 && text[i] != 0; i++)
+		uuid[i] = (char)(text[i] == '_' ? '-' : tolower((unsigned char)text[i]));
+	uuid[i] = 0;
+	return i == 36 && (text[i] == 0 || text[i] == '_') && uuid_valid(uuid);
+}
+
 /* The parent's directory is the one above: its last component is in the link of the bus. */
 static void read_parent(const struct vm_sys *s, int dir, struct vm_mdev *m, struct vm_unread *u)
 {

@@ -20,6 +20,8 @@ struct vm_mdev {
 	char driver[64];     /* "" = none */
 	int group;	     /* IOMMU group, -1 = none */
 };
+/* Of "mdev_UUID" and "mdev_UUID_PARENT", with "_" for "-", as virsh's nodedev-list names them. */
+bool vm_mdev_virsh_uuid(const char *text, char uuid[37]);
 /* VM_NOT_FOUND: there is none of that uuid (lower case, as the kernel writes it). */
 int vm_mdev_read(const struct vm_sys *s, const char *uuid, struct vm_mdev *ret, struct vm_err *err);
 struct vm_mdevs {

@@ -89,8 +89,9 @@ static int load(const struct vm_sys *s, const char *driver, struct vm_deadline d
 		return 0;
 	if (said != NULL)
 		said[strcspn(said, "\n")] = 0;
-	return vm_err_set(err, VM_UNSUPPORTED, "cannot load the driver %s%s%s", driver,
-			  said != NULL && *said != 0 ? ": " : "", said != NULL ? said : "");
+	vm_err_set(err, VM_UNSUPPORTED, "cannot load the driver %s%s%s", driver, said != NULL && *said != 0 ? ": " : "",
+		   said != NULL ? said : "");
+	return vm_err_hint(err, "modprobe %s, or dmesg, may say more", driver);
 }
 
 static int check_host(const struct vm_sys *s, struct vm_err *err)
@@ -161,6 +162,16 @@ static int change_run(const struct vm_sys *s, const struct change *c, struct vm_
 	return -1;
 }
 
+/* What may not be written not even root may change. */
+static int denied(const struct vm_err *why, struct vm_err *err)
+{
+	*err = *why;
+	if (why->sys == EROFS)
+		return vm_err_hint(err, "sysfs is mounted read-only, as in a container: bind it on the host, or "
+					"mount -o remount,rw /sys");
+	return vm_err_hint(err, "sysfs can be written by root, unless a container or a security module forbids it");
+}
+
 /* The best that can be done after a failure. */
 static void put_back(const struct vm_sys *s, const char *name, const struct vm_vfio_was *was)
 {
@@ -183,6 +194,7 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 		 struct vm_deadline deadline, struct vm_err *err)
 {
 	VM_AUTO(change_free) struct change c = { 0 };
+	struct vm_err why = VM_ERR_INIT; /* of the probe: what came of it counts, unless it could not be asked for */
 	char now[64];
 	bool vfio;
 	int there;
@@ -201,14 +213,19 @@ int vm_vfio_bind(const struct vm_sys *s, const char *name, const char *driver, c
 				    name, name);
 		}
 		put_back(s, name, was);
-		return -1;
+		why = *err;
+		return why.kind == VM_DENIED ? denied(&why, err) : -1;
 	}
+	why = *err;
+	*err = VM_ERR_INIT;
 	there = read_driver(s, name, now, &vfio, err);
 	if (vfio && there > 0)
 		return 0;
 	put_back(s, name, was);
 	if (there < 0)
 		return -1;
+	if (why.kind == VM_DENIED)
+		return denied(&why, err);
 	if (now[0] == 0)
 		vm_err_set(err, VM_SYSTEM, "%s: %s did not take it", name, driver);
 	else

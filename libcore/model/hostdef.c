@@ -432,15 +432,8 @@ char *vm_hostdef_name(const char *text, struct vm_err *err)
 		return vm_xasprintf("vport:%s", text + strlen("scsi_"));
 	if (strncmp(text, "vport:", 6) == 0 && is_scsi_host(rest + 1))
 		return vm_xstrdup(text);
-	if (strncmp(text, "mdev_", 5) == 0 && strlen(text) >= 41 && (text[41] == 0 || text[41] == '_')) {
-		snprintf(uuid, sizeof(uuid), "%.36s", text + 5);
-		for (char *p = uuid; *p != 0; p++)
-			*p = *p == '_' ? '-' : *p;
-		if (vm_uuid_parse(uuid, bytes) == 0) {
-			vm_uuid_format(bytes, uuid);
-			return vm_xasprintf("mdev:%s", uuid);
-		}
-	}
+	if (vm_mdev_virsh_uuid(text, uuid))
+		return vm_xasprintf("mdev:%s", uuid);
 	if (strncmp(text, "mdev:", 5) == 0 && vm_uuid_parse(rest + 1, bytes) == 0) {
 		vm_uuid_format(bytes, uuid);
 		return vm_xasprintf("mdev:%s", uuid);

@@ -15,6 +15,7 @@ golden json list --json
 golden table list --table
 golden tree list --tree
 golden kinds list --kind=usb,scsi,mdev
+golden kinds-virsh list --kind=usb_device,mdev_types
 golden states list --state=ready,host
 golden group list --group=5
 golden driver list --driver=i915

@@ -80,6 +80,8 @@ ok "and back" vm-hostdev-unbind 0000:01:00.0
 unchanged "refusals"
 : >"$ctl/log"
 status_is 0 vm-hostdev-bind --dry-run 0000:02:00.0
+status_is 0 vm-hostdev-bind --dry-run --json --driver=vfio 0000:02:00.0
+out_like "\"changed\":false.*,\"steps\":\[\"write 'vfio-pci' to driver_override of 0000:02:00.0\",.*\"write '0000:02:00.0' to drivers_probe\"\]}"
 is "$(log)" "" "--dry-run writes nothing"
 unchanged "--dry-run"
 
@@ -157,6 +159,15 @@ status_is 4 vm-hostdev-bind 0000:02:00.0
 err_like 'driver_override: Permission denied'
 rm "$ctl/fail-driver_override"
 unchanged "driver_override may not be written"
+for file in driver_override unbind drivers_probe; do
+	echo 30 >"$ctl/fail-$file"
+	status_is 4 vm-hostdev-bind 0000:02:00.0
+	err_like "$file: Read-only file system; sysfs is mounted read-only, as in a container: bind it on the host"
+	rm "$ctl/fail-$file"
+	# nothing could be written, nor written back
+	[ "$file" != drivers_probe ] || echo 0000:02:00.0 >"$VM_SYSROOT/sys/bus/pci/drivers_probe"
+	unchanged "$file may not be written"
+done
 echo i915 >"$ctl/takes-0000:02:00.0"
 : >"$ctl/log"
 status_is 14 vm-hostdev-bind 0000:02:00.0

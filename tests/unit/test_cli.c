@@ -647,7 +647,7 @@ static void steps_and_warnings(void **state)
 	assert_string_equal(d.err, "");
 	d = RUN(&each_program, -1, "odd", "--json", "--dry-run");
 	assert_string_equal(d.out, "{\"schema\":\"vm-start/1\",\"changed\":false,\"guests\":"
-				   "[{\"name\":\"odd\",\"changed\":false}]}\n");
+				   "[{\"name\":\"odd\",\"changed\":false}],\"steps\":[\"touch odd\"]}\n");
 	assert_string_equal(d.err, "{\"warning\":{\"message\":\"odd\\u001b one\"}}\n");
 }
 

@@ -121,6 +121,11 @@ static void translations(void **state)
 		{ "vcpupin web1 0 0-3 --live", "vm-pin --vcpu=0 --cpulist=0-3 --live -- web1", VM_OK },
 		{ "emulatorpin web1 0", "vm-pin --emulator --cpulist=0 -- web1", VM_OK },
 		{ "iothreadpin web1 --iothread 1 --cpulist 2", "vm-pin --iothread=1 --cpulist=2 -- web1", VM_OK },
+		{ "attach-device web1 d.xml --live", "vm-attach-hostdev --live -- web1 d.xml", VM_OK },
+		{ "detach-device --domain web1 --file d.xml --persistent", "vm-detach-hostdev --persistent -- web1 d.xml", VM_OK },
+		{ "detach-device-alias web1 hostdev0", "vm-detach-hostdev -- web1 hostdev0", VM_OK },
+		{ "nodedev-detach pci_0000_01_00_0 --driver vfio", "vm-hostdev-bind --driver=vfio -- pci_0000_01_00_0", VM_OK },
+		{ "nodedev-list --cap pci,usb_device", "vm-hostdev-list --kind=pci,usb_device", VM_OK },
 		/* without a table of its own: as it is */
 		{ "net-start default --x=y", "vm-net-start default --x=y", VM_OK },
 	};

@@ -217,6 +217,14 @@ static void device_names(void **state)
 	assert_string_equal(n.usb.port, "1-4.2");
 	assert_int_equal(vm_hostdev_name_parse("usb:usb12", &n, &err), 0);
 	assert_string_equal(n.usb.port, "usb12");
+	assert_int_equal(vm_hostdev_name_parse("usb_1_4_2_11", &n, &err), 0);
+	assert_string_equal(n.usb.port, "1-4.2.11");
+	assert_int_equal(vm_hostdev_name_parse("usb_usb12", &n, &err), 0);
+	assert_string_equal(n.usb.port, "usb12");
+	assert_int_equal(vm_hostdev_name_parse("scsi_3_0_1_5", &n, &err), 0);
+	assert_true(n.bus == VM_HOSTDEV_SCSI && n.scsi.host == 3 && n.scsi.target == 1 && n.scsi.unit == 5);
+	assert_int_equal(vm_hostdev_name_parse("mdev_53764D0E_85a0_42b4_af5c_2046b460b1dc_0000_00_02_0", &n, &err), 0);
+	assert_string_equal(n.mdev, "53764d0e-85a0-42b4-af5c-2046b460b1dc");
 	assert_int_equal(vm_hostdev_name_parse("usb:046d:c52b", &n, &err), 0);
 	assert_true(n.usb.has_id && !n.usb.has_place && n.usb.vendor == 0x046d && n.usb.product == 0xc52b);
 	assert_int_equal(vm_hostdev_name_parse("usb:0781:0000:ab:c", &n, &err), 0);

@@ -27,6 +27,7 @@ struct vm_out_column {
 	const char *header; /* "ID"; on a terminal; NULL in the first column: bare, never a header */
 };
 struct vm_out; /* opaque */
+struct vm_words;
 
 /* schema: "vm-list/1".  json and table come from the command line.  fp is stdout in programs. */
 struct vm_out *vm_out_open(FILE *fp, enum vm_out_form form, const char *schema, bool json,
@@ -56,6 +57,8 @@ void vm_out_array_end(struct vm_out *o);
 /* A list of scalars; plain: joined by commas ("-" if empty). */
 void vm_out_list(struct vm_out *o, const char *key);
 void vm_out_list_end(struct vm_out *o);
+/* JSON that is closed from now on has these, a list "steps": what a dry run would have done.  Borrowed; NULL = no more. */
+void vm_out_steps(const struct vm_words *steps);
 /* A nested object; plain: its data are "key.sub". */
 void vm_out_object(struct vm_out *o, const char *key);
 void vm_out_object_end(struct vm_out *o);
