@@ -137,8 +137,15 @@ ok "given back by hand" vm-hostdev-unbind -q "$nvme"
 wait_for 60 "the host has it again after that" has_disk
 is "$(host_run_state hot)" "$plain" "nothing is left of that either"
 status_is 0 vm-attach-hostdev hot "$T/vda.xml"
+locked() { echo $(($(awk '/VmLck/ { print $2 }' "/proc/$(vm-info --get=pid hot)/status") / 1024)); } # MiB
+disk_locked=$(locked)
+status_is 0 vm-attach-hostdev --force hot "$pf"
+diag "locked: $disk_locked MiB, then $(locked) MiB"
+ok "a disk's controller and another device lock the guest's memory twice" test "$(locked)" -ge $((disk_locked + 32))
+is "$(awk '/Max locked/ { print $4 }' "/proc/$(vm-info --get=pid hot)/limits")" "$(((2 * 32 + 1024) * 1048576))" "and may"
 kill -9 "$(vm-info --get=pid hot)"
 wait_for 60 "kill -9 of QEMU gives it back" has_disk
+wait_for 60 "the other one, too" has_driver
 wait_for 60 "the guest is off" vm-info --is=shutoff hot
 
 # ---- with the host ----
