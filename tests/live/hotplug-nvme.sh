@@ -48,6 +48,7 @@ is "$(vm-hostdev-list | grep "^$card" | cut -f5,7)" "assigned${tab}disks" "so do
 like "$(vm-cgroup disks devices)" "c${tab}10:229${tab}rw${tab}ok${tab}virtio-disk1${tab}/dev/vfio/14" "a rule for its group's node"
 ok "which is in the guest's own /dev" test -c "$run/disks/dev/vfio/14"
 is "$(memlock disks)" "$(((32 + 1024) * 1048576))" "it may lock its memory and a gigabyte"
+like "$(vm-hostdev-list --json)" "\"device\":\"$card\"[^}]*\"state\":\"assigned\"[^}]*\"guest\":\"disks\",\"alias\":\"virtio-disk1\"" "with its name there"
 status_is 10 vm-attach-hostdev disks "$T/one.xml"
 err_like "has $card already; --if-needed"
 status_is 0 vm-attach-hostdev --if-needed disks "$T/one.xml"
@@ -203,9 +204,33 @@ status_is 13 vm-detach-hostdev disks "$T/one.xml"
 err_like 'take block node libvirt-3-format away: .*in use'
 is "$(driver "$card")" vfio-pci "what QEMU holds is not given back"
 like "$(vm-info disks hostdevs)" "^virtio-disk1${tab}released" "the guest has released it, it is not given back"
+is "$(vm-hostdev-list | grep "^$card" | cut -f5,7)" "unplugging${tab}disks" "so says vm-hostdev-list"
 vm-qmp disks 'blockdev-del {"node-name":"guard"}' >/dev/null || fail "guard"
 status_is 0 vm-repair disks
 is "$(driver "$card")" nvme "once the node is free it is"
+unchanged disks "and nothing is left"
+: >"$T/disks.console"
+status_is 0 vm-attach-hostdev disks "$T/one.xml"
+wait_for 10 "it sees the disk" guest_says disks 'hotplug pci .* added'
+vm-qmp disks 'blockdev-add {"driver":"raw","node-name":"guard","file":"libvirt-3-format","read-only":true}' >/dev/null || fail "guard"
+vm-qmp disks 'device_del {"id":"virtio-disk1"}' >/dev/null
+wait_for 10 "the guest lets go of it by itself" sh -c "! vm-qmp disks 'qom-list {\"path\":\"/machine/peripheral\"}' | grep -q virtio-disk1"
+sleep 4
+is "$(driver "$card")" vfio-pci "the watcher cannot give it back"
+vm-qmp disks 'blockdev-del {"node-name":"guard"}' >/dev/null || fail "guard"
+wait_for 40 "and tries again until it can" given
+wait_for 5 "its record is right" sh -c "! grep -q virtio-disk1 '$run/disks/record'"
+unchanged disks "and nothing is left"
+
+# ---- QEMU does not answer: what it has of it then is a block node without a device ----
+: >"$T/bin/stand-in.hang"
+status_is 12 vm-attach-hostdev --timeout=3 disks "$T/one.xml"
+err_like 'not known whether QEMU took the devices'
+is "$(driver "$card")" vfio-pci "nobody knows"
+rm "$T/bin/stand-in.hang"
+wait_for 10 "it has the block node" sh -c "vm-qmp disks query-named-block-nodes | grep -q libvirt-2-storage"
+status_is 0 vm-repair disks
+is "$(driver "$card")" nvme "the next command takes it away"
 unchanged disks "and nothing is left"
 
 # ---- QEMU dies between block nodes and device ----

@@ -32,6 +32,8 @@
 #define DUMP_MS	       600000u /* for a dump of the guest's memory */
 #define HELPER_MS      100
 #define SETTLE_AFTER_MS 1500u /* a command that waits for the device does it sooner */
+#define SETTLE_AGAIN_MS 5000u /* what could not be given back is tried again, after twice as long each time, */
+#define SETTLE_LAST_MS	600000u /* up to this */
 #define OOM_SCORE_ADJ  (-900)
 #define REAP_MS	       90000u /* hooks may take a minute */
 
@@ -58,6 +60,7 @@ struct watch {
 	struct vm_deadline restart_at, rearm_at, dump_until, stop_at, settle_at; /* at_ms 0 = not set */
 	int settling; /* pidfd of the helper */
 	pid_t settler;
+	uint64_t settle_again_ms; /* 0 = it went well */
 };
 
 static void send_qmp(struct watch *w, const char *command)
@@ -227,6 +230,23 @@ static void settle(struct watch *w)
 	if (vm_spawn(&(struct vm_spawn){ .argv = argv, .in = -1, .out = -1, .err = -1, .new_session = true }, &w->settler,
 		     &w->settling, &err) < 0)
 		vm_watch_log_note(&w->log, "%s", err.msg);
+}
+
+/* A block node in use, a driver of the host that does not answer: nothing tells when that is over. */
+static void settled(struct watch *w)
+{
+	int status = 0;
+	uint64_t ms;
+
+	vm_cleanup_fd(&w->settling);
+	if (waitpid(w->settler, &status, WNOHANG) != w->settler || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+		w->settle_again_ms = 0;
+		return;
+	}
+	ms = w->settle_again_ms != 0 ? w->settle_again_ms * 2 : SETTLE_AGAIN_MS;
+	w->settle_again_ms = ms < SETTLE_LAST_MS ? ms : SETTLE_LAST_MS;
+	if (w->settle_at.at_ms == 0)
+		w->settle_at = vm_deadline_in(w->settle_again_ms);
 }
 
 static void take_line(struct watch *w, const char *line, size_t len)
@@ -469,10 +489,8 @@ static void loop(struct watch *w)
 			read_control(w);
 		if (p[SIGNALS].revents != 0)
 			read_signal(w);
-		if (p[SETTLING].revents != 0) {
-			vm_cleanup_fd(&w->settling);
-			waitpid(w->settler, NULL, WNOHANG);
-		}
+		if (p[SETTLING].revents != 0)
+			settled(w);
 		if (p[END].revents != 0)
 			read_end(w);
 		/* Those that end with QEMU are no news. */
