@@ -12,6 +12,7 @@
  * Built twice: as a library that is preloaded, and as the program that preloads it and executes QEMU.  Beside it:
  *   stand-in.groups   lines "0000:02:00.0 15", "/sys/bus/mdev/devices/UUID 16"
  *   stand-in.refuse   if it is there, every device_add of a host device, and every such block node, is refused
+ *   stand-in.busy     one digit: the next block node that is to be removed is of that number, and in use
  *   stand-in.refuse-disk   every device_add of a virtio-blk-pci
  *   stand-in.die-disk      QEMU is killed when it is asked for one of these
  *   stand-in.die      QEMU is killed when it is asked for a device
@@ -268,6 +269,25 @@ static void reject(int fd, char *text, size_t len)
 	send(fd, event, (size_t)n, MSG_NOSIGNAL);
 }
 
+/* As a device that is not given up yet: the next question is answered as it is. */
+static void busy(char *text, size_t len)
+{
+	static const char command[] = "\"blockdev-del\"", node[] = "libvirt-", format[] = "-format\"";
+	int fd;
+	char path[PATH_MAX], *at = memmem(text, len, command, sizeof(command) - 1);
+
+	at = at != NULL && is_there("busy") ? memmem(at, len - (size_t)(at - text), node, sizeof(node) - 1) : NULL;
+	if (at == NULL || memcmp(at + sizeof(node), format, sizeof(format) - 1) != 0)
+		return;
+	snprintf(path, sizeof(path), "%s/stand-in.busy", getenv(VARIABLE));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (read(fd, &at[sizeof(node) - 1], 1) == 1)
+		unlink(path);
+	close(fd);
+}
+
 int prlimit(pid_t pid, enum __rlimit_resource what, const struct rlimit *new, struct rlimit *old)
 {
 	static int (*real)(pid_t, enum __rlimit_resource, const struct rlimit *, struct rlimit *);
@@ -329,6 +349,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		    memmem(ahead[fd].text, ahead[fd].len, "blockdev-add", 12) != NULL)
 			rewrite(ahead[fd].text, ahead[fd].len);
 		reject(fd, ahead[fd].text, ahead[fd].len);
+		busy(ahead[fd].text, ahead[fd].len);
 		held_asked(fd, ahead[fd].text, ahead[fd].len);
 	}
 	errno = saved;

@@ -195,6 +195,16 @@ wait_for 20 "what went without a command is given back by the watcher" given
 wait_for 5 "its record is right" sh -c "! grep -q virtio-disk1 '$run/disks/record'"
 unchanged disks "and no block node is left"
 
+# ---- a device that has gone is not given up yet ----
+: >"$T/disks.console"
+status_is 0 vm-attach-hostdev disks "$T/one.xml"
+wait_for 10 "it sees the disk" guest_says disks 'hotplug pci .* added'
+echo 2 >"$T/bin/stand-in.busy"
+chmod 777 "$T/bin"
+status_is 0 vm-detach-hostdev disks "$T/one.xml"
+ok "its block node was in use at first" test ! -e "$T/bin/stand-in.busy"
+unchanged disks "nothing is left of it"
+
 # ---- somebody else holds the block node: QEMU has the controller still ----
 : >"$T/disks.console"
 status_is 0 vm-attach-hostdev disks "$T/one.xml"
