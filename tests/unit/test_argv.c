@@ -262,6 +262,7 @@ static void refusals(void **state)
 	    {"pc", "<iommu model='intel'/>", VM_UNSUPPORTED, "t.xml:6:8: only q35 machines have an IOMMU"},
 	    {"pc", "<iommu model='virtio'/>", VM_UNSUPPORTED, "t.xml:6:8: only q35 machines have an IOMMU"},
 	    {"pc", "<iommu model='virtio'>" PCI(0, 0x05, 0) "</iommu>", VM_UNSUPPORTED, "only q35 machines"},
+	    {"q35", "<iommu model='virtio'/>", VM_BAD_INPUT, "t.xml:6:8: a guest without ACPI does not find a 'virtio' IOMMU"},
 	    {"q35", "<iommu model='intel'>\n<driver intremap='on'/></iommu>", VM_BAD_INPUT,
 	     "t.xml:7:9: interrupt remapping needs QEMU's own I/O APIC"},
 	    {"q35", "<iommu model='intel'><driver aw_bits='40'/></iommu>", VM_UNSUPPORTED,

@@ -416,6 +416,11 @@ static int check_iommu(struct check *c)
 	if (!vm_qemu_is_q35(c->d))
 		return REFUSE(c, i, "@model", "only q35 machines have an IOMMU; this one is a '%s'",
 			      c->d->os->machine);
+	/* Only its table tells the guest of it.  Source: libvirt 9.0; docs of QEMU 7.2's virtio-iommu (VIOT). */
+	if (i->model == VM_IOMMU_VIRTIO && (c->d->features == NULL || !c->d->features->acpi)) {
+		WRONG(c, i, "@model", "a guest without ACPI does not find a 'virtio' IOMMU");
+		return vm_err_hint(c->err, "write <acpi/> into <features>");
+	}
 	if (i->model != VM_IOMMU_INTEL)
 		return 0;
 	if (i->intremap == VM_SWITCH_ON && (c->d->features == NULL || c->d->features->ioapic != VM_IOAPIC_QEMU)) {
