@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vm-hostdev-reap CONNECT DRIVER/GUEST ADDRESS|WHAT:ARGUMENT: gives back a PCI device that a guest had, a file whose owner was
+ * vm-hostdev-reap CONNECT DRIVER/GUEST DEVICE|WHAT:ARGUMENT: gives back a host device that a guest had, a file whose owner was
  * changed for it ("owner:KEY"), or undoes a step of an attach.  Run by whatever ends a guest, so
  * that these programs need not carry what few guests use.
  */
@@ -63,8 +63,9 @@ static int give_back(const char *connect, const char *user, const char *name, st
 {
 	VM_AUTO(vm_state_close) struct vm_state state = VM_STATE_INIT;
 	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	const struct vm_hostdev_take other = { .state = &state, .sys = &sys, .name = name, .user = user,
+					       .deadline = vm_deadline_in(VM_HOSTDEV_UNBIND_MS) };
 	struct vm_pci_address address;
-
 	int r;
 
 	if (vm_state_open(connect, VM_STATE_CHANGE, &state, err) < 0)
@@ -73,6 +74,8 @@ static int give_back(const char *connect, const char *user, const char *name, st
 		return settle(connect, user, name + strlen(VM_PLUG_SETTLE), err);
 	if (strncmp(name, "owner:", 6) == 0)
 		return vm_owner_restore(&state, user, name + 6, err);
+	if (vm_hostdev_is_other(name))
+		return vm_sys_open(NULL, &sys, err) < 0 ? -1 : vm_hostdev_hook_give(&other, err);
 	if (!vm_pci_parse(name, &address)) {
 		r = undo_plug(&state, user, name, err);
 		return r > 0 ? vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no PCI address", name) : r;
@@ -96,7 +99,7 @@ int main(int argc, char **argv)
 	vm_proc_std_fds();
 	vm_log_set_sink(print, NULL);
 	if (argc != 4) {
-		fprintf(stderr, "Usage: vm-hostdev-reap CONNECT DRIVER/GUEST ADDRESS|WHAT:ARGUMENT\n");
+		fprintf(stderr, "Usage: vm-hostdev-reap CONNECT DRIVER/GUEST DEVICE|WHAT:ARGUMENT\n");
 		return VM_USAGE;
 	}
 	if (give_back(argv[1], argv[2], argv[3], &err) >= 0)

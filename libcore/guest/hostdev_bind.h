@@ -47,3 +47,17 @@ int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys,
  * guest has it; VM_TIMED_OUT: VFIO does not let go, it is left stuck. */
 int vm_hostdev_unbind(const struct vm_state *state, const struct vm_sys *sys, const char *name,
 		      struct vm_deadline deadline, struct vm_err *err);
+
+/*
+ * Devices that stay with their drivers, named by their keys: "usb:1-4.2", "scsi:0:0:1:0", "mdev:UUID", "vhost:WWPN".  Nothing of
+ * them is changed but by their hooks.  Of *t count state, sys, name, user, dry_run, deadline and spent_ms.
+ */
+bool vm_hostdev_is_other(const char *name);
+/* 1 = it has hooks, so that whoever takes it notes it first, to be given back; 0 = it has none. */
+int vm_hostdev_hooked(const struct vm_hostdev_take *t, struct vm_err *err);
+/* VM_DENIED: a hook refuses; VM_IN_USE: it is out of use since one failed. */
+int vm_hostdev_hook_take(const struct vm_hostdev_take *t, struct vm_err *err);
+/* One whose hook fails is left out of use, with a warning. */
+int vm_hostdev_hook_give(const struct vm_hostdev_take *t, struct vm_err *err);
+/* Of one that is out of use: tries again.  1 = it is not. */
+int vm_hostdev_hook_again(const struct vm_hostdev_take *t, struct vm_err *err);

@@ -88,9 +88,10 @@ int vm_hostdev_lock(const struct vm_state *s, int group, struct vm_deadline dead
 }
 
 /* What a guest's device was changed in is as before; only its hooks and its state keep it from the next one. */
-static void out_of_use(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
+void vm_hostdev_out_of_use(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err)
 {
-	VM_AUTO_FREE char *cure = err->kind == VM_DENIED || err->kind == VM_TIMED_OUT || err->hint[0] == 0
+	VM_AUTO_FREE char *cure = vm_hostdev_is_other(t->name) ? vm_xstrdup("vm-repair --all runs the hook again")
+				  : err->kind == VM_DENIED || err->kind == VM_TIMED_OUT || err->hint[0] == 0
 					  ? vm_xasprintf("vm-hostdev-unbind %s runs the hook again", t->name)
 					  : vm_xasprintf("%s; then vm-hostdev-unbind %s", err->hint, t->name);
 
@@ -109,7 +110,7 @@ int vm_hostdev_finish(const struct vm_hostdev_take *t, const char *key, struct v
 	vm_hostdev_vf_restore_own(t->sys, t->name, r);
 	vm_hostdev_power_restore(t, r);
 	if (vm_hostdev_hook_released(t, r, err) < 0 || vm_pci_sane(t->sys, t->name, err) < 0) {
-		out_of_use(t, key, r, err);
+		vm_hostdev_out_of_use(t, key, r, err);
 		return 1;
 	}
 	if (then == VM_HOSTDEV_NONE)

@@ -30,10 +30,12 @@ int vm_hostdev_vf_set(const struct vm_hostdev_take *t, struct vm_err *err);
 void vm_hostdev_vf_restore(const struct vm_sys *sys, const char *name, const struct vm_record *r);
 void vm_hostdev_vf_restore_own(const struct vm_sys *sys, const char *name, const struct vm_record *r);
 void vm_hostdev_vf_forget(struct vm_record *r);
-/* The administrator's programs for this device; a guest's devices alone have any. */
+/* The administrator's programs for a device of any kind; a guest's devices alone have any. */
 void vm_hostdev_hook_save(const struct vm_hostdev_take *t, struct vm_record *r);
 int vm_hostdev_hook_prepare(struct vm_hostdev_take *t, struct vm_err *err);
 int vm_hostdev_hook_released(const struct vm_hostdev_take *t, const struct vm_record *r, struct vm_err *err);
+/* *err says why; what a guest's device was changed in is as before. */
+void vm_hostdev_out_of_use(const struct vm_hostdev_take *t, const char *key, struct vm_record *r, struct vm_err *err);
 /* D3cold, for those that could not come back from it: noted, forbidden while a guest has it, as before; what fails is a warning. */
 void vm_hostdev_power_save(const struct vm_hostdev_take *t, const struct vm_pci *p, struct vm_record *r);
 void vm_hostdev_power_keep(const struct vm_hostdev_take *t, const struct vm_record *r);

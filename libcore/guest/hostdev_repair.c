@@ -28,6 +28,15 @@ static int recover_made(const struct vm_hostdefs *h, const char *key, struct vm_
 	return vm_hostdev_lock_name(&h->state, key, h->deadline, &lock, err) < 0 ? -1 : vm_hostdef_recover(h, key, err);
 }
 
+static int put_back(const struct vm_hostdefs *h, const char *key, struct vm_err *err)
+{
+	const struct vm_hostdev_take other = { .state = &h->state, .sys = &h->sys, .name = key, .deadline = h->deadline };
+
+	if (vm_hostdev_is_other(key))
+		return vm_hostdev_hook_again(&other, err);
+	return vm_hostdev_unbind(&h->state, &h->sys, strchr(key, ':') + 1, h->deadline, err);
+}
+
 static bool interrupted(const struct vm_record *r)
 {
 	enum vm_hostdev_phase phase = vm_hostdev_phase(r);
@@ -60,7 +69,7 @@ static int repair_one(int dirfd, const char *key, void *arg)
 		w->h.deadline = vm_deadline_in(w->r->timeout_ms);
 		done = vm_hostdev_phase(&r) == VM_HOSTDEV_MAKING
 			       ? recover_made(&w->h, key, &err)
-			       : !vm_hostdev_unbind(&w->h.state, &w->h.sys, strchr(key, ':') + 1, w->h.deadline, &err);
+			       : !put_back(&w->h, key, &err);
 	}
 	if (err.kind != VM_OK)
 		w->r->failed(key, &err, w->r->arg);

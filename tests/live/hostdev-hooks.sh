@@ -2,6 +2,16 @@
 # Programs of the administrator for single host devices, and what else a device is given back with: its D3cold, and a look
 # whether it still is one. In a start, an attach, however these end; what fails leaves the device out of use, and says so.
 # timeout: 600
+PLUG_MORE='pci 0000:05:00.0 8086:3ea0 030000 group=30 driver=i915
+driver i915 8086:3ea0
+mdevtype i915-GVTg_V5_4 api=vfio-pci left=1 on=0000:05:00.0
+mdev b155147a-663a-4009-ae7f-e9a96805b3ce type=i915-GVTg_V5_4 api=vfio-pci group=31 on=0000:05:00.0
+driver usb-storage
+usb 1-1.5 046d:c52b 5 driver=usb-storage serial=A+B
+scsi 0:0:1:0 sg=sg1 vendor=ATA model=DISK driver=sd
+driver sd'
+mdev=b155147a-663a-4009-ae7f-e9a96805b3ce
+PLUG_GROUPS="/sys/bus/mdev/devices/$mdev 31"
 . "$(dirname "$0")/../lib/plug.sh"
 needs vm-repair vm-doctor vm-hostdev-unbind vm-hostdev-bind
 hooks=$VM_ROOT/etc/vm/hooks
@@ -39,6 +49,7 @@ is "$(said)" "hostdev $card prepare begin g nvme 1
 1cc1:8201 $card prepare begin g nvme 1
 $card $card prepare begin g nvme 1" "before it is taken from the host's driver, from the general to the particular"
 is "$(cat "$T/stdin")" "device=$card
+kind=pci
 path=$(echo "$place" | sed "s|^$plug_tree||")
 vendor=1cc1
 product=8201
@@ -166,10 +177,85 @@ status_is 0 vm-start g
 status_is 0 vm-destroy g
 is "$(said)" "hostdev $card prepare begin g vfio-pci 1
 hostdev $card released end g vfio-pci 1" "a guest's, and free again"
-is "$(vm-hostdev-list --state=ready | cut -f1)" "$card" "it stays on VFIO"
+is "$(vm-hostdev-list --kind=pci --state=ready | cut -f1)" "$card" "it stays on VFIO"
 vm-hostdev-unbind -q "$card"
 is "$(said)" "" "given back by hand"
 unchanged "bound by hand"
+
+# ---- devices that stay with their drivers ----
+one() { # DEVICE: whose hooks they are, and what else they are told
+	grep "^\(kind\|vendor\|product\|serial\|node\|type\|parent\|group\)=" "$T/stdin" | paste -sd' '
+}
+record="echo \"\$(basename \$0) \$*\" >>$log; cat >$T/stdin"
+refuse="$record; [ \$2 != prepare ] || exit 3"
+rm "$hooks/hostdev"
+plug_xml other "<controller type='scsi' index='0' model='virtio-scsi'/>" | sed "s|type='usb' model='none'|type='usb' model='qemu-xhci'|" >"$T/other.xml"
+status_is 0 vm-create "$T/other.xml"
+wait_for 20 "the guest is up" guest_says other '^pci end'
+hook hostdev.d/usb:046d:c52b "$record"
+hook hostdev.d/usb:1-1.5 "$refuse"
+status_is 4 vm-attach-hostdev other usb:046d:c52b
+err_like "usb:1-1.5: hook $hooks/hostdev.d/usb:1-1.5 refuses 'prepare' .status 3."
+is "$(said)" "usb:046d:c52b usb:1-1.5 prepare begin other
+usb:1-1.5 usb:1-1.5 prepare begin other
+usb:046d:c52b usb:1-1.5 released end other
+usb:1-1.5 usb:1-1.5 released end other" "a USB device has those of its model and of its port"
+is "$(one)" "kind=usb vendor=046d product=c52b serial=A B node=/dev/bus/usb/001/005" "with what is known of it, a line each"
+hook hostdev.d/scsi:0:0:1:0 "$refuse"
+echo "<hostdev type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='1' unit='0'/></source></hostdev>" >"$T/scsi.xml"
+mknod -m 600 /dev/sg1 c 21 1
+status_is 4 vm-attach-hostdev other "$T/scsi.xml"
+is "$(said)" "scsi:0:0:1:0 scsi:0:0:1:0 prepare begin other
+scsi:0:0:1:0 scsi:0:0:1:0 released end other" "a SCSI device has those of its address"
+is "$(one)" "kind=scsi vendor=ATA product=DISK node=/dev/sg1" "with its node"
+unchanged "refused"
+rm "$hooks/hostdev.d/"*
+
+hook hostdev "$record"
+hook hostdev.d/mdev:i915-GVTg_V5_4 "$record"
+hook "hostdev.d/mdev:$mdev" "$record"
+all() { # OPERATION
+	printf "%s mdev:$mdev $1 $2\n" hostdev mdev:i915-GVTg_V5_4 "mdev:$mdev"
+}
+status_is 0 vm-attach-hostdev --dry-run other "mdev:$mdev"
+like "$out$err" "hook $hooks/hostdev.d/mdev:$mdev mdev:$mdev prepare begin other" "--dry-run names them"
+is "$(said)" "" "and does not run them"
+status_is 0 vm-attach-hostdev other "mdev:$mdev"
+is "$(said)" "$(all prepare 'begin other')" "a mediated device has those of its type, too"
+is "$(one)" "kind=mdev type=i915-GVTg_V5_4 parent=0000:05:00.0 group=31" "with its type"
+wait_for 20 "the guest sees it come" guest_says other 'hotplug pci .* added'
+status_is 0 vm-detach-hostdev other "mdev:$mdev"
+is "$(said)" "$(all released 'end other')" "a detach"
+unchanged "plugged out"
+status_is 0 vm-attach-hostdev other "mdev:$mdev"
+: >"$log"
+kill -9 "$(vm-info --get=pid other)"
+wait_for 20 "the watcher runs it" grep -q "mdev:$mdev mdev:$mdev released" "$log"
+wait_for 20 "the guest is off" off other
+is "$(said)" "$(all released 'end other')" "once"
+plug_xml m "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='$mdev'/></source></hostdev>" >"$T/m.xml"
+status_is 0 vm-define "$T/m.xml"
+hook hostdev "$record; [ \$2 != released ] || { echo 'no reset today' >&2; exit 1; }"
+status_is 0 vm-start m
+is "$(said)" "$(all prepare 'begin m')" "a start"
+status_is 0 vm-destroy m
+err_like "mdev:$mdev is out of use: mdev:$mdev: hook $hooks/hostdev refuses 'released' .status 1.: no reset today; vm-repair --all runs the hook again"
+is "$(said)" "$(all released 'end m')" "the others are told of the end all the same"
+is "$(vm-hostdev-list --kind=mdev | cut -f1,5)" "mdev:$mdev$(printf '\t')stuck" "no guest can have it"
+like "$(vm-doctor hostdev)" "fail	hostdev	mdev:$mdev is out of use: .*no reset today; vm-repair --all runs the hook again" "vm-doctor says so"
+status_is 10 vm-start m
+err_like "is out of use: .*no reset today"
+vm-repair --all >"$T/repaired" 2>&1
+like "$(cat "$T/repaired")" "no reset today" "vm-repair runs it again"
+hook hostdev "$record"
+: >"$log"
+status_is 0 vm-repair --all
+is "$(said)" "$(all released 'end m')" "and again"
+unchanged "then it is free"
+status_is 0 vm-start --no-watch m
+rm "$hooks/hostdev" "$hooks/hostdev.d/"*
+status_is 0 vm-destroy m
+unchanged "hooks that went away meanwhile are missed by nobody"
 umount "$VM_SYSROOT"
 leftovers
 done_testing

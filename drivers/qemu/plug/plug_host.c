@@ -101,6 +101,26 @@ int vm_plug_claim(struct vm_plug *p, struct vm_err *err)
 
 /* ---- drivers ---- */
 
+/* It stays with its driver; only its hooks are asked. */
+static int hook(struct vm_plug *p, const struct vm_plug_device *v, const char *user, struct vm_err *err)
+{
+	uint64_t spent_ms = 0;
+	const struct vm_hostdev_take take = { .state = p->g->state, .sys = &p->view.sys, .name = v->key, .user = user,
+					      .dry_run = p->o->dry_run, .deadline = p->deadline, .spent_ms = &spent_ms };
+	VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", v->key);
+	int r = vm_hostdev_hooked(&take, err);
+
+	if (r <= 0)
+		return r;
+	if (!p->o->dry_run && push(p, VM_HOSTDEV_VERB, v->key, err) < 0)
+		return -1;
+	r = vm_hostdev_hook_take(&take, err);
+	if (p->deadline.at_ms != 0)
+		p->deadline.at_ms += spent_ms;
+	vm_record_add(&p->record, VM_KEY_HELD, held);
+	return r;
+}
+
 int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 {
 	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", p->g->state->driver, p->g->name);
@@ -126,6 +146,8 @@ int vm_plug_bind(struct vm_plug *p, struct vm_err *err)
 		};
 		VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", v->name);
 
+		if (v->h->type != VM_HOSTDEV_TYPE_PCI && v->key != NULL && !v->kept && hook(p, v, user, err) < 0)
+			return -1;
 		if (v->h->type != VM_HOSTDEV_TYPE_PCI || (v->kept && v->interface == NULL))
 			continue;
 		if (v->interface != NULL)

@@ -367,12 +367,29 @@ static void give_back_group(struct end *e, const struct vm_sys *sys, int group)
 		drop_claim(e, claim);
 }
 
+/* One that stayed with its driver: its hooks hear of it before somebody else may have it. */
+static void give_back_other(struct end *e, const struct vm_sys *sys, const char *key)
+{
+	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", e->g->state->driver, e->g->name);
+	VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", key);
+	const struct vm_hostdev_take take = { .state = e->g->state, .sys = sys, .name = key, .user = user,
+					      .deadline = vm_deadline_in(VM_HOSTDEV_UNBIND_MS) };
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_record_has(&e->g->record, VM_KEY_HELD, held) && vm_hostdev_hook_give(&take, &why) < 0) {
+		again(e, key, &why);
+		return;
+	}
+	vm_record_del(&e->g->record, VM_KEY_HELD, held);
+	drop_claim(e, key);
+}
+
 static void give_back_one(struct end *e, const struct vm_sys *sys, const char *key)
 {
 	int group;
 
 	if (strncmp(key, PCI_KEY, strlen(PCI_KEY)) != 0) {
-		drop_claim(e, key);
+		give_back_other(e, sys, key);
 		return;
 	}
 	group = group_of(e, sys, key);

@@ -16,7 +16,7 @@ struct vm_guest;
 
 #define VM_KEY_HELD "held"
 
-/* A PCI device: "0000:01:00.0" goes back to where it came from. */
+/* A device: "0000:01:00.0" goes back to where it came from; of others ("usb:1-4.2") the hooks are told. */
 #define VM_HOSTDEV_VERB "hostdev"
 
 /* What is behind the name of NVRAM that is being made anew. */

@@ -111,6 +111,26 @@ static int bind_pci(struct vm_start *s, const struct vm_hostdev *h, const struct
 	return r < 0 ? -1 : 0;
 }
 
+/* It stays with its driver; only its hooks are asked. */
+static int hook(struct vm_start *s, const struct vm_hostdev *h, const struct vm_hostdev_view *view, struct vm_err *err)
+{
+	VM_AUTO_FREE char *key = vm_hostdev_key(h, view);
+	VM_AUTO_FREE char *user = vm_xasprintf("%s/%s", s->g->state->driver, s->g->name);
+	uint64_t spent_ms = 0;
+	const struct vm_hostdev_take take = { .state = s->g->state, .sys = &view->sys, .name = key, .user = user,
+					      .deadline = s->deadline, .spent_ms = &spent_ms };
+	int r = key == NULL ? 0 : vm_hostdev_hooked(&take, err);
+
+	if (r <= 0)
+		return r;
+	if (vm_start_hold(s, VM_HOSTDEV_VERB, key, err) < 0)
+		return -1;
+	r = vm_hostdev_hook_take(&take, err);
+	if (s->deadline.at_ms != 0)
+		s->deadline.at_ms += spent_ms;
+	return r;
+}
+
 static int open_vhost(struct vm_start *s, struct vm_err *err)
 {
 	for (size_t i = 0; i < s->argv.nfds; i++) {
@@ -140,7 +160,7 @@ int vm_start_hostdevs(struct vm_start *s, struct vm_err *err)
 	if (read_view(s, &view, err) < 0 || vm_hostdevs_may(s->d, NULL, &view, s->g->name, false, err) < 0)
 		return -1;
 	while ((h = vm_hostdev_next(s->d, &i)) != NULL)
-		if (h->type == VM_HOSTDEV_TYPE_PCI && bind_pci(s, h, i.interface, &view.sys, err) < 0)
+		if ((h->type == VM_HOSTDEV_TYPE_PCI ? bind_pci(s, h, i.interface, &view.sys, err) : hook(s, h, &view, err)) < 0)
 			return -1;
 	return open_vhost(s, err);
 }
