@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Attaching and detaching a host device under faults; sourced after faults.sh.
-#   state_of_all       of the test: what each place says of the device, a line each: old or new and the place, or what there is
+#   state_of_all       what each place says of the device, a line each: old or new and the place, or what there is; a test of
+#                      another device has its own
 #   f_alike POINT DEVICE [CMD...]   every place says the same; CMD runs before they are asked
 
 # Of a place that has one of two values, and of one that has it or not.
@@ -9,6 +10,30 @@ has() { # PLACE CMD...
 	f_place=$1
 	shift
 	if "$@" >/dev/null 2>&1; then echo "new $f_place"; else echo "old $f_place"; fi
+}
+state_of_all() {
+	run_dir=$VM_ROOT/run/vm/qemu/$f_guest
+	word driver "$(basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$card/driver")")" nvme vfio-pci
+	word override "$(tr -d '\n' <"$VM_SYSROOT/sys/bus/pci/devices/$card/driver_override")" "(null)" vfio-pci
+	has claim test -e "$VM_ROOT/run/vm/claims/pci:$card"
+	has group test -e "$VM_ROOT/run/vm/claims/iommu-group:14"
+	has record test -e "$VM_ROOT/run/vm/hostdev/pci:$card"
+	has rule sh -c "vm-cgroup '$f_guest' devices | grep -q '10:229.*ok.*hostdev0'"
+	[ -z "$(vm-cgroup "$f_guest" devices | grep -v "	ok	")" ] || echo "rules"
+	has node test -e "$run_dir/dev/vfio/14"
+	has live grep -q "alias name='hostdev0'" "$run_dir/live.xml"
+	has held grep -q "^held=hostdev $card" "$run_dir/record"
+	has qemu sh -c "vm-qmp '$f_guest' 'qom-list {\"path\":\"/machine/peripheral\"}' | grep -q '\"hostdev0\"'"
+	word memlock "$(memlock "$f_guest")" "${f_limit:-}" 1107296256
+	# a command says itself (14) when the definition alone could not be changed
+	[ -z "${f_both:-}" ] || [ "$f_mode:${f_got:-0}" = fail:14 ] ||
+		has definition grep -q "bus='0x01' slot='0x00' function='0x0'/>" "$VM_ROOT/etc/vm/qemu/$f_guest.xml"
+	left_of_change "$run_dir"
+}
+# A limit that was raised and put back is written as it was.
+limit_now() {
+	f_limit=$(memlock "$f_guest")
+	[ "$f_limit" = 8388608 ] || f_limit=
 }
 left_of_change() { # RUN-DIRECTORY
 	for left in change.undo plug live.xml.new record.new define.xml define.was; do [ ! -e "$1/$left" ] || echo "$left"; done
