@@ -64,6 +64,9 @@ void pci_list(void);
 unsigned pci_native_slots(void);
 void pci_native_poll(void);
 
+/* igbvf.c: says on the serial port which MAC the card's driver gives this one. */
+void igbvf_mac(unsigned bus, unsigned slot, unsigned fn);
+
 /* acpi.c: power button, power off, reset, ACPI hotplug of PCI devices, memory and vCPUs. */
 void acpi_init(void);
 void acpi_poll(void);

@@ -47,6 +47,8 @@ static void print(unsigned bus, unsigned slot, unsigned fn, uint32_t id)
 	serial_puts(" class ");
 	serial_hex(pci_read(bus, slot, fn, 0x08) >> 8, 6);
 	serial_puts("\n");
+	if (id == 0x10ca8086)
+		igbvf_mac(bus, slot, fn);
 }
 
 typedef void visit_fn(unsigned bus, unsigned slot, unsigned fn, uint32_t id);

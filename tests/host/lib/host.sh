@@ -10,6 +10,8 @@
 #                                                      the tree of version 2 beside them, with hugetlb)
 #                                     HOST_TIMEOUT=280 seconds; below what "# timeout:" says
 #                                     HOST_BUILT="NAME..."  modules that scripts/setup builds, which have to be there
+#                                     HOST_NEWER="machine kernel guests"  what is to be of the distribution's newer
+#                                                      packages: the QEMU that is the machine, its kernel, the QEMU in it
 #                                     HOST_CPUS=2, HOST_MEMORY=3072 (MiB), HOST_APPEND (kernel command line)
 #   host_units                        inside: installs systemd's units for the programs under test
 #   host_tests SUITE/NAME...          inside: runs these scripts of tests/, their points become this script's
@@ -31,8 +33,12 @@ host_initrd() {
 	for host_module in i6300esb virtio_pci 9pnet_virtio 9p overlay; do
 		/sbin/modprobe -d "$host_kernel" -S "$host_version" --show-depends "$host_module"
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r host_file; do
-		cp "$host_file" "$host_work/modules/"
-		echo "/modules/${host_file##*/}"
+		host_name=${host_file##*/}
+		case $host_name in
+		*.xz) host_name=${host_name%.xz}; xz -dc "$host_file" >"$host_work/modules/$host_name" ;;
+		*) cp "$host_file" "$host_work/modules/" ;;
+		esac
+		echo "/modules/$host_name"
 	done >"$host_work/order"
 	(cd "$host_work" && find . | cpio -o -H newc --owner=0:0 --quiet) | gzip -1 >"$T/initrd.gz"
 	rm -rf "$host_work"
@@ -44,7 +50,8 @@ host_environment() {
 		eval "host_value=\${$host_variable:-}"
 		printf "export %s='%s'\n" "$host_variable" "$host_value"
 	done
-	printf "export HOST_SYSTEMD='%s' HOST_CGROUP='%s'\n" "${HOST_SYSTEMD:-}" "${HOST_CGROUP:-}"
+	printf "export HOST_SYSTEMD='%s' HOST_CGROUP='%s' HOST_QEMU='%s'\n" "${HOST_SYSTEMD:-}" "${HOST_CGROUP:-}" \
+		"$(host_newer guests && echo "$VM_TEST_CACHE/newer-qemu")"
 	printf "export HOST_SYSTEMD_CGROUPS='%s'\n" "$(host_systemd_cgroups)"
 	# everything takes ten times as long, and these programs wait 10 s unless told otherwise
 	printf "export VM_TIMEOUT='%s'\n" "${HOST_PATIENCE:-100}"
@@ -61,15 +68,31 @@ host_systemd_cgroups() {
 	esac
 }
 
+host_newer() { # WORD of $HOST_NEWER
+	case " ${HOST_NEWER:-} " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
 host_machine() {
 	[ -z "${VM_INSIDE_HOST:-}" ] || return 0
 	command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64"
 	command -v busybox >/dev/null || skip_all "no busybox"
 	[ "$(id -u)" = 0 ] || skip_all "needs root, to share the whole root file system"
-	host_kernel=$VM_TEST_CACHE/kernel-amd64
+	host_kernel=$VM_TEST_CACHE/kernel-amd64 host_program=qemu-system-x86_64
+	if host_newer kernel; then host_kernel=$VM_TEST_CACHE/newer-kernel; fi
 	[ -e "$host_kernel/.complete" ] || skip_all "no kernel in $host_kernel; scripts/setup fetches it"
+	if host_newer machine || host_newer guests; then
+		host_qemu=$VM_TEST_CACHE/newer-qemu
+		[ -e "$host_qemu/.complete" ] || skip_all "no newer QEMU in $host_qemu; scripts/setup fetches it"
+	fi
+	if host_newer machine; then
+		# it was made for its own place
+		QEMU_MODULE_DIR=$host_qemu/usr/lib/x86_64-linux-gnu/qemu
+		export QEMU_MODULE_DIR
+		host_program=$host_qemu/usr/bin/qemu-system-x86_64
+	fi
 	for host_module in ${HOST_BUILT:-}; do
-		[ -e "$(echo "$host_kernel"/lib/modules/*/extra)/$host_module.ko" ] ||
+		[ -e "$(echo "$host_kernel"/lib/modules/*/updates)/$host_module.ko" ] ||
+			[ -e "$(echo "$host_kernel"/lib/modules/*/extra)/$host_module.ko" ] ||
 			skip_all "no module $host_module for $host_kernel; scripts/setup builds it"
 	done
 	host_initrd
@@ -101,7 +124,7 @@ host_finished() { grep -q '^# inside: status' "$T/tap"; }
 
 host_boot() {
 	: >"$T/tap"
-	timeout "${HOST_TIMEOUT:-280}" qemu-system-x86_64 -machine q35,accel=tcg,kernel-irqchip=split -cpu max \
+	timeout "${HOST_TIMEOUT:-280}" "$host_program" -machine q35,accel=tcg,kernel-irqchip=split -cpu max \
 		-smp "${HOST_CPUS:-2}" -m "${HOST_MEMORY:-3072}" -nodefaults -display none -no-reboot \
 		-device i6300esb -action watchdog=poweroff -device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on \
 		-kernel "$host_kernel"/boot/vmlinuz-* -initrd "$T/initrd.gz" \
