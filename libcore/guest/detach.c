@@ -220,7 +220,7 @@ static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *
 			return vm_err_hint(err, "vm-info %s hostdevs lists those it has", d->name);
 		}
 		if (c->n > before + 1)
-			return vm_err_set(err, VM_IN_USE, "%s may be several of its devices; name it by its alias",
+			return vm_err_set(err, VM_IN_USE, "%s may be several of its devices; name it by its alias, or as a file",
 					  r->devices[i]);
 	}
 	return r->how.siblings ? choose_siblings(c, err) : 0;

@@ -68,7 +68,21 @@ golden attach-file vm-attach-hostdev web1 "$T/mdev.xml"
 ok "comments of the file are kept" grep -q '<!-- kept -->' "$file"
 status_is 0 sh -c "vm-attach-hostdev web1 - <'$T/mdev.xml' || vm-detach-hostdev -q web1 mdev:$mdev && vm-attach-hostdev web1 - <'$T/mdev.xml'"
 is "$(grep -c '<hostdev' "$file")" 3 "three devices"
+for namespace in 1 2; do
+	echo "<disk type='nvme' device='disk'><driver name='qemu' type='raw'/><source type='pci' managed='yes' namespace='$namespace'><address domain='0' bus='2' slot='0' function='0'/></source><target dev='vd$namespace' bus='virtio'/></disk>" | sed 's/vd1/vda/; s/vd2/vdb/' >"$T/nvme$namespace.xml"
+done
+golden nvme-xml vm-attach-hostdev --print-xml web1 "$T/nvme1.xml"
+golden nvme-how vm-attach-hostdev --print-xml --alias=ua-a web1 "$T/nvme1.xml"
+golden nvme-whole vm-attach-hostdev web1 "$T/nvme1.xml"
+golden nvme-detach-whole vm-detach-hostdev web1 "$T/nvme1.xml"
 golden detach vm-detach-hostdev web1 0000:02:00.0
+golden nvme-dry vm-attach-hostdev --dry-run web1 "$T/nvme1.xml"
+golden nvme-json vm-attach-hostdev --json web1 "$T/nvme1.xml" "$T/nvme2.xml"
+golden nvme-again vm-attach-hostdev web1 "$T/nvme1.xml"
+golden nvme-if-needed vm-attach-hostdev --if-needed --json web1 "$T/nvme1.xml" "$T/nvme2.xml"
+golden nvme-several vm-detach-hostdev web1 0000:02:00.0
+golden nvme-detach vm-detach-hostdev --json web1 "$T/nvme1.xml"
+golden nvme-last vm-detach-hostdev web1 0000:02:00.0
 golden detach-again vm-detach-hostdev web1 0000:02:00.0
 golden detach-if-needed vm-detach-hostdev --if-needed web1 0000:02:00.0
 golden detach-file vm-detach-hostdev --json web1 "$T/mdev.xml"

@@ -14,7 +14,7 @@
  *   stand-in.refuse   if it is there, every device_add of a host device, and every such block node, is refused
  *   stand-in.busy     one digit: the next block node that is to be removed is of that number, and in use
  *   stand-in.refuse-disk   every device_add of a virtio-blk-pci
- *   stand-in.die-disk      QEMU is killed when it is asked for one of these
+ *   stand-in.die-disk      QEMU is killed when it is asked for one of these, stand-in.hang-disk: it does not come back
  *   stand-in.die      QEMU is killed when it is asked for a device
  *   stand-in.hang     or does not come back to its monitor while that file is there
  *   stand-in.reject   the guest refuses to let go of any device: device_del is accepted, and an event says that
@@ -211,6 +211,8 @@ static void rewrite_disk(char *text, size_t len)
 
 	if (at != NULL && is_there("die-disk"))
 		raise(SIGKILL);
+	while (at != NULL && is_there("hang-disk"))
+		usleep(20000);
 	if (at == NULL || !is_there("refuse-disk"))
 		return;
 	memset(at, ' ', sizeof(from) - 1);

@@ -138,7 +138,7 @@ status_is 3 vm-start both
 err_like "group 14 can be opened once, and the disk vd[bc] is of it; take that one away"
 is "$(driver "$card")" nvme "nothing was begun"
 status_is 10 vm-detach-hostdev --config disks "$card"
-err_like "$card may be several of its devices; name it by its alias"
+err_like "$card may be several of its devices; name it by its alias, or as a file"
 status_is 0 vm-detach-hostdev --config disks "$T/one.xml"
 status_is 0 vm-detach-hostdev --config disks "$T/two.xml"
 unchanged disks "the definition takes both, for a QEMU that can"
@@ -233,12 +233,14 @@ wait_for 5 "its record is right" sh -c "! grep -q virtio-disk1 '$run/disks/recor
 unchanged disks "and nothing is left"
 
 # ---- QEMU does not answer: what it has of it then is a block node without a device ----
-: >"$T/bin/stand-in.hang"
+: >"$T/bin/stand-in.hang-disk"
+: >"$T/bin/stand-in.refuse-disk"
 status_is 12 vm-attach-hostdev --timeout=3 disks "$T/one.xml"
 err_like 'not known whether QEMU took the devices'
 is "$(driver "$card")" vfio-pci "nobody knows"
-rm "$T/bin/stand-in.hang"
-wait_for 10 "it has the block node" sh -c "vm-qmp disks query-named-block-nodes | grep -q libvirt-2-storage"
+rm "$T/bin/stand-in.hang-disk"
+wait_for 10 "it has the block nodes" sh -c "vm-qmp disks query-named-block-nodes | grep -q libvirt-3-storage"
+rm "$T/bin/stand-in.refuse-disk"
 status_is 0 vm-repair disks
 is "$(driver "$card")" nvme "the next command takes it away"
 unchanged disks "and nothing is left"

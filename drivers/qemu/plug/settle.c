@@ -182,6 +182,16 @@ static void find_marked(const struct vm_guest *g, const struct vm_hostdev_list *
 	}
 }
 
+/* Those that the guest let go of by itself: giving them back may be interrupted, too. */
+static int mark_gone(struct vm_guest *g, const struct names *gone, struct vm_err *err)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < gone->n; i++)
+		all &= vm_record_has(&g->record, VM_KEY_UNPLUG, gone->v[i]);
+	return all ? 0 : vm_unplug_mark(g, gone->v, gone->n, true, err);
+}
+
 static int settle_detach(struct vm_guest *g, struct vm_qmp **q, struct vm_deadline deadline, struct vm_err *err)
 {
 	VM_AUTO(vm_xml_freep) struct vm_xml *doc = NULL;
@@ -199,6 +209,8 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp **q, struct vm_deadli
 	if (find_gone(g, *q, &all, deadline, &gone, err) < 0)
 		return -1;
 	vm_qmp_close(q);
+	if (mark_gone(g, &gone, err) < 0)
+		return -1;
 	find_marked(g, &all, &gone);
 	if (gone.n == 0)
 		return 0;
