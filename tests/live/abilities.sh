@@ -15,7 +15,8 @@ err_like "lacks: .*has no machine pc-q35-99.0"
 document "<os><type machine='q35'>hvm</type></os><cpu><model>NoSuchCpu</model></cpu>"
 status_is 3 vm-create "$T/lacks.xml"
 err_like "lacks: .*has no CPU model 'NoSuchCpu'"
-document "<vcpu>20000</vcpu><os><type machine='q35'>hvm</type></os>"
+document "<vcpu>20000</vcpu><os><type machine='q35'>hvm</type></os><features><ioapic driver='qemu'/></features>
+<devices><iommu model='intel'><driver intremap='on' eim='on'/></iommu></devices>"
 status_is 3 vm-create "$T/lacks.xml"
 err_like "lacks: machine 'pc-q35-[0-9.]+' takes [0-9]+ vCPUs at most"
 
