@@ -44,7 +44,9 @@ static int unbind_one(void *opaque, const struct vm_hostdev_view *v,
 		return vm_hostdev_unbind(&o->cli.state, &v->sys, i->name, o->cli.common.deadline, err);
 	if (i->guest != NULL)
 		return vm_hostdev_refuse_user(i->name, i->guest, err);
-	vm_log_step("give %s back to the host's driver", i->name);
+	if (!i->pci->vfio)
+		return 1;
+	vm_hostdev_name_give_back(&o->cli.state, &v->sys, i->name, NULL);
 	return 0;
 }
 

@@ -175,8 +175,11 @@ static int attach_config(struct attach *a, struct vm_err *err)
 		return -1;
 	if (added == 0)
 		return 1;
+	/* a dry run of the definition stores nothing, so nothing comes before that */
+	if (a->job.live && a->job.r->dry_run && attach_live(a, err) < 0)
+		return -1;
 	r = vm_hostdev_job_define(&a->job, doc, a->job.live ? before_store : NULL, a, err);
-	if (a->live >= 0)
+	if (a->live >= 0 && !a->job.r->dry_run)
 		vm_both_end(a->job.g);
 	if (r < 0)
 		return only_live(a, err);

@@ -43,6 +43,8 @@ int vm_hostdev_take(const struct vm_hostdev_take *t, struct vm_err *err);
  */
 int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name,
 			 const char *user, struct vm_deadline deadline, struct vm_err *err);
+/* Names the steps of that (vm_log_step()) and takes none; user NULL: of giving it back by hand. */
+void vm_hostdev_name_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name, const char *user);
 /* By hand: a device on VFIO that nobody has goes to the host, also when we did not bind it.  1 = the host has it; VM_IN_USE: a
  * guest has it; VM_TIMED_OUT: VFIO does not let go, it is left stuck. */
 int vm_hostdev_unbind(const struct vm_state *state, const struct vm_sys *sys, const char *name,

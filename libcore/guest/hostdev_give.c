@@ -217,3 +217,31 @@ int vm_hostdev_give_back(const struct vm_state *state, const struct vm_sys *sys,
 	}
 	return give_back(&t, key, &r, err);
 }
+
+void vm_hostdev_name_give_back(const struct vm_state *state, const struct vm_sys *sys, const char *name, const char *user)
+{
+	struct vm_hostdev_take t = { .state = state, .sys = sys, .name = name, .user = user, .dry_run = true };
+	VM_AUTO_FREE char *key = vm_hostdev_pci_key(name);
+	VM_AUTO(vm_record_free) struct vm_record r = VM_RECORD_INIT;
+	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_vfio_was was;
+	struct vm_pci p;
+	int none = vm_hostdev_load(state, key, &r, &ignored);
+
+	if (none < 0 || (none > 0 && user != NULL) || vm_pci_read(sys, name, &p, &ignored) < 0)
+		return;
+	vm_hostdev_was(&r, &was);
+	if (vm_record_get(&r, VM_HOSTDEV_VF_MAC) != NULL)
+		vm_log_step("give the MAC and VLAN of %s back", name);
+	if (user == NULL || (vm_record_bool(&r, VM_HOSTDEV_BOUND, false) && !vm_record_bool(&r, VM_HOSTDEV_HAND, false))) {
+		vm_log_step("write '%s' to driver_override of %s", was.override, name);
+		if (p.driver[0] != 0)
+			vm_log_step("write '%s' to unbind of its driver %s", name, p.driver);
+		vm_log_step("write '%s' to drivers_probe", name);
+	} else {
+		vm_log_step("leave %s on %s, which it had before", name, p.driver);
+	}
+	vm_hostdev_power_restore(&t, &r);
+	if (vm_hostdev_hook_released(&t, &r, &ignored) < 0)
+		vm_log_step("%s", ignored.msg);
+}

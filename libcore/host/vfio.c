@@ -83,8 +83,15 @@ static int load(const struct vm_sys *s, const char *driver, struct vm_deadline d
 		return 0;
 	vm_log_step("load the driver %s", driver);
 	/* modprobe acts on this machine */
-	if (!s->recorded && vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0)
-		return vm_err_wrap(err, "load %s", driver);
+	if (!s->recorded && vm_run(argv, NULL, 4096, deadline, NULL, &said, &status, err) < 0) {
+		bool absent = err->kind == VM_NOT_FOUND;
+
+		vm_err_wrap(err, "load the driver %s", driver);
+		if (!absent)
+			return -1;
+		err->kind = VM_UNSUPPORTED;
+		return vm_err_hint(err, "install modprobe (kmod), or load it in another way");
+	}
 	if (vm_vfio_is_loaded(s, driver))
 		return 0;
 	if (said != NULL)

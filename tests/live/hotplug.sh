@@ -97,6 +97,19 @@ status_is 0 vm-detach-hostdev hot "$pair1"
 is "$(driver "$pair0") $(driver "$pair1")" "e1000e e1000e" "then both are the host's again"
 unchanged hot "gone with the last"
 
+# ---- several functions of one slot of the guest: they go together ----
+function_of() { # FUNCTION OF THE PAIR
+	echo "<hostdev type='pci' managed='yes'><source><address domain='1' bus='1' slot='0' function='$1'/></source><address type='pci' domain='0' bus='3' slot='0' function='$1'${2:-}/></hostdev>"
+}
+function_of 1 >"$T/f1.xml"
+function_of 0 " multifunction='on'" >"$T/f0.xml"
+status_is 0 vm-attach-hostdev hot "$T/f1.xml" "$T/f0.xml"
+is "$(vm-info hot hostdevs | cut -f3 | paste -sd' ')" "0000:03:00.1 0000:03:00.0" "two functions of a slot"
+status_is 10 vm-detach-hostdev hot "$pair0"
+err_like "other functions of its slot of the guest cannot go alone; take all of them at once: hostdev1 and hostdev0"
+status_is 0 vm-detach-hostdev --wait=60 hot "$pair0" "$pair1"
+unchanged hot "gone together"
+
 # ---- the rest of a group parked ----
 status_is 0 vm-attach-hostdev --siblings hot "$pair0"
 is "$(driver "$pair0") $(driver "$pair1")" "vfio-pci vfio-pci" "both are on VFIO"
@@ -118,6 +131,40 @@ is "$(driver "$card")" vfio-pci "--persistent: the running guest"
 like "$(vm-dumpxml --inactive hot)" "<address domain='0x0000' bus='0x01'" "and the definition"
 status_is 0 vm-detach-hostdev --persistent hot "$card"
 unchanged hot "both without it"
+
+# ---- what a detach would do ----
+steps() { printf '%s\n' "$out" | sed "s|$VM_ROOT||"; }
+status_is 0 vm-attach-hostdev --dry-run --persistent hot "$card"
+like "$(steps | tail -n 2 | paste -sd'|')" "QMP device_add {.*}\|write /etc/vm/qemu/hot.xml" "the definition is written when the guest has it"
+unchanged hot "nothing was done"
+status_is 0 vm-attach-hostdev hot "$pair0" "$pair1"
+status_is 0 vm-detach-hostdev --dry-run hot "$pair0"
+is "$(steps)" "QMP device_del {\"id\":\"hostdev0\"}
+wait until the guest has released hostdev0
+$pair0 stays on VFIO until the guest has released all of IOMMU group 5" "one of a group: its node and the limit stay"
+status_is 0 vm-detach-hostdev --dry-run --persistent --if-needed hot "$pair0" "$pair1"
+wanted="QMP device_del {\"id\":\"hostdev0\"}
+QMP device_del {\"id\":\"hostdev1\"}
+wait until the guest has released hostdev0
+wait until the guest has released hostdev1
+deny c 10:229 rw (/dev/vfio/5)
+take /dev/vfio/5 from it
+lower the limit of locked memory to $(awk '/Max locked/ { print $4 }' "/proc/$(vm-info --get=pid hot)/limits") bytes
+write '' to driver_override of $pair0
+write '$pair0' to unbind of its driver vfio-pci
+write '$pair0' to drivers_probe
+drop the claim on pci:$pair0
+write '' to driver_override of $pair1
+write '$pair1' to unbind of its driver vfio-pci
+write '$pair1' to drivers_probe
+drop the claim on pci:$pair1
+drop the claim on iommu-group:5"
+is "$(steps)" "$wanted" "all of it: every step of giving back, in order"
+is "$(driver "$pair0") $(driver "$pair1") $(vm-info hot hostdevs | wc -l)" "vfio-pci vfio-pci 2" "and none is taken"
+status_is 0 vm-detach-hostdev --dry-run --json hot "$pair0"
+out_like "\"changed\":false,\"devices\":\[{\"device\":\"$pair0\",\"alias\":\"hostdev0\",.*\"steps\":\[\"QMP device_del"
+status_is 0 vm-detach-hostdev hot "$pair0" "$pair1"
+unchanged hot "then they are"
 
 # ---- a guest that does not let go, lets go later, or by itself ----
 VM_TEST_SERIAL=pipe
@@ -189,7 +236,7 @@ status_is 0 vm-destroy -q $(printf 'want%s ' $sixteen)
 is "$(driver "$card")" nvme "and it is given back"
 
 # ---- again and again ----
-cycles=1000
+cycles=${PLUG_CYCLES:-1000}
 : >"$T/hot.console"
 files() { ls "/proc/$(vm-info --get=pid hot)/fd" | wc -l; }
 before=$(files)

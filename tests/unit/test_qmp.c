@@ -377,6 +377,41 @@ static void test_silence(void **state)
 	stop(&p, q);
 }
 
+/* Replies to one who was there before, and is gone, are nobody's; more of them than can be are an error. */
+static void test_after_others(void **state)
+{
+	static const struct step steps[] = {
+	    {SAY, GREETING, 0},
+	    {HEAR, "\"qmp_capabilities\"", 0},
+	    {SAY, OK(2) "{\"return\":{},\"id\":\"vm\"}\n{\"return\":{}}\n" OK(1001), 0},
+	    {HEAR, "a", 0},
+	    {SAY, "{\"error\":{\"class\":\"GenericError\",\"desc\":\"x\"},\"id\":999}\n" OK(1002), 0},
+	    {HEAR, "b", 0},
+	    {SAY, OK(1003) OK(1003), 0},
+	    {END, NULL, 0},
+	};
+	static const struct step many[] = {
+	    {SAY, GREETING, 0}, {HEAR, "\"qmp_capabilities\"", 0}, {SAY, OK(1) OK(1) OK(1) OK(1) OK(1) OK(1) OK(1) OK(1) OK(1), 0}, {END, NULL, 0},
+	};
+	struct vm_err err = VM_ERR_INIT;
+	struct peer p;
+	struct vm_qmp *q = start(&p, steps);
+
+	(void)state;
+	vm_qmp_after_others(q, 1000);
+	assert_int_equal(vm_qmp_negotiate(q, soon(), &err), 0);
+	assert_int_equal(vm_qmp_call(q, soon(), NULL, &err, "a", NULL), 0);
+	assert_int_equal(vm_qmp_call(q, soon(), NULL, &err, "b", NULL), 0);
+	assert_int_equal(vm_qmp_call(q, soon(), NULL, &err, "c", NULL), -1);
+	assert_non_null(strstr(err.msg, "not given"));
+	stop(&p, q);
+	q = start(&p, many);
+	vm_qmp_after_others(q, 1000);
+	assert_int_equal(vm_qmp_negotiate(q, soon(), &err), -1);
+	assert_non_null(strstr(err.msg, "not given"));
+	stop(&p, q);
+}
+
 /* What must end the connection: each is said after a greeting, in the place of the reply with id 2.
  */
 static const struct {
@@ -659,7 +694,6 @@ static void test_forget(void **state)
 	    GREET,
 	    {HEAR, "a", 0},
 	    {HEAR, "b", 0},
-	    {HEAR, "c", 0},
 	    {SAY, OK(2) OK(3) OK(4), 0},
 	    {HEAR, "d", 0},
 	    {SAY, "{\"return\":{},\"id\":2}\n", 0},
@@ -842,7 +876,7 @@ int main(void)
 	    cmocka_unit_test(test_pipeline),
 	    cmocka_unit_test(test_timeout_and_late_reply),
 	    cmocka_unit_test(test_silence),
-	    cmocka_unit_test(test_bad_lines),
+	    cmocka_unit_test(test_after_others), cmocka_unit_test(test_bad_lines),
 	    cmocka_unit_test(test_eof),
 	    cmocka_unit_test(test_long_lines),
 	    cmocka_unit_test(test_deep_and_wide),

@@ -14,6 +14,7 @@
 #include <vm/log.h>
 #include <vm/model.h>
 #include <vm/state.h>
+#include <vm/strbuf.h>
 #include <vm/xml.h>
 
 #include "guest/attach.h"
@@ -102,17 +103,43 @@ static int find_all(struct detach *t, struct vm_err *err)
 /* ---- may it be? ---- */
 
 struct slot {
+	const struct detach *t;
 	const struct vm_device *dev;
+	struct vm_strbuf others;
 };
 
+/* Those that stay. */
 static int same_slot(enum vm_device_family family, struct vm_device *dev, void *arg)
 {
-	const struct vm_device *mine = ((const struct slot *)arg)->dev;
+	struct slot *s = arg;
+	const struct vm_device *mine = s->dev;
 
 	(void)family;
-	return dev->obj.node != mine->obj.node && vm_device_has_address(dev, VM_ADDRESS_PCI) &&
-	       dev->address->domain == mine->address->domain && dev->address->bus == mine->address->bus &&
-	       dev->address->slot == mine->address->slot;
+	if (dev->alias == NULL || !vm_device_has_address(dev, VM_ADDRESS_PCI) ||
+	    dev->address->domain != mine->address->domain || dev->address->bus != mine->address->bus ||
+	    dev->address->slot != mine->address->slot)
+		return 0;
+	for (size_t i = 0; i < s->t->n; i++)
+		if (strcmp(s->t->aliases[i], dev->alias) == 0)
+			return 0;
+	vm_strbuf_printf(&s->others, " %s", dev->alias);
+	return 0;
+}
+
+/* The guest has a switch for all of a slot. */
+static int check_slot(const struct detach *t, const struct vm_hostdev *h, const char *name, struct vm_err *err)
+{
+	struct slot slot = { .t = t, .dev = &h->dev, .others = VM_STRBUF_INIT };
+	int r = 0;
+
+	vm_domain_each_device(t->d, same_slot, &slot);
+	if (slot.others.len > 0) {
+		r = vm_err_set(err, VM_IN_USE, "cannot take %s back: other functions of its slot of the guest cannot go alone",
+			       name);
+		vm_err_hint(err, "take all of them at once: %s and%s", h->dev.alias, slot.others.text);
+	}
+	vm_strbuf_free(&slot.others);
+	return r;
 }
 
 static int sits_fast(const char *name, struct vm_err *err)
@@ -125,7 +152,6 @@ static int check_one(const struct detach *t, const struct leaving *l, struct vm_
 {
 	const struct vm_hostdev *h = l->h;
 	VM_AUTO_FREE char *name = vm_hostdev_source_text(h);
-	struct slot slot = { &h->dev };
 	const struct vm_controller *c;
 
 	if (l->one->disk != NULL && !vm_plug_fits(l->one->disk))
@@ -135,10 +161,7 @@ static int check_one(const struct detach *t, const struct leaving *l, struct vm_
 	c = vm_controller_find(t->d, VM_CONTROLLER_PCI, h->dev.address->bus);
 	if (c != NULL && (c->model == VM_PCIE_ROOT || c->hotplug == VM_SWITCH_OFF))
 		return sits_fast(name, err);
-	if (vm_domain_each_device(t->d, same_slot, &slot))
-		return vm_err_set(err, VM_IN_USE,
-				  "cannot take %s back: other functions of its slot of the guest cannot go alone", name);
-	return 0;
+	return check_slot(t, h, name, err);
 }
 
 /* ---- asking ---- */
@@ -329,20 +352,20 @@ static void name_nodes(const struct detach *t, const struct vm_hostdev_one *one)
 	vm_plug_nodes_of(t->d, one, &nodes);
 	for (size_t k = nodes.n; k >= 2; k -= 2)
 		if (vm_plug_node_name(&nodes, k - 2, node))
-			vm_log_step("when it is gone: QMP blockdev-del {\"node-name\":\"%s\"}", node);
+			vm_log_step("QMP blockdev-del {\"node-name\":\"%s\"}", node);
 }
 
-static void name_steps(const struct detach *t)
+static int name_steps(const struct detach *t, struct vm_err *err)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		VM_AUTO_FREE char *name = vm_hostdev_source_text(t->v[i].h);
-
+	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i].at != GONE)
 			vm_log_step("QMP device_del {\"id\":\"%s\"}", t->aliases[i]);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].at != GONE)
+			vm_log_step("wait until the guest has released %s", t->aliases[i]);
+	for (size_t i = 0; i < t->n; i++)
 		name_nodes(t, t->v[i].one);
-		vm_log_step("when it is gone: close the rules and nodes that only %s asked for, give it back",
-			    name);
-	}
+	return vm_unplug_name(t->g, t->aliases, t->n, err);
 }
 
 int vm_qemu_detach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
@@ -363,8 +386,9 @@ int vm_qemu_detach(struct vm_guest *g, const struct vm_plug_options *o, struct v
 	if (t.n == 0)
 		return 1;
 	if (o->dry_run) {
-		name_steps(&t);
-		return 0;
+		for (size_t i = 0; i < t.n; i++)
+			vm_hostdev_results_add(ret, t.v[i].h);
+		return name_steps(&t, err);
 	}
 	if ((asks && connect(&t, err) < 0) || vm_unplug_mark(g, t.aliases, t.n, true, err) < 0)
 		return -1;

@@ -49,7 +49,10 @@ static void plug_close(struct vm_plug *p)
 
 static int step_group(struct vm_plug *p, struct vm_err *err)
 {
-	return vm_guest_acl_obeyed(p->g, err);
+	if (vm_guest_acl_obeyed(p->g, err) == 0)
+		return 0;
+	/* what has ended is in no group any more */
+	return err->kind == VM_IN_USE && vm_plug_ended(p->g, err) ? vm_err_set(err, VM_HYPERVISOR, "QEMU has ended") : -1;
 }
 
 /* Before anything is changed: a QEMU that does not answer would leave everybody in doubt. */

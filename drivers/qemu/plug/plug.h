@@ -111,6 +111,8 @@ void vm_plug_nodes_of(const struct vm_domain *d, const struct vm_hostdev_one *on
 /* Gives back what these devices needed, QEMU not having them any more; those that are not there count as done. */
 int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,
 		     struct vm_err *err);
+/* Names the steps of that and takes none; the record that is in memory is not the guest's any more then. */
+int vm_unplug_name(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_err *err);
 /* A USB device was unplugged from the host: what it needed is given back, and it is missing from now on; looked_for: until
  * one of its kind is plugged in. */
 int vm_unplug_missing(struct vm_guest *g, const char *alias, bool looked_for, struct vm_deadline deadline,

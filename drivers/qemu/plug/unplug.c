@@ -89,6 +89,7 @@ struct end {
 	const struct vm_hostdev_one **ones; /* likewise */
 	size_t found;
 	bool stays;	   /* in the document, as missing */
+	bool dry;	   /* the steps are named, and none is taken */
 	bool failed;	   /* something is to be done again */
 	struct vm_err why; /* the first of it */
 };
@@ -167,7 +168,7 @@ static void remove_node(struct end *e, const char *path)
 	struct vm_err why = VM_ERR_INIT;
 
 	vm_log_step("take %s from it", path);
-	if (vm_qemu_node_remove(e->g, path + strlen("/dev/"), &why) < 0)
+	if (!e->dry && vm_qemu_node_remove(e->g, path + strlen("/dev/"), &why) < 0)
 		again(e, "its /dev", &why);
 }
 
@@ -209,6 +210,16 @@ static void remove_own_nodes(struct end *e, const struct vm_acl *old, const stru
 	}
 }
 
+static void name_rules(const struct vm_acl *old, const struct vm_acl *now)
+{
+	char text[VM_ACL_TEXT];
+
+	for (size_t i = 0; i < old->n; i++)
+		if (vm_acl_perms_of(now, &old->v[i]) == 0)
+			vm_log_step("deny %s (%s)", vm_acl_format(&old->v[i], text),
+				    old->v[i].path != NULL ? old->v[i].path : "-");
+}
+
 /* Rules that only these had asked for, and the nodes behind them. */
 static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
 {
@@ -229,7 +240,8 @@ static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
 		vm_log_step("%s", why.msg);
 	for (size_t i = 0; i < e->n; i++)
 		vm_acl_forget(ret, e->aliases[i], &rest);
-	if (vm_guest_acl_apply(e->g, ret, NULL, &why) < 0) {
+	name_rules(&old, ret);
+	if (!e->dry && vm_guest_acl_apply(e->g, ret, NULL, &why) < 0) {
 		/* A group that somebody removed has no rules to be closed. */
 		if (why.kind == VM_IN_USE)
 			vm_log_warning("%s: device rules: %s", e->g->name, why.msg);
@@ -255,10 +267,15 @@ static void close_roms(struct end *e)
 	if (!vm_record_get_procid(&e->g->record, VM_KEY_PID, &qemu) ||
 	    vm_record_get(&e->g->record, VM_KEY_UID) == NULL)
 		return;
-	for (size_t i = 0; i < e->found; i++)
-		if (e->v[i]->dev.rom != NULL && e->v[i]->dev.rom->file != NULL &&
-		    vm_view_leave(qemu.pid, e->v[i]->dev.rom->file, &why) < 0)
+	for (size_t i = 0; i < e->found; i++) {
+		const char *file = e->v[i]->dev.rom != NULL ? e->v[i]->dev.rom->file : NULL;
+
+		if (file == NULL)
+			continue;
+		vm_log_step("take %s from it", file);
+		if (!e->dry && vm_view_leave(qemu.pid, file, &why) < 0)
 			again(e, "its view", &why);
+	}
 }
 
 /* Never lowered as long as one of them is there. */
@@ -268,6 +285,9 @@ static void lower_memlock(struct end *e)
 	const char *was = vm_record_get(&e->g->record, VM_KEY_MEMLOCK);
 
 	if (was == NULL || vm_domain_memlock(e->d) != 0)
+		return;
+	vm_log_step("lower the limit of locked memory to %.*s bytes", (int)strcspn(was, " "), was);
+	if (e->dry)
 		return;
 	if (vm_qemu_memlock_restore(e->g, was, &why) < 0)
 		again(e, "limit of locked memory", &why);
@@ -320,7 +340,8 @@ static void drop_claim(struct end *e, const char *key)
 {
 	struct vm_err why = VM_ERR_INIT;
 
-	if (vm_claim_drop(e->g, key, &why) < 0)
+	vm_log_step("drop the claim on %s", key);
+	if (!e->dry && vm_claim_drop(e->g, key, &why) < 0)
 		again(e, key, &why);
 }
 
@@ -331,11 +352,15 @@ static void give_back_pci(struct end *e, const struct vm_sys *sys, const char *k
 	VM_AUTO_FREE char *held = vm_xasprintf(VM_HOSTDEV_VERB " %s", key + strlen(PCI_KEY));
 	struct vm_err why = VM_ERR_INIT;
 
+	vm_record_del(&e->g->record, VM_KEY_HELD, held);
+	if (e->dry) {
+		vm_hostdev_name_give_back(e->g->state, sys, key + strlen(PCI_KEY), user);
+		return;
+	}
 	vm_log_step("give %s back", key + strlen(PCI_KEY));
 	if (vm_hostdev_give_back(e->g->state, sys, key + strlen(PCI_KEY), user,
 				 vm_deadline_in(VM_HOSTDEV_UNBIND_MS), &why) < 0)
 		again(e, key, &why);
-	vm_record_del(&e->g->record, VM_KEY_HELD, held);
 }
 
 /* The group with all of it that the guest had: members that it released before were kept, since no driver of the host may have
@@ -344,7 +369,7 @@ static void give_back_group(struct end *e, const struct vm_sys *sys, int group)
 {
 	static const char verb[] = VM_HOSTDEV_VERB " ";
 	VM_AUTO_FREE char *claim = vm_xasprintf(VM_HOSTDEV_GROUP_KEY "%d", group);
-	bool unread = false;
+	bool unread = false, any = false;
 	const char *held;
 
 	for (size_t i = 0; (held = vm_record_nth(&e->g->record, VM_KEY_HELD, i)) != NULL;) {
@@ -359,11 +384,13 @@ static void give_back_group(struct end *e, const struct vm_sys *sys, int group)
 		unread |= other == GROUP_UNREAD;
 		if (other != group)
 			continue;
+		any = true;
 		give_back_pci(e, sys, key);
 		drop_claim(e, key);
 		i--; /* it is not in the list any more */
 	}
-	if (!unread)
+	/* another one of it came before */
+	if (!unread && (any || !e->dry))
 		drop_claim(e, claim);
 }
 
@@ -401,7 +428,8 @@ static void give_back_one(struct end *e, const struct vm_sys *sys, const char *k
 	} else if (group_stays(e, sys, group)) {
 		vm_log_step("%s stays on VFIO until the guest has released all of IOMMU group %d",
 			    key + strlen(PCI_KEY), group);
-		mark_device(e->g, key, false);
+		if (!e->dry)
+			mark_device(e->g, key, false);
 	} else {
 		give_back_group(e, sys, group);
 	}
@@ -490,7 +518,7 @@ static int finish(struct end *e, struct vm_acl *ret_acl, struct vm_err *err)
 {
 	if (read_documents(e, err) < 0)
 		return -1;
-	if (drop_blocks(e, err) < 0 || close_nodes(e, ret_acl, err) < 0)
+	if ((!e->dry && drop_blocks(e, err) < 0) || close_nodes(e, ret_acl, err) < 0)
 		return -1;
 	close_roms(e);
 	lower_memlock(e);
@@ -500,8 +528,17 @@ static int finish(struct end *e, struct vm_acl *ret_acl, struct vm_err *err)
 	if (!e->failed)
 		return 0;
 	*err = e->why;
-	(void)vm_guest_refresh(e->g, &e->why);
+	if (!e->dry)
+		(void)vm_guest_refresh(e->g, &e->why);
 	return -1;
+}
+
+int vm_unplug_name(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_err *err)
+{
+	VM_AUTO(end_close) struct end e = { .g = g, .aliases = aliases, .n = n, .dry = true };
+	VM_AUTO(vm_acl_free) struct vm_acl acl = VM_ACL_INIT;
+
+	return finish(&e, &acl, err);
 }
 
 int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,

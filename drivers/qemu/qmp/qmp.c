@@ -20,6 +20,7 @@
 
 #include "qemu/qmp/qmp_line.h"
 
+#define OTHERS_MAX 8 /* replies to others that are passed over */
 #define READ_CHUNK   65536
 #define NAME_MAX_LEN 128 /* of an event or error class */
 
@@ -41,7 +42,8 @@ struct vm_qmp {
 	bool greeted;
 	unsigned version;
 	size_t line_max;
-	uint64_t last_id;
+	uint64_t base, last_id; /* ours are above base; base 0: nobody was here before */
+	unsigned others;	/* replies to somebody else that came */
 	char *in; /* bytes [in_at, in_len) are unread; [in_at, in_seen) hold no newline */
 	size_t in_at, in_seen, in_len, in_cap;
 	char *out;
@@ -222,6 +224,19 @@ static void drop_pending(struct vm_qmp *q, struct pending *p)
 	*p = q->pending[--q->npending];
 }
 
+/*
+ * Who was here before may have gone while QEMU was at its command: the reply comes to whoever is next.  QEMU is at one at a
+ * time, and forgets the rest.  Source: monitor/qmp.c of QEMU 7.2, qmp_dispatcher_co().
+ */
+static bool is_of_others(struct vm_qmp *q, const json_t *id)
+{
+	json_int_t n = json_integer_value(id);
+
+	if (q->base == 0 || (json_is_integer(id) && n > 0 && (uint64_t)n > q->base && (uint64_t)n <= q->last_id))
+		return false;
+	return q->others++ < OTHERS_MAX;
+}
+
 /* Takes over root. */
 static int on_reply(struct vm_qmp *q, json_t *root, const char *line,
 		    const struct vm_qmp_line *scan, struct vm_err *err)
@@ -231,6 +246,10 @@ static int on_reply(struct vm_qmp *q, json_t *root, const char *line,
 	struct pending *p = NULL;
 	int rc = 0;
 
+	if (is_of_others(q, id)) {
+		json_decref(root);
+		return 0;
+	}
 	if (json_is_integer(id))
 		p = find_pending(q, (uint64_t)json_integer_value(id));
 	if (json_object_get(root, "error") != NULL &&
@@ -688,6 +707,13 @@ int vm_qmp_negotiate(struct vm_qmp *q, struct vm_deadline deadline, struct vm_er
 	return vm_qmp_call(q, deadline, NULL, err, "qmp_capabilities", NULL);
 }
 
+void vm_qmp_after_others(struct vm_qmp *q, uint64_t base)
+{
+	if (base == 0)
+		base = (uint64_t)getpid() << 32 | (uint32_t)vm_now_ms();
+	q->base = q->last_id = base;
+}
+
 int vm_qmp_connect(int dirfd, const char *name, struct vm_deadline deadline, struct vm_qmp **ret,
 		   struct vm_err *err)
 {
@@ -697,6 +723,7 @@ int vm_qmp_connect(int dirfd, const char *name, struct vm_deadline deadline, str
 	if (vm_sock_connect(dirfd, name, deadline, &fd, err) < 0)
 		return -1;
 	q = vm_qmp_new(fd);
+	vm_qmp_after_others(q, 0);
 	if (vm_qmp_negotiate(q, deadline, err) < 0)
 		return -1;
 	*ret = vm_take_ptr(&q);

@@ -45,6 +45,9 @@ struct vm_qmp *vm_qmp_new(int fd) __attribute__((returns_nonnull, warn_unused_re
 /* Connects to the socket dirfd/name (through a directory descriptor: sun_path is short), greets and
  * negotiates.  VM_NOT_FOUND: no such socket; VM_HYPERVISOR: nobody listens on it any more;
  * VM_TIMED_OUT: silence, which is a hung QEMU or another client that holds the socket. */
+/* Before anything is sent, on a socket that others use, too: what QEMU still replies to one who is gone is passed over.  Our
+ * commands are numbered from base + 1, which has to differ from everybody else's; 0 = the process and the time give it. */
+void vm_qmp_after_others(struct vm_qmp *q, uint64_t base);
 int vm_qmp_connect(int dirfd, const char *name, struct vm_deadline deadline, struct vm_qmp **ret,
 		   struct vm_err *err) __attribute__((warn_unused_result));
 /* Waits for the greeting and sends qmp_capabilities; for a client from vm_qmp_new(). */

@@ -287,6 +287,7 @@ int vm_qemu_stats_ask(struct vm_guest *g, unsigned what, const char *balloon,
 		return err->kind == VM_TIMED_OUT ? vm_qemu_silent(g, err) : -1;
 	a->guest = g;
 	a->q = vm_qmp_new(fd);
+	vm_qmp_after_others(a->q, 0);
 	if (vm_qmp_send(a->q, NULL, err, "qmp_capabilities", NULL) < 0)
 		return -1;
 	for (size_t i = 0; i < VM_COUNT(rows); i++)
