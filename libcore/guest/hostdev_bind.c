@@ -171,7 +171,8 @@ static int bind(struct vm_hostdev_take *t, const char *key, const struct vm_pci 
 
 	if (vm_vfio_load(t->sys, t->driver, t->deadline, err) < 0)
 		return t->user != NULL ? vm_err_wrap(err, "%s", t->name) : -1;
-	if (vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0 || vm_hostdev_vf_save(t, &r, err) < 0)
+	if (vm_vfio_look(t->sys, t->name, t->deadline, &was, err) < 0 || vm_hostdev_vf_save(t, &r, err) < 0 ||
+	    vm_hostdev_control_save(t, &r, err) < 0)
 		return -1;
 	record_taken(t, p, &was, &r);
 	if (vm_hostdev_store(t->state, key, &r, VM_HOSTDEV_BINDING, err) < 0)

@@ -109,6 +109,8 @@ int vm_hostdev_finish(const struct vm_hostdev_take *t, const char *key, struct v
 {
 	vm_hostdev_vf_restore_own(t->sys, t->name, r);
 	vm_hostdev_power_restore(t, r);
+	if (then == VM_HOSTDEV_NONE && vm_record_bool(r, VM_HOSTDEV_BOUND, false))
+		vm_hostdev_control_restore(t, r);
 	if (vm_hostdev_hook_released(t, r, err) < 0 || vm_pci_sane(t->sys, t->name, err) < 0) {
 		vm_hostdev_out_of_use(t, key, r, err);
 		return 1;

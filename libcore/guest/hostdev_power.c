@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A device behind a port whose power is cut (D3cold) may not come back in the state in which a guest can use it, so that
- * is not allowed while one has it.  Source: Linux ABI/testing/sysfs-bus-pci, d3cold_allowed.
+ * is not allowed while one has it.  VFIO lets the device sleep while nobody uses it, and forbids that when it lets go of it,
+ * whatever it was before.  Source: Linux ABI/testing/sysfs-bus-pci, d3cold_allowed; drivers/vfio/pci/vfio_pci_core.c, from 5.19 on.
  */
+#include <string.h>
+
 #include <vm/cleanup.h>
 #include <vm/log.h>
 
@@ -44,4 +47,31 @@ void vm_hostdev_power_restore(const struct vm_hostdev_take *t, const struct vm_r
 {
 	if (vm_record_get(r, VM_HOSTDEV_D3COLD) != NULL)
 		set(t, true);
+}
+
+int vm_hostdev_control_save(const struct vm_hostdev_take *t, struct vm_record *r, struct vm_err *err)
+{
+	char now[8];
+
+	if (vm_pci_control(t->sys, t->name, now, err) < 0)
+		return -1;
+	vm_record_set(r, VM_HOSTDEV_CONTROL, now[0] != 0 ? now : NULL);
+	return 0;
+}
+
+void vm_hostdev_control_restore(const struct vm_hostdev_take *t, const struct vm_record *r)
+{
+	const char *was = vm_record_get(r, VM_HOSTDEV_CONTROL);
+	struct vm_err why = VM_ERR_INIT;
+	char now[8];
+
+	if (was == NULL || (vm_pci_control(t->sys, t->name, now, &why) == 0 && strcmp(now, was) == 0))
+		return;
+	vm_log_step("write %s to power/control of %s", was, t->name);
+	for (unsigned n = 0; n < TRIES; n++) {
+		why = VM_ERR_INIT;
+		if (vm_pci_set_control(t->sys, t->name, was, t->deadline, &why) == 0)
+			return;
+	}
+	vm_log_warning("%s", why.msg);
 }

@@ -40,6 +40,10 @@ void vm_hostdev_out_of_use(const struct vm_hostdev_take *t, const char *key, str
 void vm_hostdev_power_save(const struct vm_hostdev_take *t, const struct vm_pci *p, struct vm_record *r);
 void vm_hostdev_power_keep(const struct vm_hostdev_take *t, const struct vm_record *r);
 void vm_hostdev_power_restore(const struct vm_hostdev_take *t, const struct vm_record *r);
+/* Whether it may sleep when it is idle, which VFIO changes: noted before it has it, and as before when a driver of the host has it
+ * again; what fails then is a warning. */
+int vm_hostdev_control_save(const struct vm_hostdev_take *t, struct vm_record *r, struct vm_err *err);
+void vm_hostdev_control_restore(const struct vm_hostdev_take *t, const struct vm_record *r);
 /*
  * It is back where it belongs: the rest of what a guest's device is given back with; then its record goes, or is that of a device
  * that is ready.  1 = it is out of use, for a hook failed or it does not answer as a device does: *err says so.

@@ -320,6 +320,29 @@ int vm_pci_set_d3cold(const struct vm_sys *s, const char *name, bool allowed, st
 	return vm_sys_write(s, &w, 1, deadline, &at, err);
 }
 
+int vm_pci_control(const struct vm_sys *s, const char *name, char ret[8], struct vm_err *err)
+{
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int dir = -1;
+
+	ret[0] = 0;
+	if (vm_pci_open(s, name, &dir, err) < 0)
+		return -1;
+	if (!vm_sys_text(dir, "power/control", ret, 8, &unread))
+		ret[0] = 0;
+	return vm_unread_fail(&unread, err);
+}
+
+int vm_pci_set_control(const struct vm_sys *s, const char *name, const char *word, struct vm_deadline deadline,
+		       struct vm_err *err)
+{
+	VM_AUTO_FREE char *path = vm_xasprintf(DEVICES "/%s/power/control", name);
+	const struct vm_sys_write w = { path, word };
+	size_t at;
+
+	return vm_sys_write(s, &w, 1, deadline, &at, err);
+}
+
 int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
 		    struct vm_err *err)
 {

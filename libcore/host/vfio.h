@@ -48,6 +48,10 @@ int vm_vfio_wait_node(const struct vm_sys *s, const char *name, int group, struc
 /* May the kernel cut the device's power (D3cold)?  A driver may be asked to wake it for that. */
 int vm_pci_set_d3cold(const struct vm_sys *s, const char *name, bool allowed, struct vm_deadline deadline,
 		      struct vm_err *err);
+/* power/control: "on" or "auto", may the device sleep when it is idle; "" = it has none. */
+int vm_pci_control(const struct vm_sys *s, const char *name, char ret[8], struct vm_err *err);
+int vm_pci_set_control(const struct vm_sys *s, const char *name, const char *word, struct vm_deadline deadline,
+		       struct vm_err *err);
 /* Lets the kernel reset the device by the means it has. */
 int vm_pci_do_reset(const struct vm_sys *s, const char *name, struct vm_deadline deadline,
 		    struct vm_err *err);

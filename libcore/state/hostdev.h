@@ -28,6 +28,7 @@ struct vm_state;
 #define VM_HOSTDEV_CURE	    "cure"     /* stuck, but nothing in the kernel hangs: what to do */
 #define VM_HOSTDEV_HOOK	    "hook"     /* guest whose "prepare" hooks were run; "released" is due */
 #define VM_HOSTDEV_D3COLD   "d3cold"   /* d3cold_allowed was that, before it became 0; absent: not touched */
+#define VM_HOSTDEV_CONTROL  "control"  /* power/control was that, before VFIO; absent: it has none */
 /* Of an interface's virtual function, before it was the guest's; absent: not touched. */
 #define VM_HOSTDEV_VF_MAC   "vf_mac"   /* its administrator's, "00:00:00:00:00:00" = none */
 #define VM_HOSTDEV_VF_VLAN  "vf_vlan"  /* number, priority, protocol unless 802.1Q: "42 0 802.1ad" */

@@ -95,11 +95,14 @@ hook() { # BODY
 }
 hook "echo \"\$2 \$4 \$(basename \"\$(readlink $sys/\$1/driver)\") \$(cat $sys/\$1/d3cold_allowed)\" >>$T/hooks"
 is "$(vm-hostdev-info --get=d3cold_allowed "$alone")" yes "its power may be cut"
+echo auto >"$sys/$alone/power/control"
 status_is 0 vm-start pci
 is "$(cat "$sys/$alone/d3cold_allowed")" 0 "not while the guest has it"
 status_is 0 vm-destroy pci
 is "$(cat "$T/hooks")" "prepare pci e1000e 1
 released pci e1000e 1" "its hooks, with the host's driver each time"
+is "$(cat "$sys/$alone/power/control")" auto "it may sleep as before, which VFIO had forbidden"
+echo on >"$sys/$alone/power/control"
 hook '[ "$2" = released ] || exit 0; echo "a vendor alone can reset it" >&2; exit 1'
 status_is 0 vm-start pci
 status_is 0 vm-destroy pci

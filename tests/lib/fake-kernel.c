@@ -7,6 +7,7 @@
  *
  * A device that is bound cannot be bound; drivers_probe takes the driver that driver_override names, else the one
  * for its id, and never fails for want of one; /dev/vfio/N is there while a member of group N is on vfio-pci.
+ * power/control of a device becomes "auto" when it is bound to VFIO and "on" when it is not any more.
  * A mediated device is there from the write to its type's file create to that to its own file remove; its file "note"
  * can be written.  sriov_numvfs takes 0, or what is not more than sriov_totalvfs when it was 0: the functions are
  * the first lines of TREE/vfs-ADDRESS, in fake-sysfs's language.
@@ -18,7 +19,8 @@
  * TREE/ctl/refuse-DRIVER: its probe fails.  TREE/ctl/takes-ADDRESS: when it is to go to VFIO, it goes to the
  * driver that stands in it.  TREE/ctl/log: each write that was understood, a line each.
  *
- * Source: Linux Documentation/filesystems/fuse.rst, linux/fuse.h; drivers/base/bus.c and drivers/pci/pci-sysfs.c for the rules.
+ * Source: Linux Documentation/filesystems/fuse.rst, linux/fuse.h; drivers/base/bus.c, drivers/pci/pci-sysfs.c and
+ * drivers/vfio/pci/vfio_pci_core.c for the rules.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -326,6 +328,15 @@ static void update_node(const char *place)
 		unlinkat(tree, format("dev/vfio/%s", group), 0);
 }
 
+/* VFIO lets a device sleep, and forbids it when it lets go. */
+static void let_sleep(const char *place, const char *driver, const char *word)
+{
+	const char *control = strdup(format("%s/power/control", place));
+
+	if (strncmp(driver, "vfio", 4) == 0 && there(control))
+		write_text(control, word);
+}
+
 static void attach(const char *address, const char *driver)
 {
 	const char *place = strdup(place_of(address));
@@ -338,6 +349,7 @@ static void attach(const char *address, const char *driver)
 	    symlinkat(format("../../../../../%s", place), tree, format("sys/bus/pci/drivers/%s/%s", driver, address)) < 0)
 		die("attach");
 	update_node(place);
+	let_sleep(place, driver, "auto");
 	note(format("bound %s %s", address, driver));
 }
 
@@ -348,6 +360,7 @@ static void release(const char *address, const char *driver)
 	unlinkat(tree, format("%s/driver", place), 0);
 	unlinkat(tree, format("sys/bus/pci/drivers/%s/%s", driver, address), 0);
 	update_node(place);
+	let_sleep(place, driver, "on");
 	note(format("unbound %s %s", address, driver));
 }
 
@@ -642,7 +655,7 @@ static int apply(const char *path, const char *base, const char *text)
 	if (strcmp(base, "sriov_numvfs") == 0)
 		return set_vfs(strdup(dir), text);
 	if (strcmp(base, "note") == 0 || strcmp(base, "sriov_drivers_autoprobe") == 0 ||
-	    strcmp(base, "d3cold_allowed") == 0 ||
+	    strcmp(base, "d3cold_allowed") == 0 || strcmp(base, "control") == 0 ||
 	    strcmp(base, "current_vgpu_type") == 0) {
 		write_text(path, text);
 		note(format("%s %s", base, text));

@@ -7,7 +7,7 @@
  * A line a thing; "+" in values is a blank:
  *   driver NAME [VENDOR:DEVICE...]
  *   pci ADDRESS VENDOR:DEVICE CLASS [driver=] [group=] [numa=] [on=PARENT] [pf=] [header=] [caps=flr,aflr,pm,pmkeep,
- *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0] [vgpu=TYPE] [d3cold=1]
+ *       msi,msix,acs,pcie] [type=PCIETYPE] [resets=flr,bus] [vga=1] [totalvfs=] [vfio=vfio0] [vgpu=TYPE] [d3cold=1] [control=auto]
  *   usb PORT VENDOR:PRODUCT NUMBER [class=] [driver=] [serial=] [maker=] [model=] [on=]
  *   scsi H:B:T:L [sg=] [block=NAME,M:m] [vendor=] [model=] [driver=] [type=] [on=]
  *   parent NAME PLACE [subsystem=] [driver=]     what makes mediated devices, below sys/devices
@@ -278,6 +278,8 @@ static void add_pci(char **w)
 	}
 	if ((v = get(w, "d3cold")) != NULL)
 		text(dir, "d3cold_allowed", "%s", v);
+	if ((v = get(w, "control")) != NULL)
+		text(dir, "power/control", "%s", v);
 	if ((v = get(w, "vgpu")) != NULL)
 		text(dir, "nvidia/current_vgpu_type", "%s", v);
 	if ((v = get(w, "pf")) != NULL) {

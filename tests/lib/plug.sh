@@ -70,7 +70,7 @@ plug_xml() {
 	guest_xml "$1" "$plug_ports${2:-}" | sed "s|/usr/bin/qemu-system-x86_64|$T/bin/vfio-stand-in|"
 }
 host_state() {
-	(cd "$plug_tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f \( -name driver_override -o -name d3cold_allowed \) -print -exec cat {} \; -o -print | sort)
+	(cd "$plug_tree" && find . -path ./ctl -prune -o -type l -printf '%p -> %l\n' -o -type f \( -name driver_override -o -name d3cold_allowed -o -name control \) -print -exec cat {} \; -o -print | sort)
 	devices_held
 }
 driver() { basename "$(readlink "$VM_SYSROOT/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }

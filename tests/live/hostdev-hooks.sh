@@ -19,6 +19,7 @@ log=$T/hooks.log
 device=$VM_SYSROOT/sys/bus/pci/devices/$card
 place=$(readlink -f "$plug_tree/sys/bus/pci/devices/$card")
 driver() { basename "$(readlink "$device/driver")" 2>/dev/null; }
+control() { cat "$device/power/control"; }
 d3cold() { vm-hostdev-info --get=d3cold_allowed "$card"; }
 said() { cat "$log" 2>/dev/null; : >"$log"; }
 hook() { # FILE BODY
@@ -57,6 +58,7 @@ class=010802
 driver=nvme
 group=14" "with what the device is on standard input"
 is "$(d3cold)" no "its power is not cut while the guest has it"
+like "$(cat "$VM_ROOT/run/vm/hostdev/pci:$card")" "^control=auto" "whether it might sleep is noted"
 status_is 0 vm-destroy g
 is "$(said)" "hostdev $card released end g nvme 1
 1cc1:8201 $card released end g nvme 1
@@ -180,7 +182,20 @@ hostdev $card released end g vfio-pci 1" "a guest's, and free again"
 is "$(vm-hostdev-list --kind=pci --state=ready | cut -f1)" "$card" "it stays on VFIO"
 vm-hostdev-unbind -q "$card"
 is "$(said)" "" "given back by hand"
+is "$(control)" auto "it may sleep again"
 unchanged "bound by hand"
+
+for word in on auto; do
+	echo "$word" >"$device/power/control"
+	status_is 0 vm-start --no-watch g
+	is "$(control)" auto "VFIO lets it sleep"
+	kill -9 "$(vm-info --get=pid g)"
+	wait_for 20 "it is gone" sh -c '[ "$(vm-info --get=state g)" = stale ]'
+	status_is 0 vm-repair g
+	is "$(control)" "$word" "it is $word after it as before"
+done
+unchanged "its power, too"
+: >"$log"
 
 # ---- devices that stay with their drivers ----
 one() { # DEVICE: whose hooks they are, and what else they are told
