@@ -83,6 +83,7 @@ static int run(void *opaque, struct vm_err *err)
 	struct options *o = opaque;
 
 	o->cli.one = reset_one;
+	o->cli.bus = true;
 	return vm_hostdev_cli_run(&program, o, VM_STATE_READ, "reset", err);
 }
 

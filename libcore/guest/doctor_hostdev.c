@@ -54,7 +54,13 @@ static void look_pci(struct vm_doctor *d, const struct vm_hostdev_view *v, const
 {
 	VM_AUTO_FREE char *remedy = vm_xasprintf("vm-hostdev-reset %s, or boot the host again", i->name);
 
-	if (!vm_pci_answers(&v->sys, i->name))
+	struct vm_err err = VM_ERR_INIT;
+	int answers = vm_pci_answers(&v->sys, i->name, &err);
+
+	/* once, where that was noticed before */
+	if (answers < 0 && v->unread.error == 0)
+		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
+	if (answers == 2)
 		vm_doctor_say(d, VM_HEALTH_FAIL, remedy, "%s (%s) does not answer any more", i->name, i->description);
 	if (i->pci->noiommu)
 		vm_doctor_say(d, VM_HEALTH_WARN, "boot without vfio.enable_unsafe_noiommu_mode",

@@ -258,6 +258,7 @@ static int unmake_vfs(const struct vm_hostdefs *h, const char *key, bool force, 
 {
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
 	VM_AUTO(locked_free) struct locked l = { 0 };
+	VM_AUTO_FREE const char **vfs = NULL;
 	const char *name = address_of(key);
 	struct vm_pci pf;
 
@@ -267,8 +268,12 @@ static int unmake_vfs(const struct vm_hostdefs *h, const char *key, bool force, 
 		return check_pf(&pf, 0, err);
 	if (pf.vfs == 0)
 		return h->dry_run ? 1 : end_vfs(h, key, err) < 0 ? -1 : 1;
-	if (lock_all(h, &pf, &l, err) < 0 ||
-	    vm_hostdev_view_read(&h->state, 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV, &view, err) < 0)
+	if (lock_all(h, &pf, &l, err) < 0)
+		return -1;
+	vfs = vm_xcalloc(l.vfs.n + 1, sizeof(*vfs));
+	for (size_t i = 0; i < l.vfs.n; i++)
+		vfs[i] = l.vfs.v[i];
+	if (vm_hostdev_view_read_some(&h->state, 1u << VM_HOSTDEV_PCI, vfs, l.vfs.n, &view, err) < 0)
 		return -1;
 	for (size_t i = 0; i < l.vfs.n; i++)
 		if (check_vf(h, &view, l.vfs.v[i], force, err) < 0)

@@ -11,10 +11,35 @@ const struct vm_operand_spec vm_hostdev_operands[] = {
 	{ 0 },
 };
 
-/* The PCI device that text names, in a view of all PCI devices. */
-static int find(const struct vm_state *state, const char *text, struct vm_hostdev_view *ret_view,
+/* A view of the device and of what else is on its bus. */
+static int read_bus(const struct vm_state *state, const char *name, struct vm_hostdev_view *v, struct vm_err *err)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names all = { 0 };
+	struct vm_unread unread = VM_UNREAD_NONE;
+	VM_AUTO_FD int top = vm_sys_look(&v->sys, "sys/bus/pci/devices", &unread);
+	size_t n = 0, len = (size_t)(strrchr(name, ':') - name) + 1;
+
+	vm_sys_names(top, &all, &unread);
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.n; i++) {
+		char *one = all.v[i];
+
+		if (strncmp(one, name, len) != 0)
+			continue;
+		all.v[i] = all.v[n];
+		all.v[n++] = one;
+	}
+	vm_hostdev_view_free(v);
+	return vm_hostdev_view_read_some(state, 1u << VM_HOSTDEV_PCI, (const char *const *)all.v, n, v, err);
+}
+
+/* The PCI device that text names, in a view of it and of what matters for it. */
+static int find(const struct vm_hostdev_cli *c, const char *text, struct vm_hostdev_view *ret_view,
 		const struct vm_hostdev_item **ret, struct vm_err *err)
 {
+	char address[VM_PCI_NAME];
+	const char *const one[] = { address };
 	struct vm_hostdev_name name;
 
 	if (vm_hostdev_name_parse(text, &name, err) < 0)
@@ -23,9 +48,13 @@ static int find(const struct vm_state *state, const char *text, struct vm_hostde
 		vm_err_set(err, VM_UNSUPPORTED, "only PCI devices are bound to VFIO");
 		return vm_err_hint(err, "devices of other kinds are given to guests as they are");
 	}
-	if (vm_hostdev_view_read(state, 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV, ret_view, err) < 0)
+	vm_pci_name(&name.pci, address);
+	if (vm_hostdev_view_read_some(&c->state, 1u << VM_HOSTDEV_PCI, one, 1, ret_view, err) < 0 ||
+	    vm_hostdev_view_find(ret_view, text, ret, err) < 0)
 		return -1;
-	return vm_hostdev_view_find(ret_view, text, ret, err);
+	if (!c->bus || (*ret)->pci->can_reset)
+		return 0;
+	return read_bus(&c->state, address, ret_view, err) < 0 ? -1 : vm_hostdev_view_find(ret_view, text, ret, err);
 }
 
 enum vm_kind vm_hostdev_block_kind(const struct vm_hostdev_block *b)
@@ -63,7 +92,7 @@ static int each(void *options, const char *text, struct vm_err *err)
 	const struct vm_hostdev_item *item;
 	int r, done;
 
-	if (find(&c->state, text, &view, &item, err) < 0 ||
+	if (find(c, text, &view, &item, err) < 0 ||
 	    (done = c->one(options, &view, item, err)) < 0)
 		return -1;
 	for (size_t i = 0; c->sibling != NULL && i < view.n; i++) {

@@ -15,11 +15,13 @@ struct vm_hostdev_cli {
 	/* The work on a device, as each of vm_cli_each(): 0, 1, -1. */
 	int (*one)(void *options, const struct vm_hostdev_view *v, const struct vm_hostdev_item *i,
 		   struct vm_err *err);
+	bool bus; /* is what else is on the bus of a device that has no reset of its own in the view? */
 	/* Is it done to this member of the device's IOMMU group too?  NULL: to none. */
 	bool (*sibling)(const struct vm_hostdev_item *i);
 };
 /*
- * The run() of such a program: `one` for every PCI device named, each in a view of its own; word: "bound".  VM_UNSUPPORTED:
+ * The run() of such a program: `one` for every PCI device named, each in a view of its own, which is of it and its IOMMU group, so that no
+ * other device stands in the way; word: "bound".  VM_UNSUPPORTED:
  * an operand is no PCI device.
  */
 int vm_hostdev_cli_run(const struct vm_program *p, void *options, enum vm_state_access access,

@@ -138,10 +138,24 @@ static void add_scsis(struct vm_hostdev_view *v, const struct scope *scope)
 	}
 }
 
+/* Of some PCI devices those that they carry, which end when their driver does, unless somebody asked for all. */
+static void read_mdevs(struct vm_hostdev_view *v, const struct scope *scope)
+{
+	VM_AUTO_FREE const char **names = NULL;
+
+	if (scope->buses >> VM_HOSTDEV_MDEV & 1) {
+		vm_mdevs_read(&v->sys, &v->mdevs, &v->unread);
+		return;
+	}
+	names = vm_xcalloc(v->pcis.n + 1, sizeof(*names));
+	for (size_t i = 0; i < v->pcis.n; i++)
+		names[i] = v->pcis.v[i].name;
+	vm_mdevs_read_on(&v->sys, names, v->pcis.n, &v->mdevs, &v->unread);
+}
+
 static void add_mdevs(struct vm_hostdev_view *v, const struct scope *scope)
 {
-	(void)scope;
-	vm_mdevs_read(&v->sys, &v->mdevs, &v->unread);
+	read_mdevs(v, scope);
 	for (size_t n = 0; n < v->mdevs.n; n++) {
 		const struct vm_mdev *m = &v->mdevs.v[n];
 		struct vm_hostdev_item *i =
@@ -292,6 +306,10 @@ static void block_pci(const struct vm_hostdev_view *v, struct vm_hostdev_item *i
 	const struct vm_pci *p = i->pci;
 	struct vm_err err = VM_ERR_INIT;
 
+	if (vm_unread_fail(&p->unread, &err) < 0) {
+		block_unread(i, &err);
+		return;
+	}
 	if (!vm_pci_is_endpoint(p)) {
 		bool known = p->config.header <= VM_PCI_HEADER_CARDBUS;
 
@@ -302,6 +320,9 @@ static void block_pci(const struct vm_hostdev_view *v, struct vm_hostdev_item *i
 		      NULL, false);
 		return;
 	}
+	if (p->dead)
+		block(i, vm_xstrdup("dead"), vm_xstrdup("it does not answer"),
+		      vm_xasprintf("vm-hostdev-reset %s, or boot the host again", p->name), false);
 	/* These two carry the rest of the machine, whatever their header says. */
 	if (p->class >> 8 == 0x0600 || p->class >> 8 == 0x0601) {
 		block(i, vm_xstrdup("bridge"), vm_xstrdup("the machine itself hangs on it"), NULL, false);
@@ -447,7 +468,7 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 	vm_vfio_host_read(&v.sys, &v.vfio, &v.unread);
 	vm_uses_read(&v.sys, &v.uses, &v.unread);
 	for (unsigned bus = 0; bus < VM_HOSTDEV_BUSES; bus++)
-		if (scope->buses >> bus & 1)
+		if (scope->buses >> bus & 1 || (scope->some && bus == VM_HOSTDEV_MDEV))
 			adds[bus](&v, scope);
 	if (!scope->show && vm_unread_fail(&v.unread, err) < 0) {
 		vm_hostdev_view_free(&v);

@@ -89,8 +89,8 @@ struct vm_hostdev_view {
 int vm_hostdev_view_read(const struct vm_state *state, unsigned buses, struct vm_hostdev_view *ret, struct vm_err *err);
 /* To show: all that can be read of all buses; a warning tells of the rest.  sysroot: vm_sys_open(). */
 int vm_hostdev_view_show(const struct vm_state *state, const char *sysroot, struct vm_hostdev_view *ret, struct vm_err *err);
-/* As vm_hostdev_view_read() for a change that must not take long: of PCI devices these alone and those of their IOMMU groups, and no
- * descriptions. */
+/* As vm_hostdev_view_read() for a change that must not take long, nor fail for what does not concern it: of PCI devices these alone, those
+ * of their IOMMU groups, and the mediated ones that they carry, and no descriptions. */
 int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,
 			      struct vm_hostdev_view *ret, struct vm_err *err);
 void vm_hostdev_view_free(struct vm_hostdev_view *v);

@@ -2,6 +2,7 @@
 #include "mdev.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,6 +92,8 @@ static int read_one(const struct vm_sys *s, const char *uuid, struct vm_mdev *re
 
 		if (*end == 0 && n <= INT32_MAX)
 			m.group = (int)n;
+		else
+			vm_unread_malformed(u, dir, "iommu_group");
 	}
 	read_parent(s, dir, &m, u);
 	*ret = m;
@@ -122,6 +125,45 @@ void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret, struct vm_unrea
 	ret->v = vm_sys_rows(s, DEVICES, sizeof(*ret->v), read_row, &ret->n, u);
 }
 
+/* ".../0000:00:02.0/53764d0e-...": is the one before the last among them? */
+static bool is_on(const char *link, const char *const *parents, size_t n)
+{
+	const char *slash = strrchr(link, '/');
+
+	for (size_t i = 0; slash != NULL && i < n; i++) {
+		size_t len = strlen(parents[i]);
+
+		if ((size_t)(slash - link) > len && slash[-(ptrdiff_t)len - 1] == '/' && memcmp(slash - len, parents[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+void vm_mdevs_read_on(const struct vm_sys *s, const char *const *parents, size_t n, struct vm_mdevs *ret, struct vm_unread *u)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_look(s, DEVICES, u);
+	struct vm_err ignored = VM_ERR_INIT;
+
+	*ret = (struct vm_mdevs){ 0 };
+	if (top < 0)
+		return;
+	vm_sys_names(top, &names, u);
+	ret->v = vm_xcalloc(names.n + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < names.n; i++) {
+		char link[PATH_MAX];
+		ssize_t len = readlinkat(top, names.v[i], link, sizeof(link) - 1);
+
+		if (len < 0) {
+			vm_unread_note(u, top, names.v[i]);
+			continue;
+		}
+		link[len] = 0;
+		if (is_on(link, parents, n) && read_one(s, names.v[i], &ret->v[ret->n], u, &ignored) == 0)
+			ret->n++;
+	}
+}
+
 void vm_mdevs_free(struct vm_mdevs *m)
 {
 	free(m->v);
@@ -143,7 +185,7 @@ static bool read_parent_row(const struct vm_sys *s, int top, const char *name, v
 		p->bus[0] = 0;
 	if (!vm_sys_link(dir, "driver", p->driver, sizeof(p->driver), u))
 		p->driver[0] = 0;
-	if (vm_sys_i64(dir, "numa_node", &n, u) && n >= 0 && n < 65536)
+	if (vm_sys_i64(dir, "numa_node", &n, NULL) && n >= 0 && n < 65536)
 		p->numa = (int)n;
 	return true;
 }
@@ -163,6 +205,7 @@ static bool read_type_row(const struct vm_sys *s, int top, const char *name, voi
 {
 	VM_AUTO_FD int type = vm_sys_look_at(top, name, u);
 	struct vm_mdev_type *t = row;
+	struct vm_unread part = VM_UNREAD_NONE;
 	int64_t n;
 
 	(void)s;
@@ -172,7 +215,8 @@ static bool read_type_row(const struct vm_sys *s, int top, const char *name, voi
 	text(type, "name", t->name, sizeof(t->name), NULL);
 	text(type, "device_api", t->api, sizeof(t->api), u);
 	text(type, "description", t->description, sizeof(t->description), NULL);
-	t->available = vm_sys_i64(type, "available_instances", &n, u) && n >= 0 && n <= INT32_MAX ? (int)n : -1;
+	t->available = vm_sys_i64(type, "available_instances", &n, &part) && n >= 0 && n <= INT32_MAX ? (int)n : -1;
+	vm_unread_lenient(u, &part);
 	return true;
 }
 

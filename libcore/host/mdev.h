@@ -29,6 +29,8 @@ struct vm_mdevs {
 	size_t n;
 };
 void vm_mdevs_read(const struct vm_sys *s, struct vm_mdevs *ret, struct vm_unread *u);
+/* Those alone that these devices carry, as sysfs places them; others are not looked at. */
+void vm_mdevs_read_on(const struct vm_sys *s, const char *const *parents, size_t n, struct vm_mdevs *ret, struct vm_unread *u);
 void vm_mdevs_free(struct vm_mdevs *m);
 
 /*

@@ -136,12 +136,14 @@ static void read_group(int dir, struct vm_pci *p, struct vm_unread *u)
 	long n;
 
 	p->group = VM_NO_GROUP;
-	if (!vm_sys_link(dir, "iommu_group", link, sizeof(link), u) || !isdigit((unsigned char)link[0]))
+	if (!vm_sys_link(dir, "iommu_group", link, sizeof(link), u))
 		return;
 	errno = 0;
 	n = strtol(link, &end, 10);
-	if (*end != 0 || errno != 0 || n > INT32_MAX)
+	if (!isdigit((unsigned char)link[0]) || *end != 0 || errno != 0 || n > INT32_MAX) {
+		vm_unread_malformed(u, dir, "iommu_group");
 		return;
+	}
 	p->group = (int)n;
 	group = vm_sys_look_at(dir, "iommu_group", u);
 	if (group >= 0 && vm_sys_text(group, "name", link, sizeof(link), u))
@@ -151,9 +153,12 @@ static void read_group(int dir, struct vm_pci *p, struct vm_unread *u)
 static void read_resets(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	char text[VM_SYS_TEXT], *word, *save = NULL;
+	struct vm_unread part = VM_UNREAD_NONE;
+	bool told = vm_sys_text(dir, "reset_method", text, sizeof(text), &part);
 
 	p->can_reset = vm_sys_exists(dir, "reset", u);
-	if (vm_sys_text(dir, "reset_method", text, sizeof(text), u)) {
+	vm_unread_lenient(u, &part);
+	if (told) {
 		for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
 			for (unsigned i = 0; i < VM_RESETS; i++)
 				if (strcmp(word, vm_pci_reset_words[i]) == 0)
@@ -192,6 +197,21 @@ static int vf_index(int dir, const char *name, struct vm_unread *u)
 	return -1;
 }
 
+/* A number that something is decided by, from 0 to `most`. */
+static bool read_number(int dir, const char *name, int64_t most, int64_t *ret, struct vm_unread *u)
+{
+	int64_t n;
+
+	if (!vm_sys_i64(dir, name, &n, u))
+		return false;
+	if (n < 0 || n > most) {
+		vm_unread_malformed(u, dir, name);
+		return false;
+	}
+	*ret = n;
+	return true;
+}
+
 static void read_sriov(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	int64_t n;
@@ -200,44 +220,68 @@ static void read_sriov(int dir, struct vm_pci *p, struct vm_unread *u)
 	p->vgpu = -1;
 	if (vm_sys_link(dir, "physfn", p->pf, sizeof(p->pf), u)) {
 		p->vf_index = vf_index(dir, p->name, u);
-		if (vm_sys_i64(dir, VM_PCI_VGPU, &n, u) && n >= 0 && n <= INT32_MAX)
+		if (read_number(dir, VM_PCI_VGPU, INT32_MAX, &n, u))
 			p->vgpu = (long)n;
 		/* its vendor's driver is a driver of VFIO then, and must stay */
 		p->vfio |= p->vgpu > 0;
 	}
-	if (vm_sys_i64(dir, "sriov_totalvfs", &n, u) && n > 0 && n <= UINT16_MAX)
+	if (read_number(dir, "sriov_totalvfs", UINT16_MAX, &n, u))
 		p->vfs_max = (unsigned)n;
-	if (vm_sys_i64(dir, "sriov_numvfs", &n, u) && n > 0 && n <= UINT16_MAX)
+	if (read_number(dir, "sriov_numvfs", UINT16_MAX, &n, u))
 		p->vfs = (unsigned)n;
+}
+
+#define VENDOR_AND_DEVICE  0x00
+#define COMMAND_AND_STATUS 0x04
+#define HEADER		   0x0e
+#define PCI_HEADER	   64 /* bytes */
+
+static bool answers(const uint8_t config[PCI_HEADER], bool vf)
+{
+	uint32_t ones;
+
+	memcpy(&ones, config + (vf ? COMMAND_AND_STATUS : VENDOR_AND_DEVICE), sizeof(ones));
+	return ones != UINT32_MAX;
 }
 
 static void read_ids(int dir, struct vm_pci *p, struct vm_unread *u)
 {
 	uint8_t config[VM_PCI_CONFIG_MAX];
 	int n = vm_sys_bytes(dir, "config", config, sizeof(config), u);
+	uint32_t revision = 0, ids[4] = { 0 };
 	const struct {
 		const char *file;
-		uint16_t *to;
-	} ids[] = {
-		{ "vendor", &p->vendor },
-		{ "device", &p->device },
-		{ "subsystem_vendor", &p->subvendor },
-		{ "subsystem_device", &p->subdevice },
+		uint32_t *to, most;
+	} numbers[] = {
+		{ "vendor", &ids[0], UINT16_MAX },	     { "device", &ids[1], UINT16_MAX },
+		{ "subsystem_vendor", &ids[2], UINT16_MAX }, { "subsystem_device", &ids[3], UINT16_MAX },
+		{ "class", &p->class, 0xffffff },	     { "revision", &revision, UINT8_MAX },
 	};
 	uint64_t v;
 
-	for (size_t i = 0; i < VM_COUNT(ids); i++)
-		if (vm_sys_hex(dir, ids[i].file, &v, u) && v <= UINT16_MAX)
-			*ids[i].to = (uint16_t)v;
-	if (vm_sys_hex(dir, "class", &v, u) && v <= 0xffffff)
-		p->class = (uint32_t)v;
-	if (vm_sys_hex(dir, "revision", &v, u) && v <= UINT8_MAX)
-		p->revision = (uint8_t)v;
+	for (size_t i = 0; i < VM_COUNT(numbers); i++) {
+		if (!vm_sys_hex(dir, numbers[i].file, &v, u))
+			continue;
+		if (v > numbers[i].most)
+			vm_unread_malformed(u, dir, numbers[i].file);
+		else
+			*numbers[i].to = (uint32_t)v;
+	}
+	p->vendor = (uint16_t)ids[0];
+	p->device = (uint16_t)ids[1];
+	p->subvendor = (uint16_t)ids[2];
+	p->subdevice = (uint16_t)ids[3];
+	p->revision = (uint8_t)revision;
 	p->has_config = n >= 0 && vm_pci_config_parse(config, (size_t)n, &p->config) == 0;
+	/* a part of it says nothing about the header's type */
+	if (n >= 0 && n < PCI_HEADER)
+		vm_unread_malformed(u, dir, "config");
+	p->dead = n >= PCI_HEADER && !answers(config, vm_sys_exists(dir, "physfn", u));
 }
 
 static void read_all(int dir, struct vm_pci *p, struct vm_unread *u)
 {
+	struct vm_unread part = VM_UNREAD_NONE;
 	int64_t n;
 
 	read_ids(dir, p, u);
@@ -245,7 +289,8 @@ static void read_all(int dir, struct vm_pci *p, struct vm_unread *u)
 		p->driver[0] = 0;
 	read_vfio(dir, p, u);
 	read_group(dir, p, u);
-	p->numa = vm_sys_i64(dir, "numa_node", &n, u) && n >= 0 && n < 65536 ? (int)n : -1;
+	p->numa = vm_sys_i64(dir, "numa_node", &n, &part) && n >= 0 && n < 65536 ? (int)n : -1;
+	vm_unread_lenient(u, &part);
 	p->d3cold = vm_sys_i64(dir, "d3cold_allowed", &n, u) ? n != 0 : -1;
 	p->boot_vga = vm_sys_i64(dir, "boot_vga", &n, u) && n == 1;
 	read_sriov(dir, p, u);
@@ -255,14 +300,15 @@ static void read_all(int dir, struct vm_pci *p, struct vm_unread *u)
 static int read_one(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_unread *u, struct vm_err *err)
 {
 	VM_AUTO_FD int dir = -1;
-	struct vm_pci p = { 0 };
+	struct vm_pci p = { .unread = VM_UNREAD_NONE };
 
 	if (!vm_pci_parse(name, &p.address))
 		return vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no PCI address", name);
 	vm_pci_name(&p.address, p.name);
 	if (vm_pci_open(s, p.name, &dir, err) < 0)
 		return -1;
-	read_all(dir, &p, u);
+	read_all(dir, &p, &p.unread);
+	vm_unread_add(u, &p.unread);
 	*ret = p;
 	return 0;
 }
@@ -280,46 +326,53 @@ int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, st
 
 /* ---- is it still one? ---- */
 
-#define VENDOR_AND_DEVICE  0x00
-#define COMMAND_AND_STATUS 0x04
-#define HEADER		   0x0e
-
-/* Its registers' beginning; false: nothing is known. */
-static bool read_header(const struct vm_sys *s, const char *name, uint8_t config[64], bool *ret_vf)
+/* Its registers' beginning: 1; 0: it is gone; -1: they cannot be read. */
+static int read_header(const struct vm_sys *s, const char *name, uint8_t config[PCI_HEADER], bool *ret_vf, struct vm_err *err)
 {
 	VM_AUTO_FD int dir = -1;
-	struct vm_err ignored = VM_ERR_INIT;
+	struct vm_unread unread = VM_UNREAD_NONE;
+	struct vm_err why = VM_ERR_INIT;
+	int n;
 
-	if (vm_pci_open(s, name, &dir, &ignored) < 0)
-		return false;
-	*ret_vf = vm_sys_exists(dir, "physfn", NULL);
-	return vm_sys_bytes(dir, "config", config, 64, NULL) == 64;
+	if (vm_pci_open(s, name, &dir, &why) < 0) {
+		if (why.kind == VM_NOT_FOUND)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	*ret_vf = vm_sys_exists(dir, "physfn", &unread);
+	n = vm_sys_bytes(dir, "config", config, PCI_HEADER, &unread);
+	if (n >= 0 && n < PCI_HEADER)
+		vm_unread_malformed(&unread, dir, "config");
+	if (vm_unread_fail(&unread, err) < 0)
+		return -1;
+	return n == PCI_HEADER;
 }
 
-static bool answers(const uint8_t config[64], bool vf)
+int vm_pci_answers(const struct vm_sys *s, const char *name, struct vm_err *err)
 {
-	uint32_t ones;
-
-	memcpy(&ones, config + (vf ? COMMAND_AND_STATUS : VENDOR_AND_DEVICE), sizeof(ones));
-	return ones != UINT32_MAX;
-}
-
-bool vm_pci_answers(const struct vm_sys *s, const char *name)
-{
-	uint8_t config[64];
+	uint8_t config[PCI_HEADER];
 	bool vf;
+	int r = read_header(s, name, config, &vf, err);
 
-	return !read_header(s, name, config, &vf) || answers(config, vf);
+	return r <= 0 ? r : answers(config, vf) ? 1 : 2;
 }
 
 int vm_pci_sane(const struct vm_sys *s, const char *name, struct vm_err *err)
 {
-	uint8_t config[64];
+	uint8_t config[PCI_HEADER];
+	struct vm_err why = VM_ERR_INIT;
 	bool vf;
+	int r = read_header(s, name, config, &vf, &why);
 
-	if (!read_header(s, name, config, &vf))
+	/* what is short for a moment, descriptors or memory, says nothing about the device */
+	if (r < 0)
+		r = read_header(s, name, config, &vf, err);
+	if (r == 0)
 		return 0;
-	if (!answers(config, vf))
+	if (r < 0)
+		vm_err_wrap(err, "whether it answers cannot be seen");
+	else if (!answers(config, vf))
 		vm_err_set(err, VM_SYSTEM, "it does not answer any more");
 	else if ((config[HEADER] & 0x7f) != VM_PCI_HEADER_ENDPOINT)
 		vm_err_set(err, VM_SYSTEM, "it answers wrongly: its header type is 0x%02x", config[HEADER]);

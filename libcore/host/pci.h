@@ -47,6 +47,7 @@ struct vm_pci {
 	uint8_t revision;
 	bool has_config; /* config is filled */
 	struct vm_pci_config config;
+	bool dead; /* it does not answer: see vm_pci_sane() */
 	char driver[64]; /* "" = none */
 	bool vfio;	 /* bound to vfio-pci or one of its variants, or a vendor's virtual GPU: ready for QEMU as it is */
 	int group;	 /* IOMMU group, VM_NO_GROUP */
@@ -61,6 +62,7 @@ struct vm_pci {
 	unsigned vfs, vfs_max; /* physical function: VFs there are, there can be */
 	int d3cold; /* may its power be cut? -1 = not told */
 	char vfio_cdev[32];   /* "vfio0": its own node below /dev/vfio/devices; "" = none */
+	struct vm_unread unread; /* what of it: then nothing can be decided by the rest */
 };
 /* Is this a device that can be given to a guest as far as its header goes? */
 static inline bool vm_pci_is_endpoint(const struct vm_pci *p)
@@ -73,12 +75,13 @@ int vm_pci_open(const struct vm_sys *s, const char *name, int *ret_dir, struct v
 /* Reads one device, all of it or none; VM_NOT_FOUND. Nothing here takes the kernel's lock of the device, which a driver that hangs may hold. */
 int vm_pci_read(const struct vm_sys *s, const char *name, struct vm_pci *ret, struct vm_err *err);
 /*
- * Does the device answer, and as one that a guest can be given?  VM_SYSTEM: no, with the hint what to do; one that is gone, or whose
- * configuration space cannot be read, is not judged.  Source: PCI Express Base 4.0, 2.3.2 (reads without completion are ones),
+ * Does the device answer, and as one that a guest can be given?  -1: no, or its configuration space cannot be read, with the hint what
+ * to do; one that is gone is not judged.  Source: PCI Express Base 4.0, 2.3.2 (reads without completion are ones),
  * 9.3.4.1.1 (a virtual function's vendor ID always is).
  */
 int vm_pci_sane(const struct vm_sys *s, const char *name, struct vm_err *err);
-bool vm_pci_answers(const struct vm_sys *s, const char *name);
+/* 1 = it answers, 2 = it does not, 0 = it is gone; -1: its configuration space cannot be read. */
+int vm_pci_answers(const struct vm_sys *s, const char *name, struct vm_err *err);
 /* All, by address; a device that vanishes meanwhile is left out, of one that cannot be read in part the rest is there. */
 struct vm_pcis {
 	struct vm_pci *v; /* owned */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pci_config.h"
 
+#define COMMAND		0x04
 #define STATUS		0x06
 #define STATUS_CAPS	0x10
 #define HEADER		0x0e
@@ -109,7 +110,8 @@ int vm_pci_config_parse(const uint8_t *config, size_t len, struct vm_pci_config 
 	struct space c = { config, len < VM_PCI_CONFIG_MAX ? len : VM_PCI_CONFIG_MAX };
 	struct vm_pci_config r = { 0 };
 
-	if (len < CAPS_FIRST || dword(&c, 0) == UINT32_MAX)
+	/* a virtual function's vendor and device alone are ones */
+	if (len < CAPS_FIRST || (dword(&c, 0) == UINT32_MAX && dword(&c, COMMAND) == UINT32_MAX))
 		return -1;
 	r.vendor = word(&c, 0);
 	r.device = word(&c, 2);

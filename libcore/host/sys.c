@@ -54,6 +54,11 @@ int vm_unread_fail(const struct vm_unread *u, struct vm_err *err)
 {
 	if (u->error == 0)
 		return 0;
+	if (u->error == EBADMSG) {
+		vm_err_set(err, VM_SYSTEM, "what %s says is not understood", u->path);
+		err->sys = EBADMSG;
+		return -1;
+	}
 	errno = u->error;
 	return vm_err_sys(err, "read %s", u->path);
 }
@@ -89,6 +94,24 @@ void vm_unread_note(struct vm_unread *u, int dir, const char *name)
 			 where != NULL && where[1] == 0 ? "" : "/", name);
 	}
 	errno = e;
+}
+
+void vm_unread_malformed(struct vm_unread *u, int dir, const char *name)
+{
+	errno = EBADMSG;
+	vm_unread_note(u, dir, name);
+}
+
+void vm_unread_add(struct vm_unread *u, const struct vm_unread *part)
+{
+	if (u != NULL && u->error == 0)
+		*u = *part;
+}
+
+void vm_unread_lenient(struct vm_unread *u, const struct vm_unread *part)
+{
+	if (part->error != EBADMSG)
+		vm_unread_add(u, part);
 }
 
 /* A recorded tree is somebody's: its links do not lead out of it. */
@@ -170,46 +193,55 @@ bool vm_sys_text(int dir, const char *name, char *buf, size_t size, struct vm_un
 	if (n < 0)
 		return false;
 	end = memchr(buf, '\n', (size_t)n);
-	if (end == NULL && (size_t)n == size)
+	if (end == NULL && (size_t)n == size) {
+		vm_unread_malformed(u, dir, name);
 		return false;
+	}
 	if (end == NULL)
 		end = buf + n;
 	while (end > buf && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 	*end = 0;
 	for (const char *p = buf; p < end; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) {
+			vm_unread_malformed(u, dir, name);
 			return false;
+		}
 	return true;
 }
 
 bool vm_sys_i64(int dir, const char *name, int64_t *ret, struct vm_unread *u)
 {
-	char text[32], *end;
-	long long v;
+	char text[32], *end = text;
+	long long v = 0;
 
-	if (!vm_sys_text(dir, name, text, sizeof(text), u) ||
-	    (text[0] != '-' && !isdigit((unsigned char)text[0])))
+	if (!vm_sys_text(dir, name, text, sizeof(text), u))
 		return false;
 	errno = 0;
-	v = strtoll(text, &end, 0);
-	if (*end != 0 || errno != 0)
+	if (text[0] == '-' || isdigit((unsigned char)text[0]))
+		v = strtoll(text, &end, 0);
+	if (end == text || *end != 0 || errno != 0) {
+		vm_unread_malformed(u, dir, name);
 		return false;
+	}
 	*ret = v;
 	return true;
 }
 
 bool vm_sys_hex(int dir, const char *name, uint64_t *ret, struct vm_unread *u)
 {
-	char text[32], *end;
-	unsigned long long v;
+	char text[32], *end = text;
+	unsigned long long v = 0;
 
-	if (!vm_sys_text(dir, name, text, sizeof(text), u) || !isxdigit((unsigned char)text[0]))
+	if (!vm_sys_text(dir, name, text, sizeof(text), u))
 		return false;
 	errno = 0;
-	v = strtoull(text, &end, 16);
-	if (*end != 0 || errno != 0)
+	if (isxdigit((unsigned char)text[0]))
+		v = strtoull(text, &end, 16);
+	if (end == text || *end != 0 || errno != 0) {
+		vm_unread_malformed(u, dir, name);
 		return false;
+	}
 	*ret = v;
 	return true;
 }

@@ -33,6 +33,12 @@ struct vm_unread {
 	char path[256];
 };
 #define VM_UNREAD_NONE ((struct vm_unread){ 0 })
+/* What is there is not what it has to be (EBADMSG), which is as good as unread. */
+void vm_unread_malformed(struct vm_unread *u, int dir, const char *name);
+/* What could not be read of a part. */
+void vm_unread_add(struct vm_unread *u, const struct vm_unread *part);
+/* For what nothing hangs on: what could not be read of it counts, but not that it is malformed. */
+void vm_unread_lenient(struct vm_unread *u, const struct vm_unread *part);
 /* 0: nothing was left unread; -1 and an error that says what. */
 int vm_unread_fail(const struct vm_unread *u, struct vm_err *err);
 /* The same at the end of a reading, which may have failed by itself: what is unread comes first, then *why. */
@@ -47,10 +53,10 @@ int vm_sys_dir_at(int at, const char *path);
 /* The same, and an error is noted. */
 int vm_sys_look(const struct vm_sys *s, const char *path, struct vm_unread *u);
 int vm_sys_look_at(int at, const char *path, struct vm_unread *u);
-/* A file's first line, at most size - 1 bytes, without blanks at its end; false: absent, unreadable, longer, or with
+/* A file's first line, at most size - 1 bytes, without blanks at its end; false: absent, unreadable, or malformed: longer, or with
  * bytes that are not printable. */
 bool vm_sys_text(int dir, const char *name, char *buf, size_t size, struct vm_unread *u);
-/* A number, decimal or 0x..., alone in its file. */
+/* A number, decimal or 0x..., alone in its file; anything else is malformed. */
 bool vm_sys_i64(int dir, const char *name, int64_t *ret, struct vm_unread *u);
 /* A number of hexadecimal digits, with or without 0x in front. */
 bool vm_sys_hex(int dir, const char *name, uint64_t *ret, struct vm_unread *u);

@@ -51,6 +51,15 @@ static void read_text(int dir, const char *name, char *buf, size_t size, struct 
 		buf[0] = 0;
 }
 
+/* One that is no plain text is nobody's to name. */
+static void read_serial(int dir, struct vm_usb *usb, struct vm_unread *u)
+{
+	struct vm_unread part = VM_UNREAD_NONE;
+
+	read_text(dir, "serial", usb->serial, sizeof(usb->serial), &part);
+	vm_unread_lenient(u, &part);
+}
+
 static bool read_row(const struct vm_sys *s, int top, const char *name, void *row, struct vm_unread *u)
 {
 	/* one with a colon is an interface */
@@ -62,24 +71,28 @@ static bool read_row(const struct vm_sys *s, int top, const char *name, void *ro
 
 	(void)s;
 	if (dir < 0 || strlen(name) >= sizeof(usb.port) || !bus_of(name, &usb.bus) ||
-	    !vm_sys_hex(dir, "idVendor", &vendor, u) || vendor > UINT16_MAX ||
-	    !vm_sys_hex(dir, "idProduct", &product, u) || product > UINT16_MAX)
+	    !vm_sys_hex(dir, "idVendor", &vendor, u) || !vm_sys_hex(dir, "idProduct", &product, u) ||
+	    !vm_sys_i64(dir, "devnum", &device, u))
 		return false;
-	if (!vm_sys_i64(dir, "devnum", &device, u) || device <= 0 || device > 65535)
+	if (vendor > UINT16_MAX || product > UINT16_MAX || device <= 0 || device > 65535) {
+		vm_unread_malformed(u, dir, device <= 0 || device > 65535 ? "devnum" : "idVendor");
 		return false;
+	}
 	memcpy(usb.port, name, strlen(name) + 1);
 	usb.device = (unsigned)device;
 	usb.vendor = (uint16_t)vendor;
 	usb.product = (uint16_t)product;
 	if (vm_sys_hex(dir, "bDeviceClass", &class, u) && class <= UINT8_MAX)
 		usb.class = (uint8_t)class;
-	read_text(dir, "serial", usb.serial, sizeof(usb.serial), u);
+	read_serial(dir, &usb, u);
 	read_text(dir, "manufacturer", usb.maker, sizeof(usb.maker), NULL);
 	read_text(dir, "product", usb.model, sizeof(usb.model), NULL);
 	read_driver(dir, &usb);
-	if (!vm_sys_text(dir, "dev", dev, sizeof(dev), u) ||
-	    sscanf(dev, "%u:%u", &usb.dev_major, &usb.dev_minor) != 2)
+	if (vm_sys_text(dir, "dev", dev, sizeof(dev), u) &&
+	    sscanf(dev, "%u:%u", &usb.dev_major, &usb.dev_minor) != 2) {
 		usb.dev_major = usb.dev_minor = 0;
+		vm_unread_malformed(u, dir, "dev");
+	}
 	memcpy(row, &usb, sizeof(usb));
 	return true;
 }

@@ -57,6 +57,16 @@ bad=
 for name in $(list | cut -f1); do info "$name" >/dev/null 2>&1 || bad="$bad $name"; done
 is "$bad" "" "what is listed can be asked for"
 
+# one that fell off its bus, and a virtual function, whose vendor and device alone are ones
+head -c 256 /dev/zero | tr '\0' '\377' >"$host/sys/bus/pci/devices/0000:0a:01.0/config"
+golden info-dead info 0000:0a:01.0 --get=state,assignable,problem
+printf '\377\377\377\377' | dd of="$host/sys/bus/pci/devices/0000:06:12.1/config" conv=notrunc 2>/dev/null
+golden info-vf-ones info 0000:06:12.1 --get=state,assignable,problem
+cp "$host/sys/bus/pci/devices/0000:00:03.0/config" "$T/config"
+head -c 20 /dev/zero >"$host/sys/bus/pci/devices/0000:00:03.0/config"
+golden info-short info 0000:00:03.0 --get=state,group,problem
+cp "$T/config" "$host/sys/bus/pci/devices/0000:00:03.0/config"
+
 # ---- hosts that cannot ----
 rm -r "$host/sys/kernel/iommu_groups"
 golden no-iommu info 0000:00:01.0 --get=state

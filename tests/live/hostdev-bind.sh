@@ -189,6 +189,29 @@ rm "$ctl/refuse-nvme"
 echo 0000:02:00.0 >"$VM_SYSROOT/sys/bus/pci/drivers_probe"
 unchanged "given back without driver, and probed by hand"
 
+# ---- another device that cannot be read is no obstacle, one of the same group is ----
+odd=$tree/sys/bus/pci/devices/0000:0a:01.0 mdev=53764d0e-85a0-42b4-af5c-2046b460b1dc
+class=$(cat "$odd/class")
+echo 0x03800z >"$odd/class"
+mv "$tree/sys/devices/pci0000:00/0000:00:02.0/$mdev/mdev_type" "$T/type"
+ln -s mdev_type "$tree/sys/devices/pci0000:00/0000:00:02.0/$mdev/mdev_type"
+status_is 0 vm-hostdev-bind 0000:02:00.0
+out_is "0000:02:00.0: bound"
+status_is 0 vm-hostdev-unbind 0000:02:00.0
+out_is "0000:02:00.0: given back"
+status_is 0 vm-hostdev-reset 0000:02:00.0
+status_is 14 vm-hostdev-bind 0000:0a:02.0
+err_like '^vm-hostdev-bind: 0000:0a:02.0: .*what .*/0000:0a:01.0/class says is not understood'
+status_is 14 vm-hostdev-bind 0000:00:02.0
+err_like "/$mdev/mdev_type: Too many levels of symbolic links"
+status_is 0 vm-hostdev-list
+err_like 'warning: what .*/0000:0a:01.0/class says is not understood'
+is "$(printf '%s\n' "$out" | grep -c '^0000:0a:01.0\|^0000:02:00.0')" 2 "all are listed"
+echo "$class" >"$odd/class"
+rm "$tree/sys/devices/pci0000:00/0000:00:02.0/$mdev/mdev_type"
+mv "$T/type" "$tree/sys/devices/pci0000:00/0000:00:02.0/$mdev/mdev_type"
+unchanged "what could not be read"
+
 # ---- a driver that does not let go ----
 : >"$ctl/hang-0000:02:00.0"
 start=$(date +%s)

@@ -450,9 +450,21 @@ static void still_a_device(void **state)
 	(void)state;
 	place_file("sys/bus/pci/devices/0000:01:00.0/config", "");
 	must(vm_sys_open(place_root, &s, must_err));
-	/* what cannot be read is not judged, nor what is not there */
-	must(vm_pci_sane(&s, "0000:01:00.0", must_err));
+	/* what is not there is not judged; what cannot be read is not said to be well */
 	must(vm_pci_sane(&s, "0000:02:00.0", must_err));
+	assert_int_equal(vm_pci_answers(&s, "0000:02:00.0", &err), 0);
+	err = VM_ERR_INIT;
+	assert_int_equal(vm_pci_sane(&s, "0000:01:00.0", &err), -1);
+	assert_non_null(strstr(err.msg, "whether it answers cannot be seen: what "));
+	assert_non_null(strstr(err.msg, "/0000:01:00.0/config says is not understood"));
+	assert_string_equal(err.hint, "vm-hostdev-reset 0000:01:00.0, or boot the host again");
+	assert_int_equal(vm_pci_answers(&s, "0000:01:00.0", &err), -1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	err = VM_ERR_INIT;
+	assert_int_equal(vm_pci_sane(&s, "0000:01:00.0", &err), -1);
+	assert_non_null(strstr(err.msg, "/0000:01:00.0/config: Is a directory"));
+	assert_int_equal(rmdir(path), 0);
 	for (size_t i = 0; i < VM_COUNT(rows); i++) {
 		uint8_t config[64];
 		FILE *f = fopen(path, "wb");
@@ -467,6 +479,8 @@ static void still_a_device(void **state)
 		err = VM_ERR_INIT;
 		if ((vm_pci_sane(&s, "0000:01:00.0", &err) < 0) != (rows[i].message != NULL))
 			fail_msg("%s: '%s'", rows[i].what, err.msg);
+		assert_int_equal(vm_pci_answers(&s, "0000:01:00.0", &err),
+				 rows[i].message != NULL && strstr(rows[i].message, "any more") != NULL ? 2 : 1);
 		if (rows[i].message == NULL)
 			continue;
 		assert_string_equal(err.msg, rows[i].message);

@@ -147,9 +147,7 @@ static void pci_devices(void **state)
 	vm_pcis_free(&all);
 	link_to("nvme", DEVICES CARD "/driver");
 	link_to("iommu_group", DEVICES CARD "/iommu_group");
-	/* a loop whose last word is no number: no group, and no sign that it is one without protection */
-	must(vm_pci_read(&s, CARD, &p, must_err));
-	assert_int_equal(p.group, VM_NO_GROUP);
+	fails(vm_pci_read(&s, CARD, &p, &place_err), "/iommu_group says is not understood");
 	link_to("7/7", DEVICES CARD "/iommu_group");
 	link_to("7", DEVICES CARD "/7");
 	fails(vm_pci_read(&s, CARD, &p, &place_err), "/iommu_group: Too many levels of symbolic links");
@@ -229,6 +227,76 @@ static void owners(void **state)
 	assert_true(said);
 }
 
+/* What something is decided by is a number or a word as the kernel writes it, or nothing is decided; the rest is as good as absent. */
+static void malformed(void **state)
+{
+	static const struct {
+		const char *file, *text;
+		bool matters;
+	} rows[] = {
+		{ "class", "0x06000z\n", true },	     { "class", "\n", true },
+		{ "class", "0x1060000\n", true },     { "vendor", "none\n", true },
+		{ "device", "0x12345\n", true },      { "config", "abc", true },
+		{ "sriov_numvfs", "many\n", true },   { "sriov_numvfs", "-1\n", true },
+		{ "sriov_totalvfs", "65536\n", true }, { "boot_vga", "yes\n", true },
+		{ "numa_node", "here\n", false },     { "reset_method", "\033[2J\n", false },
+		{ "numa_node", "-1\n", false },
+	};
+	static const char *const usb[] = { "idVendor", "idProduct", "devnum", "dev", "bDeviceClass" };
+	struct vm_sys s = VM_SYS_INIT;
+	struct vm_pci p;
+
+	(void)state;
+	make_card();
+	must(vm_sys_open(place_root, &s, must_err));
+	for (size_t i = 0; i < VM_COUNT(rows); i++) {
+		VM_AUTO_FREE char *path = vm_xasprintf(DEVICES CARD "/%s", rows[i].file);
+		VM_AUTO_FREE char *whole = vm_xasprintf("%s/%s", place_root, path);
+		VM_AUTO_FREE char *said = vm_xasprintf("/" CARD "/%s says is not understood", rows[i].file);
+
+		place_file(path, rows[i].text);
+		if (rows[i].matters)
+			fails(vm_pci_read(&s, CARD, &p, &place_err), said);
+		else
+			must(vm_pci_read(&s, CARD, &p, must_err));
+		assert_int_equal(unlink(whole), 0);
+		if (strcmp(rows[i].file, "vendor") == 0)
+			place_file(path, "0x8086\n");
+	}
+	/* a group without protection that does not say so */
+	link_to("../../../../kernel/iommu_groups/7", DEVICES CARD "/iommu_group");
+	place_file("sys/kernel/iommu_groups/7/name", "vfio-noiommu\177\n");
+	fails(vm_pci_read(&s, CARD, &p, &place_err), "/iommu_groups/7/name says is not understood");
+	for (size_t i = 0; i < VM_COUNT(usb); i++) {
+		VM_AUTO_FREE char *said = vm_xasprintf("/1-1/%s", usb[i]);
+		struct vm_usbs usbs = { 0 };
+		struct vm_unread u = VM_UNREAD_NONE;
+
+		for (size_t k = 0; k < VM_COUNT(usb); k++) {
+			VM_AUTO_FREE char *path = vm_xasprintf("sys/bus/usb/devices/1-1/%s", usb[k]);
+
+			place_file(path, i == k ? "?\n" : strcmp(usb[k], "dev") == 0 ? "189:1\n" : "9\n");
+		}
+		/* somebody's language */
+		place_file("sys/bus/usb/devices/1-1/serial", "\303\244\n");
+		vm_usbs_read(&s, &usbs, &u);
+		assert_unread(&u, EBADMSG, said);
+		vm_usbs_free(&usbs);
+	}
+	place_file("sys/bus/usb/devices/1-1/bDeviceClass", "00\n");
+	{
+		struct vm_usbs usbs = { 0 };
+		struct vm_unread u = VM_UNREAD_NONE;
+
+		vm_usbs_read(&s, &usbs, &u);
+		assert_int_equal(u.error, 0);
+		assert_int_equal(usbs.n, 1);
+		assert_string_equal(usbs.v[0].serial, "");
+		vm_usbs_free(&usbs);
+	}
+	vm_sys_close(&s);
+}
+
 /* As many descriptors as there are. */
 static void no_descriptors(void **state)
 {
@@ -269,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(binding, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(mounts_and_others, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(owners, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(malformed, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(no_descriptors, place_make, place_remove),
 	};
 

@@ -326,8 +326,7 @@ int vm_hostdevs_look(const struct vm_state *state, const struct vm_hostdev *cons
 		     struct vm_err *err)
 {
 	static const unsigned buses[VM_HOSTDEV_TYPES] = {
-		/* those that it carries end when its driver does */
-		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI | 1u << VM_HOSTDEV_MDEV,
+		[VM_HOSTDEV_TYPE_PCI] = 1u << VM_HOSTDEV_PCI,
 		[VM_HOSTDEV_TYPE_USB] = 1u << VM_HOSTDEV_USB,
 		[VM_HOSTDEV_TYPE_SCSI] = 1u << VM_HOSTDEV_SCSI,
 		[VM_HOSTDEV_TYPE_MDEV] = 1u << VM_HOSTDEV_MDEV,
