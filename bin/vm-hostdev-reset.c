@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vm-hostdev-reset: lets the kernel reset PCI devices.  Loads libc alone. */
+#include <string.h>
+
 #include <vm/cli.h>
 #include <vm/log.h>
 
@@ -61,11 +63,15 @@ static int reset_one(void *opaque, const struct vm_hostdev_view *v,
 	if (i->guest != NULL)
 		return vm_hostdev_refuse_user(i->name, i->guest, err);
 	/* Its group and the IOMMU do not matter for this. */
-	for (size_t n = 0; n < i->n_blocks && !o->force; n++)
-		if (i->blocks[n].force) {
-			vm_err_set(err, VM_IN_USE, "cannot reset %s: %s", i->name, i->blocks[n].text);
-			return vm_err_hint(err, "end that use, or give --force");
-		}
+	for (size_t n = 0; n < i->n_blocks; n++) {
+		const struct vm_hostdev_block *b = &i->blocks[n];
+		bool guest = strncmp(b->word, VM_HOSTDEV_BLOCK_GUEST, strlen(VM_HOSTDEV_BLOCK_GUEST)) == 0;
+
+		if (!guest && (!b->force || o->force))
+			continue;
+		vm_err_set(err, VM_IN_USE, "cannot reset %s: %s", i->name, b->text);
+		return vm_err_hint(err, "%s", guest ? b->hint : "end that use, or give --force");
+	}
 	if (!vm_pci_is_endpoint(i->pci))
 		return vm_err_set(err, VM_BAD_INPUT, "cannot reset %s: it is a bridge, not an endpoint", i->name);
 	other = shares_bus(v, i);

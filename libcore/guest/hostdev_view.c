@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hostdev_view.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
+#include <vm/file.h>
 #include <vm/log.h>
 #include <vm/state.h>
 #include <vm/strbuf.h>
@@ -397,6 +399,8 @@ static void block_other(struct vm_hostdev_item *i)
 	}
 }
 
+#define NOBODY_KNOWS "?" /* no guest is called that */
+
 static char *use_text(const struct vm_use *u)
 {
 	switch (u->kind) {
@@ -412,6 +416,10 @@ static char *use_text(const struct vm_use *u)
 		return vm_xasprintf("its %s is a port of %s", u->by, u->what);
 	case VM_USE_CONSOLE:
 		return vm_xasprintf("it is the host's console (%s)", u->by);
+	case VM_USE_GUEST:
+		return strcmp(u->what, NOBODY_KNOWS) == 0
+			       ? vm_xasprintf("%s hangs on it, and whose that is cannot be told", u->by)
+			       : vm_xasprintf("guest '%s' has %s, which hangs on it", u->what, u->by);
 	case VM_USE_KINDS:
 		break;
 	}
@@ -426,9 +434,15 @@ static void block_uses(const struct vm_hostdev_view *v, struct vm_hostdev_item *
 	/* a bridge carries what is behind it */
 	if (i->path == NULL || (i->bus == VM_HOSTDEV_PCI && !vm_pci_is_endpoint(i->pci)))
 		return;
-	while ((u = vm_uses_next(&v->uses, i->path, &at)) != NULL)
+	while ((u = vm_uses_next(&v->uses, i->path, &at)) != NULL) {
+		bool guest = u->kind == VM_USE_GUEST;
+
+		/* that it is a guest's itself is told otherwise */
+		if (guest && strcmp(u->path, i->path) == 0)
+			continue;
 		block(i, vm_xasprintf("%s:%s", vm_use_words[u->kind], u->what), use_text(u),
-		      vm_xstrdup("end that use, or assign it with --force"), true);
+		      vm_xstrdup(guest ? "take that from the guest first" : "end that use, or assign it with --force"), !guest);
+	}
 }
 
 static enum vm_hostdev_state judge(const struct vm_hostdev_item *i, enum vm_hostdev_phase phase)
@@ -444,6 +458,40 @@ static enum vm_hostdev_state judge(const struct vm_hostdev_item *i, enum vm_host
 	if ((i->bus == VM_HOSTDEV_PCI && i->pci->vfio) || i->bus == VM_HOSTDEV_MDEV)
 		return VM_HOSTDEV_IS_READY;
 	return VM_HOSTDEV_IS_HOST;
+}
+
+struct claims {
+	const struct vm_state *state;
+	struct vm_hostdev_view *view;
+};
+
+static int add_claim(int dirfd, const char *key, void *arg)
+{
+	const struct claims *c = arg;
+	VM_AUTO_FREE char *user = NULL;
+	struct vm_err why = VM_ERR_INIT;
+
+	(void)dirfd;
+	if (!vm_uses_is_device(key))
+		return 0;
+	/* whose it is that cannot be read is nobody's to decide */
+	if (vm_hostdev_claimed_by(c->state, key, &user, &why) < 0)
+		vm_uses_add_guest(&c->view->sys, &c->view->uses, key, NOBODY_KNOWS, &c->view->unread);
+	else if (user != NULL)
+		vm_uses_add_guest(&c->view->sys, &c->view->uses, key, vm_hostdev_guest(user), &c->view->unread);
+	return 0;
+}
+
+/* What guests have may hang on what another one is to have: a USB device on its controller, a disk on its adapter. */
+static void add_guests(const struct vm_state *state, struct vm_hostdev_view *v)
+{
+	struct claims c = { state, v };
+	struct vm_err why = VM_ERR_INIT;
+
+	if (vm_dir_each(state->claims, add_claim, &c, &why) < 0) {
+		errno = why.sys != 0 ? why.sys : EIO;
+		vm_unread_note(&v->unread, state->claims, ".");
+	}
 }
 
 static int read_scope(const struct vm_state *state, const struct scope *scope, struct vm_hostdev_view *ret,
@@ -470,6 +518,8 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 	for (unsigned bus = 0; bus < VM_HOSTDEV_BUSES; bus++)
 		if (scope->buses >> bus & 1 || (scope->some && bus == VM_HOSTDEV_MDEV))
 			adds[bus](&v, scope);
+	if (state != NULL && state->claims >= 0)
+		add_guests(state, &v);
 	if (!scope->show && vm_unread_fail(&v.unread, err) < 0) {
 		vm_hostdev_view_free(&v);
 		return vm_err_wrap(err, "look at the host's devices");

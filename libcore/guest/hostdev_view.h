@@ -43,6 +43,7 @@ extern const char *const vm_hostdev_state_words[];
 /* One reason why a device cannot be given to a guest. */
 #define VM_HOSTDEV_BLOCK_STUCK "stuck" /* ... as far as is known: its driver may have let go meanwhile */
 #define VM_HOSTDEV_BLOCK_OUT   "out-of-use"
+#define VM_HOSTDEV_BLOCK_GUEST "guest-has:" /* ... and the guest that has what hangs on it */
 struct vm_hostdev_block {
 	char *word; /* "no-iommu", "bridge", "sibling:0000:01:00.1", "guest:web1", "mounted:/srv" ... */
 	char *text; /* the same as a sentence */

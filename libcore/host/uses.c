@@ -21,7 +21,7 @@
 #define USES_MAX    65536u
 
 const char *const vm_use_words[] = {
-	"mounted", "swap", "volume", "route", "bridge", "console", NULL,
+	"mounted", "swap", "volume", "route", "bridge", "console", "guest-has", NULL,
 };
 
 static void add(struct vm_uses *uses, enum vm_use_kind kind, const char *path, const char *what,
@@ -101,6 +101,71 @@ static void add_path(const struct vm_sys *s, struct vm_uses *uses, const char *p
 		add_block(s, uses, dir, kind, what, 0, u);
 }
 
+/* A share of the host above, by the tag of the virtio device that it comes through. */
+static void add_share(const struct vm_sys *s, struct vm_uses *uses, const char *driver, const char *tag, const char *what,
+		      struct vm_unread *u)
+{
+	VM_AUTO_FREE char *place = vm_xasprintf("sys/bus/virtio/drivers/%s", driver);
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+	VM_AUTO_FD int top = vm_sys_look(s, place, u);
+
+	if (top >= 0)
+		vm_sys_names(top, &names, u);
+	for (size_t i = 0; i < names.n; i++) {
+		VM_AUTO_FD int dir = strncmp(names.v[i], "virtio", 6) == 0 ? vm_sys_look_at(top, names.v[i], u) : -1;
+		VM_AUTO_FREE char *path = dir < 0 ? NULL : vm_sys_path(s, dir, u);
+		char text[VM_SYS_TEXT];
+		/* the file ends with a NUL; virtiofs has none */
+		int n = dir < 0 ? -1 : vm_sys_bytes(dir, "mount_tag", text, sizeof(text) - 1, u);
+
+		text[n > 0 ? n : 0] = 0;
+		text[strcspn(text, "\n")] = 0;
+		if (path != NULL && (n < 0 || strcmp(text, tag) == 0))
+			add(uses, VM_USE_MOUNT, path, what, names.v[i]);
+	}
+}
+
+/* What is mounted without being on one block device: "/dev/sda1", "/dev/sda:/dev/sdb", a tag. */
+static void add_source(const struct vm_sys *s, struct vm_uses *uses, const struct vm_mount *m, struct vm_unread *u)
+{
+	VM_AUTO_FREE char *copy = vm_xstrdup(m->source);
+	char *one, *rest = copy;
+
+	if (strcmp(m->type, "9p") == 0)
+		add_share(s, uses, "9pnet_virtio", m->source, m->point, u);
+	else if (strcmp(m->type, "virtiofs") == 0)
+		add_share(s, uses, "virtiofs", m->source, m->point, u);
+	else
+		while ((one = strsep(&rest, ":")) != NULL)
+			add_path(s, uses, one, VM_USE_MOUNT, m->point, u);
+}
+
+/* Of a file system on several devices the table of mounts names one.  Source: Linux, fs/btrfs/sysfs.c. */
+static void read_btrfs(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names all = { 0 };
+	VM_AUTO_FD int top = vm_sys_look(s, "sys/fs/btrfs", u);
+
+	if (top >= 0)
+		vm_sys_names(top, &all, u);
+	for (size_t i = 0; i < all.n; i++) {
+		VM_AUTO_FREE char *place = vm_xasprintf("sys/fs/btrfs/%s/devices", all.v[i]);
+		VM_AUTO_FREE char *what = vm_xasprintf("btrfs %s", all.v[i]);
+		VM_AUTO(vm_sys_names_free) struct vm_sys_names names = { 0 };
+		VM_AUTO_FD int devices = vm_sys_look(s, place, u);
+
+		if (devices >= 0)
+			vm_sys_names(devices, &names, u);
+		for (size_t d = 0; d < names.n; d++) {
+			VM_AUTO_FREE char *class = vm_xasprintf("sys/class/block/%s", names.v[d]);
+			VM_AUTO_FD int dir = vm_sys_look(s, class, u);
+
+			if (dir >= 0)
+				add_block(s, uses, dir, VM_USE_VOLUME, what, 0, u);
+		}
+	}
+}
+
 static void read_mounts(const struct vm_sys *s, struct vm_uses *uses, struct vm_unread *u)
 {
 	VM_AUTO(vm_mounts_end) struct vm_mounts mounts;
@@ -117,7 +182,7 @@ static void read_mounts(const struct vm_sys *s, struct vm_uses *uses, struct vm_
 		if (m.major != 0)
 			add_number(s, uses, m.major, m.minor, VM_USE_MOUNT, m.point, u);
 		else
-			add_path(s, uses, m.source, VM_USE_MOUNT, m.point, u);
+			add_source(s, uses, &m, u);
 	}
 }
 
@@ -250,9 +315,52 @@ void vm_uses_read(const struct vm_sys *s, struct vm_uses *ret, struct vm_unread 
 	read_mounts(s, ret, u);
 	read_swaps(s, ret, u);
 	read_volumes(s, ret, u);
+	read_btrfs(s, ret, u);
 	read_routes(s, ret, u);
 	read_bridges(s, ret, u);
 	read_consoles(s, ret, u);
+}
+
+/* A virtual function is beside the card that it is of. */
+static const struct claimed {
+	const char *kind, *place, *link;
+} claimed[] = {
+	{ "usb:", "sys/bus/usb/devices/", "" },	  { "scsi:", "sys/bus/scsi/devices/", "" },
+	{ "mdev:", "sys/bus/mdev/devices/", "" }, { "pci:", "sys/bus/pci/devices/", "/physfn" },
+	{ "block:", "sys/dev/block/", "" },
+};
+
+static const struct claimed *claimed_kind(const char *key)
+{
+	for (size_t i = 0; i < VM_COUNT(claimed); i++)
+		if (strncmp(key, claimed[i].kind, strlen(claimed[i].kind)) == 0 && strchr(key, '/') == NULL)
+			return &claimed[i];
+	return NULL;
+}
+
+bool vm_uses_is_device(const char *key)
+{
+	return claimed_kind(key) != NULL;
+}
+
+void vm_uses_add_guest(const struct vm_sys *s, struct vm_uses *uses, const char *key, const char *guest, struct vm_unread *u)
+{
+	const struct claimed *c = claimed_kind(key);
+	VM_AUTO_FREE char *place = c != NULL ? vm_xasprintf("%s%s%s", c->place, key + strlen(c->kind), c->link) : NULL;
+	VM_AUTO_FD int dir = c != NULL ? vm_sys_look(s, place, u) : -1;
+	VM_AUTO_FREE char *path = NULL;
+	VM_AUTO_FREE char *below = NULL;
+
+	if (dir >= 0 && strcmp(c->kind, "block:") == 0) {
+		add_block(s, uses, dir, VM_USE_GUEST, guest, 0, u);
+		return;
+	}
+	path = dir < 0 ? NULL : vm_sys_path(s, dir, u);
+	if (path == NULL)
+		return;
+	/* the card is used by way of its function, which is not it */
+	below = strncmp(key, "pci:", 4) == 0 ? vm_xasprintf("%s/%s", path, key + 4) : vm_xstrdup(path);
+	add(uses, VM_USE_GUEST, below, guest, strncmp(key, "pci:", 4) == 0 ? key + 4 : key);
 }
 
 void vm_uses_free(struct vm_uses *u)

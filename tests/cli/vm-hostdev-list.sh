@@ -82,11 +82,56 @@ printf 'vm-claim 1\nuser=qemu/web1\nmode=exclusive\nwhat=\n' >"$VM_ROOT/run/vm/c
 printf 'vm-hostdev 1\ndevice=0005:90:01.0\nphase=taken\nuser=qemu/web1\nalias=hostdev0\n' \
 	>"$VM_ROOT/run/vm/hostdev/pci:0005:90:01.0"
 printf 'vm-hostdev 1\ndevice=0000:06:12.2\nphase=stuck\n' >"$VM_ROOT/run/vm/hostdev/pci:0000:06:12.2"
+# what hangs on a device, and is a guest's
+for claim in usb:1-1.5 block:8:0 pci:0000:06:12.1; do
+	printf 'vm-claim 1\nuser=qemu/web2\nmode=exclusive\nwhat=\n' >"$VM_ROOT/run/vm/claims/$claim"
+done
+printf nonsense >"$VM_ROOT/run/vm/claims/usb:1-1.6"
 before=$(find "$VM_ROOT" "$T/two" | sort | xargs -d '\n' stat -c '%n %Y %s' | md5sum)
 golden assigned env VM_SYSROOT="$T/two" vm-hostdev-list --state=assigned,stuck
 golden assigned-guest env VM_SYSROOT="$T/two" vm-hostdev-list --guest=web1 --json
+golden assigned-usb-controller env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,problem 0000:00:03.0
+golden assigned-disk env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,problem scsi:0:0:0:0
+golden assigned-vf env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,problem 0000:06:12.0
+golden assigned-itself env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,guest,problem usb:1-1.5
 golden assigned-sibling env VM_SYSROOT="$T/two" vm-hostdev-info 0005:90:01.1
 is "$(find "$VM_ROOT" "$T/two" | sort | xargs -d '\n' stat -c '%n %Y %s' | md5sum)" "$before" "looking changes nothing"
+
+# ---- file systems that are not on one block device ----
+"$VM_BUILD/tests/fake-sysfs" "$T/many" <<'END'
+driver vfio-pci
+dir dev/vfio
+file dev/vfio/vfio
+pci 0000:01:00.0 1cc1:8201 010802 group=14 driver=nvme
+pci 0000:02:00.0 1cc1:8201 010802 group=15 driver=nvme
+pci 0000:03:00.0 1cc1:8201 010802 group=16 driver=nvme
+pci 0000:04:00.0 1af4:1009 000200 group=17 driver=virtio-pci
+pci 0000:05:00.0 1af4:1009 000200 group=18 driver=virtio-pci
+pci 0000:06:00.0 1af4:105a 018000 group=19 driver=virtio-pci
+block nvme0n1 259:0 on=0000:01:00.0
+block nvme1n1 259:1 on=0000:02:00.0
+block nvme2n1 259:2 on=0000:03:00.0
+dir proc/self
+dir sys/fs/btrfs/features
+dir sys/fs/btrfs/0d7a/devices/nvme0n1
+dir sys/fs/btrfs/0d7a/devices/nvme1n1
+dir sys/bus/virtio/drivers/9pnet_virtio
+dir sys/bus/virtio/drivers/virtiofs
+END
+for at in 4:9pnet_virtio:data 5:9pnet_virtio:spare 6:virtiofs:; do
+	n=${at%%:*} at=${at#*:}
+	virtio=$T/many/sys/devices/pci0000:0$n/0000:0$n:00.0/virtio$n
+	mkdir -p "$virtio"
+	[ -z "${at#*:}" ] || printf '%s\n\0' "${at#*:}" >"$virtio/mount_tag"
+	ln -s "../../../../devices/pci0000:0$n/0000:0$n:00.0/virtio$n" "$T/many/sys/bus/virtio/drivers/${at%%:*}/"
+done
+cat >"$T/many/proc/self/mountinfo" <<'END'
+20 1 0:30 / /srv rw - btrfs /dev/nvme0n1 rw
+21 1 0:31 / /data rw - 9p data rw
+22 1 0:32 / /share rw - virtiofs tag rw
+23 1 0:33 / /b rw - bcachefs /dev/nvme1n1:/dev/nvme2n1 rw
+END
+golden many vm-hostdev-list --sysroot="$T/many" --tree
 
 # ---- what makes mediated devices ----
 mkdir "$T/three"
