@@ -13,6 +13,7 @@ for program in vm-hostdev-bind vm-hostdev-unbind vm-hostdev-reset; do
 	golden "$program-bridge" "$program" 0001:00:00.0
 	golden "$program-dry" "$program" --dry-run -v 0000:02:00.0
 done
+golden unbind-dry-ready vm-hostdev-unbind --dry-run 0005:90:01.0
 golden bind-mounted vm-hostdev-bind --json 0000:01:00.0
 golden bind-two vm-hostdev-bind 0000:01:00.0 0000:00:01.0
 golden bind-usb vm-hostdev-bind usb:1-1
