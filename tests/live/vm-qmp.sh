@@ -11,9 +11,9 @@ ok "a guest" vm-create "$T/g1.xml"
 run=$VM_ROOT/run/vm/qemu/g1
 
 status_is 0 vm-qmp g1 query-status
-out_is '{"return":{"status": "running", "singlestep": false, "running": true}}'
+is "$(echo "$out" | sed 's/"singlestep": false, //')" '{"return":{"status": "running", "running": true}}' "QEMU's own text; older ones say more"
 status_is 0 vm-qmp g1 ' {"execute": "query-status", "id": "mine"} '
-out_is '{"return":{"status": "running", "singlestep": false, "running": true}}'
+is "$(echo "$out" | sed 's/"singlestep": false, //')" '{"return":{"status": "running", "running": true}}' "QEMU's own text; older ones say more"
 status_is 0 vm-qmp --domain g1 --return-value query-name
 out_is '{"name": "g1"}'
 status_is 0 vm-qmp --json g1 query-name
