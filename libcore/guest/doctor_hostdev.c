@@ -8,6 +8,7 @@
 #include <vm/alloc.h>
 #include <vm/cleanup.h>
 #include <vm/process.h>
+#include <vm/strbuf.h>
 
 #include "hostdef.h"
 #include "hostdev_view.h"
@@ -99,11 +100,51 @@ static void look_definitions(struct vm_doctor *d, const struct vm_hostdev_view *
 		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
 }
 
+/* Nobody expects a bridge to be a guest's. */
+static bool never_one(const struct vm_hostdev_item *i)
+{
+	static const char *const words[] = { "bridge", "hub", "mdev-parent" };
+
+	for (size_t b = 0; b < i->n_blocks; b++)
+		for (size_t w = 0; w < VM_COUNT(words); w++)
+			if (strcmp(i->blocks[b].word, words[w]) == 0)
+				return true;
+	return false;
+}
+
+/* What keeps how many from guests: ": sibling 2, mounted 1"; of each device the first that is told. */
+static char *reasons(const struct vm_hostdev_view *v)
+{
+	struct vm_strbuf b = VM_STRBUF_INIT;
+	VM_AUTO_FREE bool *told = vm_xcalloc(v->n + 1, sizeof(*told));
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct vm_hostdev_item *one = &v->v[i];
+		size_t len, n = 0;
+
+		if (told[i] || one->state != VM_HOSTDEV_IS_BLOCKED || never_one(one))
+			continue;
+		len = strcspn(one->blocks[0].word, ":");
+		for (size_t k = i; k < v->n; k++) {
+			const struct vm_hostdev_item *other = &v->v[k];
+
+			if (told[k] || other->state != VM_HOSTDEV_IS_BLOCKED || never_one(other) ||
+			    strcspn(other->blocks[0].word, ":") != len || strncmp(other->blocks[0].word, one->blocks[0].word, len) != 0)
+				continue;
+			told[k] = true;
+			n++;
+		}
+		vm_strbuf_printf(&b, "%s %.*s %zu", b.len > 0 ? "," : ":", (int)len, one->blocks[0].word, n);
+	}
+	return vm_strbuf_take(&b);
+}
+
 void vm_doctor_hostdev(struct vm_doctor *d)
 {
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
 	struct vm_err err = VM_ERR_INIT;
-	size_t free_ones = 0, given = 0;
+	VM_AUTO_FREE char *why = NULL;
+	size_t free_ones = 0, given = 0, never = 0;
 
 	if (vm_hostdev_view_show(d->state, d->sysroot, &view, &err) < 0) {
 		vm_doctor_say_err(d, VM_HEALTH_WARN, &err);
@@ -116,6 +157,7 @@ void vm_doctor_hostdev(struct vm_doctor *d)
 
 		free_ones += i->state == VM_HOSTDEV_IS_HOST || i->state == VM_HOSTDEV_IS_READY;
 		given += i->state == VM_HOSTDEV_IS_ASSIGNED || i->state == VM_HOSTDEV_IS_UNPLUGGING;
+		never += i->state == VM_HOSTDEV_IS_BLOCKED && never_one(i);
 		look_record(d, i->key, i->name);
 		if (i->bus == VM_HOSTDEV_PCI)
 			look_pci(d, &view, i);
@@ -126,6 +168,7 @@ void vm_doctor_hostdev(struct vm_doctor *d)
 		}
 	}
 	look_definitions(d, &view);
-	vm_doctor_say(d, VM_HEALTH_OK, NULL, "%zu devices can be given to guests, %zu are, %zu cannot (vm-hostdev-list)",
-		      free_ones, given, view.n - free_ones - given);
+	why = reasons(&view);
+	vm_doctor_say(d, VM_HEALTH_OK, NULL, "%zu devices can be given to guests, %zu are, %zu cannot%s (vm-hostdev-list)",
+		      free_ones, given, view.n - free_ones - given - never, why);
 }

@@ -67,6 +67,8 @@ head -c 20 /dev/zero >"$host/sys/bus/pci/devices/0000:00:03.0/config"
 golden info-short info 0000:00:03.0 --get=state,group,problem
 cp "$T/config" "$host/sys/bus/pci/devices/0000:00:03.0/config"
 
+golden doctor vm-doctor --sysroot="$host" hostdev
+
 # ---- hosts that cannot ----
 rm -r "$host/sys/kernel/iommu_groups"
 golden no-iommu info 0000:00:01.0 --get=state
