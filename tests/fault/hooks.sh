@@ -3,6 +3,12 @@
 # program that gives back are interrupted or fail at any system call: all of the device is the guest's or nothing, and every
 # beginning that a hook was told of is followed by its end before the next, and before the device is free.
 # timeout: 3600
+PLUG_MORE="pci 0000:05:00.0 8086:3ea0 030000 group=30 driver=i915
+driver i915 8086:3ea0
+mdevtype i915-GVTg_V5_4 api=vfio-pci left=1 on=0000:05:00.0
+mdev b155147a-663a-4009-ae7f-e9a96805b3ce type=i915-GVTg_V5_4 api=vfio-pci group=31 on=0000:05:00.0"
+mdev=mdev:b155147a-663a-4009-ae7f-e9a96805b3ce
+PLUG_GROUPS="/sys/bus/mdev/devices/${mdev#mdev:} 31"
 . "$(dirname "$0")/../lib/plug.sh"
 . "$VM_SOURCE/tests/fault/lib/faults.sh"
 . "$VM_SOURCE/tests/fault/lib/plug.sh"
@@ -23,6 +29,7 @@ f_install() {
 	printf '#!/bin/sh\necho "$2" >>"$VM_ROOT/said.device"\n' >"$VM_ROOT/etc/vm/hooks/hostdev.d/1cc1:8201"
 	printf '#!/bin/sh\ncat >/dev/null; echo "$2" >>"$VM_ROOT/said.guest"\n' >"$VM_ROOT/etc/vm/hooks/qemu"
 	chmod 755 "$VM_ROOT/etc/vm/hooks/hostdev.d/1cc1:8201" "$VM_ROOT/etc/vm/hooks/qemu"
+	cp "$VM_ROOT/etc/vm/hooks/hostdev.d/1cc1:8201" "$VM_ROOT/etc/vm/hooks/hostdev.d/mdev:i915-GVTg_V5_4"
 }
 # FILE BEGINNING END: prints "open" when the last beginning has no end, "closed" when it has; and what is wrong in between.
 f_order() {
@@ -35,6 +42,7 @@ f_order() {
 f_balanced() { # WHEN: the device's, then the guest's
 	f_wanted=closed
 	[ ! -e "$VM_ROOT/run/vm/hostdev/pci:$card" ] || f_wanted=open
+	! grep -qs "^held=hostdev $mdev" "$VM_ROOT/run/vm/qemu/$f_guest/record" || f_wanted=open
 	f_is=$(f_order said.device prepare released)
 	[ "$f_is" = "$f_wanted" ] || echo "the device's hook: $f_is, not $f_wanted: $(paste -sd ' ' "$VM_ROOT/said.device")"
 	f_wanted=closed
@@ -107,6 +115,29 @@ f_prepare() {
 f_command() { "$@" vm-hostdev-reap qemu:///system "qemu/$f_guest" "$card"; }
 f_converge() { "$@" vm-repair -q "$f_guest"; }
 faults "vm-hostdev-reap" tool kill $f_tree fail
+
+# ---- a device that stays with its driver: that its hook is to hear of the end is in the guest's journal ----
+f_whole=
+f_check() {
+	[ "$1" = "after the next command" ] || return 0
+	[ ! -e "$VM_ROOT/run/vm/hostdev/$mdev" ] || vm-repair -q --all || echo "vm-repair: $?"
+	got="$(there "claims/$mdev") $(there "hostdev/$mdev")"
+	if grep -qs "^held=hostdev $mdev" "$VM_ROOT/run/vm/qemu/$f_guest/record"; then wanted="yes no"; else wanted="no no"; fi
+	[ "$got" = "$wanted" ] || echo "claim and record of the device: $got, not $wanted"
+	f_balanced
+}
+f_prepare() { f_install && vm-define -q "$T/guest.xml" && vm-start -q "$f_guest"; }
+f_command() { "$@" vm-attach-hostdev -q "$f_guest" "$mdev"; }
+f_converge() { "$@" vm-attach-hostdev -q --if-needed "$f_guest" "$mdev"; }
+faults "vm-attach-hostdev of a mediated device" tool kill $f_tree $f_more
+f_whole=no
+f_prepare() {
+	f_install && vm-define -q "$T/guest.xml" && vm-start -q "$f_guest" && vm-attach-hostdev -q "$f_guest" "$mdev" || return
+	f_found
+}
+f_command() { "$@" vm-detach-hostdev -q --wait=5 "$f_guest" "$mdev"; }
+f_converge() { "$@" vm-detach-hostdev -q --if-needed --wait=5 "$f_guest" "$mdev"; }
+faults "vm-detach-hostdev of a mediated device" tool kill $f_tree $f_more
 umount "$VM_SYSROOT"
 leftovers
 done_testing

@@ -234,7 +234,7 @@ f_find_window() {
 
 f_count() {
 	f_new_root
-	f_prepare >"$T/prepared" 2>&1
+	f_prepare >"$T/prepared" 2>&1 || return 1
 	if [ "$f_who" = tool ]; then
 		f_command "$f_fault" count --report="$T/report" -- >/dev/null 2>"$T/said"
 	else
