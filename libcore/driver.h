@@ -123,6 +123,8 @@ struct vm_plug_options {
 	const struct vm_hostdev_elements *elements; /* attach: <hostdev> each; detach: likewise, but aliases count too */
 	const char *const *aliases; /* detach: these devices, beside the elements; NULL = none */
 	size_t n_aliases;
+	const char *const *others; /* detach: devices that the document does not have, by alias or name, if QEMU has them */
+	size_t n_others;
 	bool force;   /* also what the host uses */
 	bool skip;    /* attach: what it has already is left out; detach: what it has not */
 	bool siblings; /* detach: with what is parked of the same IOMMU groups */

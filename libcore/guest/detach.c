@@ -78,6 +78,9 @@ static int parse_wanted(const char *text, struct wanted *w, struct vm_err *err)
 	size_t len = strlen(text);
 
 	w->text = text;
+	/* QEMU's own path of a device without a name */
+	if (strncmp(text, "/machine/peripheral-anon/", 25) == 0)
+		return 0;
 	if (strcmp(text, "-") == 0 || strchr(text, '/') != NULL || (len > 4 && strcmp(text + len - 4, ".xml") == 0))
 		return parse_file(text, w, err);
 	/* What is no name of a device may be an alias. */
@@ -142,12 +145,17 @@ struct chosen {
 	struct vm_hostdev_list all;  /* of the document */
 	const struct vm_hostdev **v; /* some of them; array owned */
 	size_t n;
+	char **others; /* owned; what the document of a running guest does not have */
+	size_t n_others;
 };
 
 static void chosen_free(struct chosen *c)
 {
 	vm_hostdev_list_free(&c->all);
 	free(c->v);
+	for (size_t i = 0; i < c->n_others; i++)
+		free(c->others[i]);
+	free(c->others);
 }
 
 static void choose(struct chosen *c, const struct vm_hostdev *h)
@@ -199,6 +207,16 @@ static int choose_siblings(struct chosen *c, struct vm_err *err)
 	return 0;
 }
 
+/* Its QEMU may have it all the same. */
+static void choose_other(struct chosen *c, const struct wanted *w)
+{
+	c->others = vm_xreallocarray(c->others, c->n_others + 1, sizeof(*c->others));
+	c->others[c->n_others++] = w->file.h != NULL	 ? vm_hostdev_source_text(w->file.h)
+				   : w->usb_now != NULL	 ? vm_xstrdup(w->usb_now)
+				   : w->source != NULL	 ? vm_xstrdup(w->source)
+							 : vm_xstrdup(w->text);
+}
+
 static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *d, const struct vm_record *run,
 		    struct chosen *c, struct vm_err *err)
 {
@@ -214,6 +232,10 @@ static int find_all(const struct vm_hostdev_request *r, const struct vm_domain *
 				continue;
 			choose(c, c->all.v[k].h);
 			found++;
+		}
+		if (found == 0 && run != NULL) {
+			choose_other(c, &w);
+			continue;
 		}
 		if (found == 0 && !r->if_needed) {
 			vm_err_set(err, VM_NOT_FOUND, "has no host device %s", r->devices[i]);
@@ -246,7 +268,9 @@ static int detach_live(const struct vm_hostdev_job *j, struct vm_hostdev_results
 		if (c.v[i]->dev.alias != NULL)
 			aliases[o.n_aliases++] = c.v[i]->dev.alias;
 	o.aliases = aliases;
-	return o.n_aliases == 0 ? 1 : j->planner->detach(j->g, &o, ret, err);
+	o.others = (const char *const *)c.others;
+	o.n_others = c.n_others;
+	return o.n_aliases + o.n_others == 0 ? 1 : j->planner->detach(j->g, &o, ret, err);
 }
 
 /* *ret_doc: the definition without them; NULL = it has none of them. */

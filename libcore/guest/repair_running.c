@@ -25,6 +25,8 @@ static size_t count(const struct vm_repair *r, const char *name)
 		return 0;
 	while (vm_record_nth(&g.record, VM_KEY_HOSTDEV, n) != NULL)
 		n++;
+	for (size_t i = 0; vm_record_nth(&g.record, VM_KEY_FOREIGN, i) != NULL; i++)
+		n++;
 	return n;
 }
 

@@ -102,32 +102,47 @@ static const struct vm_dev_node *match(const struct vm_dev_node *nodes, size_t n
 	return NULL;
 }
 
+/* 1 = *ret is one of the nodes. */
+static int look_in(int dir, const struct vm_dev_node *nodes, size_t n, const struct vm_dev_node **ret)
+{
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names fds = { 0 };
+	struct statx st;
+
+	if (vm_sys_names(dir, &fds, NULL) < 0)
+		return -1;
+	for (size_t i = 0; i < fds.n; i++)
+		/* a file on a server that does not answer must not hold us up */
+		if (statx(dir, fds.v[i], AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 && (*ret = match(nodes, n, &st)) != NULL)
+			return 1;
+	return 0;
+}
+
+int vm_opens(pid_t pid, const struct vm_dev_node *nodes, size_t n)
+{
+	const struct vm_dev_node *node;
+	char path[48];
+	VM_AUTO_FD int dir = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -1 : look_in(dir, nodes, n, &node);
+}
+
 static void look_at(int proc, const char *pid, const struct vm_dev_node *nodes, size_t n,
 		    struct vm_openers *ret)
 {
 	VM_AUTO_FREE char *path = vm_xasprintf("%s/fd", pid);
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names fds = { 0 };
 	VM_AUTO_FD int dir = vm_sys_dir_at(proc, path);
-	struct statx st;
+	const struct vm_dev_node *node;
+	struct vm_opener *o;
 
-	if (dir < 0)
+	if (dir < 0 || look_in(dir, nodes, n, &node) <= 0)
 		return;
-	vm_sys_names(dir, &fds, NULL);
-	for (size_t i = 0; i < fds.n; i++) {
-		const struct vm_dev_node *node;
-		struct vm_opener *o;
-
-		/* a file on a server that does not answer must not hold us up */
-		if (statx(dir, fds.v[i], AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
-		    (node = match(nodes, n, &st)) == NULL)
-			continue;
-		ret->v = vm_xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
-		o = &ret->v[ret->n++];
-		*o = (struct vm_opener){ .pid = (pid_t)atol(pid) };
-		vm_proc_comm(o->pid, o->comm, sizeof(o->comm));
-		snprintf(o->node, sizeof(o->node), "/dev/%.58s", node->name);
-		return;
-	}
+	ret->v = vm_xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
+	o = &ret->v[ret->n++];
+	*o = (struct vm_opener){ .pid = (pid_t)atol(pid) };
+	vm_proc_comm(o->pid, o->comm, sizeof(o->comm));
+	snprintf(o->node, sizeof(o->node), "/dev/%.58s", node->name);
 }
 
 void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, size_t n,

@@ -225,7 +225,7 @@ char *vm_hostdev_source_text(const struct vm_hostdev *h)
 	case VM_HOSTDEV_TYPES:
 		break;
 	}
-	return vm_xstrdup("?");
+	return vm_xstrdup(h->dev.alias != NULL ? h->dev.alias : "?");
 }
 
 /* Same place on a guest's SCSI controller? */

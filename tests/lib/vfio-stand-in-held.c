@@ -131,12 +131,18 @@ static void forget(const char *text, size_t len)
 {
 	static const char event[] = "\"DEVICE_DELETED\"";
 	const char *at = memmem(text, len, event, sizeof(event) - 1), *id;
+	static char last[128]; /* every monitor is sent it; its time stamp comes first */
 	size_t id_len = 0;
 	struct held *h;
 
 	if (at == NULL)
 		return;
-	id = value_of(text, len, "device", &id_len);
+	while (at > text && at[-1] != '\n')
+		at--;
+	if (strncmp(last, at, sizeof(last) - 1) == 0)
+		return;
+	snprintf(last, sizeof(last), "%.*s", (int)(text + len - at), at);
+	id = value_of(at, (size_t)(text + len - at), "device", &id_len);
 	h = id != NULL ? find(id, id_len) : NULL;
 	if (h == NULL)
 		return;

@@ -18,6 +18,7 @@
 #include <vm/xml.h>
 
 #include "guest/attach.h"
+#include "guest/hostdev_foreign.h"
 #include "qemu/qmp/monitor.h"
 #include "state/hostdev.h"
 
@@ -39,6 +40,8 @@ struct detach {
 	struct vm_domain *d;
 	struct vm_hostdev_list all; /* of d */
 	struct leaving *v;
+	struct vm_foreign foreign;  /* if others are asked for */
+	struct vm_hostdev_one *others; /* of these; owned */
 	const char **aliases; /* of v; names borrowed */
 	size_t n;
 	struct vm_qmp *qmp;
@@ -51,6 +54,8 @@ static void detach_close(struct detach *t)
 	free(t->v);
 	free(t->aliases);
 	vm_hostdev_list_free(&t->all);
+	vm_foreign_free(&t->foreign);
+	free(t->others);
 	vm_domain_freep(&t->d);
 	vm_xml_freep(&t->doc);
 }
@@ -77,6 +82,31 @@ static void add(struct detach *t, const struct vm_hostdev_one *one)
 	t->v[t->n++] = (struct leaving){ .one = one, .h = h, .at = vm_hostdev_parked(h) ? GONE : ASKED };
 }
 
+/* What no document has, but QEMU. */
+static int find_foreign(struct detach *t, struct vm_err *err)
+{
+	if (t->o->n_others == 0)
+		return 0;
+	if (vm_plug_foreign(t->g, t->d, t->o->deadline, &t->foreign, err) < 0)
+		return vm_err_wrap(err, "see if it has %s", t->o->others[0]);
+	t->others = vm_xcalloc(t->o->n_others, sizeof(*t->others));
+	for (size_t i = 0; i < t->o->n_others; i++) {
+		const struct vm_foreign_one *f = vm_foreign_find(&t->foreign, t->o->others[i]);
+
+		if (f == NULL && t->o->skip)
+			continue;
+		if (f == NULL) {
+			vm_err_set(err, VM_NOT_FOUND, "has no host device %s", t->o->others[i]);
+			return vm_err_hint(err, "vm-info %s hostdevs lists those it has", t->g->name);
+		}
+		if (vm_plug_check_foreign(t->g, f, err) < 0)
+			return -1;
+		t->others[i].h = &f->h;
+		add(t, &t->others[i]);
+	}
+	return 0;
+}
+
 static int find_all(struct detach *t, struct vm_err *err)
 {
 	if (vm_xml_load_at(t->g->run, VM_RUN_LIVE_XML, &t->doc, err) < 0 ||
@@ -97,7 +127,7 @@ static int find_all(struct detach *t, struct vm_err *err)
 		if (!found && !t->o->skip)
 			return vm_err_set(err, VM_NOT_FOUND, "has no host device %s", t->o->aliases[i]);
 	}
-	return 0;
+	return find_foreign(t, err);
 }
 
 /* ---- may it be? ---- */

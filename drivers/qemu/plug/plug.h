@@ -107,6 +107,23 @@ bool vm_plug_fits(const struct vm_disk *disk);
 /* What made the block nodes of one that the guest has; the caller frees it. */
 void vm_plug_nodes_of(const struct vm_domain *d, const struct vm_hostdev_one *one, struct vm_argv *ret);
 
+/* foreign.c: what QEMU has of the host and the document has not (guest/hostdev_foreign.h). */
+struct vm_foreign;
+struct vm_foreign_one;
+struct vm_nodes;
+struct vm_sys;
+int vm_plug_foreign(struct vm_guest *g, const struct vm_domain *d, struct vm_deadline deadline, struct vm_foreign *ret,
+		    struct vm_err *err);
+/* Has QEMU a node of one of these devices open?  Where that cannot be seen it may. */
+int vm_plug_open_nodes(const struct vm_guest *g, const struct vm_hostdev *const *v, size_t n, const struct vm_sys *sys,
+		       bool *ret, struct vm_err *err);
+/* The nodes they need, each by its alias. */
+int vm_plug_foreign_nodes(const struct vm_foreign *f, const struct vm_sys *sys, struct vm_nodes *ret, struct vm_err *err);
+/* Puts those who need them into those of the rules that are the same as theirs. */
+void vm_plug_foreign_rules(const struct vm_acl *theirs, struct vm_acl *rules);
+/* Can it be unplugged as a device of the document is?  VM_UNSUPPORTED says how else. */
+int vm_plug_check_foreign(const struct vm_guest *g, const struct vm_foreign_one *f, struct vm_err *err);
+
 /* unplug.c */
 /* Gives back what these devices needed, QEMU not having them any more; those that are not there count as done. */
 int vm_unplug_finish(struct vm_guest *g, const char *const *aliases, size_t n, struct vm_deadline deadline,

@@ -18,6 +18,7 @@
 #include <vm/xml.h>
 
 #include "qemu/qmp/monitor.h"
+#include "qemu/run/look.h"
 
 /* ---- an attach ---- */
 
@@ -164,8 +165,9 @@ static int find_gone(struct vm_guest *g, struct vm_qmp *q, const struct vm_hostd
 	return 0;
 }
 
-/* Killed between the document and the record, or parked: there is nothing that QEMU could be asked. */
-static void find_marked(const struct vm_guest *g, const struct vm_hostdev_list *all, struct names *gone)
+/* Killed between the document and the record, or parked: then QEMU has none of that name.  It has one that was no document's. */
+static int find_marked(const struct vm_guest *g, struct vm_qmp *q, const struct vm_hostdev_list *all,
+		       struct vm_deadline deadline, struct names *gone, struct vm_err *err)
 {
 	const char *one;
 
@@ -177,9 +179,42 @@ static void find_marked(const struct vm_guest *g, const struct vm_hostdev_list *
 
 			asked |= h->dev.alias != NULL && strcmp(h->dev.alias, one) == 0 && !vm_hostdev_parked(h);
 		}
-		if (!asked)
+		if (asked)
+			continue;
+		switch (vm_plug_there(q, one, deadline, err)) {
+		case 0:
+			gone->v[gone->n++] = one;
+			break;
+		case 1:
+			ask_again(q, one, deadline);
+			break;
+		default:
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* No document's, and something was left as it is for their sake. */
+static int find_foreign(const struct vm_guest *g, struct vm_qmp *q, struct vm_deadline deadline, struct names *gone,
+			struct vm_err *err)
+{
+	VM_AUTO(vm_look_free) struct vm_look look = VM_LOOK_INIT;
+	const char *one;
+
+	if (vm_record_get(&g->record, VM_KEY_FOREIGN) == NULL)
+		return 0;
+	if (vm_qemu_look_on(q, VM_LOOK_HOSTDEVS, deadline, &look, err) < 0)
+		return -1;
+	for (size_t k = 0; (one = vm_record_nth(&g->record, VM_KEY_FOREIGN, k)) != NULL; k++) {
+		bool has = vm_record_has(&g->record, VM_KEY_UNPLUG, one);
+
+		for (size_t i = 0; i < look.n_hostdevs; i++)
+			has |= strcmp(look.hostdevs[i].alias, one) == 0;
+		if (!has)
 			gone->v[gone->n++] = one;
 	}
+	return 0;
 }
 
 /* Those that the guest let go of by itself: giving them back may be interrupted, too. */
@@ -202,16 +237,17 @@ static int settle_detach(struct vm_guest *g, struct vm_qmp **q, struct vm_deadli
 
 	while (vm_record_nth(&g->record, VM_KEY_UNPLUG, marked) != NULL)
 		marked++;
+	for (size_t i = 0; vm_record_nth(&g->record, VM_KEY_FOREIGN, i) != NULL; i++)
+		marked++;
 	if (vm_xml_load_at(g->run, VM_RUN_LIVE_XML, &doc, err) < 0 || vm_domain_parse(doc, true, &d, err) < 0)
 		return -1;
 	vm_hostdev_list_read(d, &all);
 	gone.v = vm_xcalloc(all.n + marked + 1, sizeof(*gone.v));
-	if (find_gone(g, *q, &all, deadline, &gone, err) < 0)
+	/* the marks are the record's, and borrowed from it after these are made */
+	if (find_gone(g, *q, &all, deadline, &gone, err) < 0 || mark_gone(g, &gone, err) < 0 ||
+	    find_marked(g, *q, &all, deadline, &gone, err) < 0 || find_foreign(g, *q, deadline, &gone, err) < 0)
 		return -1;
 	vm_qmp_close(q);
-	if (mark_gone(g, &gone, err) < 0)
-		return -1;
-	find_marked(g, &all, &gone);
 	if (gone.n == 0)
 		return 0;
 	return vm_unplug_finish(g, gone.v, gone.n, deadline, err) < 0 ? -1 : 1;

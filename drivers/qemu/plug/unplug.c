@@ -21,6 +21,7 @@
 #include "confine/view.h"
 #include "guest/attach.h"
 #include "guest/group.h"
+#include "guest/hostdev_foreign.h"
 #include "guest/hostdev_bind.h"
 #include "guest/hostdev_record.h"
 #include "model/hostdev_node.h"
@@ -88,6 +89,8 @@ struct end {
 	const struct vm_hostdev **v;  /* of before; array owned */
 	const struct vm_hostdev_one **ones; /* likewise */
 	size_t found;
+	struct vm_foreign foreign; /* what QEMU has beside d, if something is to be closed that it has open */
+	bool blind;	   /* that could not be asked: nothing is closed or given back */
 	bool stays;	   /* in the document, as missing */
 	bool dry;	   /* the steps are named, and none is taken */
 	bool failed;	   /* something is to be done again */
@@ -98,6 +101,7 @@ static void end_close(struct end *e)
 {
 	free(e->v);
 	free(e->ones);
+	vm_foreign_free(&e->foreign);
 	vm_hostdev_list_free(&e->all);
 	if (e->d != e->before)
 		vm_domain_free(e->d);
@@ -163,6 +167,23 @@ static void again(struct end *e, const char *what, const struct vm_err *why)
 	vm_err_wrap(&e->why, "%s", what);
 }
 
+/* What is open still, though its device is gone, may be so for one that the document does not have. */
+static void look_foreign(struct end *e, const struct vm_sys *sys)
+{
+	struct vm_err why = VM_ERR_INIT;
+	bool open = true;
+
+	if (e->n == e->found && vm_plug_open_nodes(e->g, e->v, e->found, sys, &open, &why) < 0) {
+		e->blind = true;
+		again(e, "its nodes", &why);
+		return;
+	}
+	if (!open || vm_plug_foreign(e->g, e->d, e->deadline, &e->foreign, &why) == 0 || vm_plug_ended(e->g, &why))
+		return;
+	e->blind = true;
+	again(e, "which host devices it has", &why);
+}
+
 static void remove_node(struct end *e, const char *path)
 {
 	struct vm_err why = VM_ERR_INIT;
@@ -220,8 +241,25 @@ static void name_rules(const struct vm_acl *old, const struct vm_acl *now)
 				    old->v[i].path != NULL ? old->v[i].path : "-");
 }
 
+static int keep_foreign(struct end *e, const struct vm_sys *sys, struct vm_nodes *rest, struct vm_acl *rules,
+			struct vm_err *err)
+{
+	for (size_t i = 0; i < e->foreign.n; i++) {
+		const struct vm_foreign one = { .v = &e->foreign.v[i], .n = 1 };
+		VM_AUTO(vm_nodes_free) struct vm_nodes nodes = VM_NODES_INIT;
+		VM_AUTO(vm_acl_free) struct vm_acl theirs = VM_ACL_INIT;
+
+		if (vm_plug_foreign_nodes(&one, sys, &nodes, err) < 0 || vm_acl_from_nodes(&nodes, -1, &theirs, err) < 0 ||
+		    vm_plug_foreign_nodes(&one, sys, rest, err) < 0)
+			return -1;
+		vm_log_step("%s (%s) is not in the document: what it needs stays", one.v->alias, one.v->name);
+		vm_plug_foreign_rules(&theirs, rules);
+	}
+	return 0;
+}
+
 /* Rules that only these had asked for, and the nodes behind them. */
-static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
+static int close_nodes(struct end *e, const struct vm_sys *sys, struct vm_acl *ret, struct vm_err *err)
 {
 	VM_AUTO(vm_acl_free) struct vm_acl old = VM_ACL_INIT;
 	VM_AUTO(vm_acl_free) struct vm_acl rest = VM_ACL_INIT;
@@ -231,8 +269,10 @@ static int close_nodes(struct end *e, struct vm_acl *ret, struct vm_err *err)
 	if (vm_acl_from_record(&e->g->record, VM_KEY_ACL_RULE, &old, err) < 0 ||
 	    vm_acl_from_record(&e->g->record, VM_KEY_ACL_RULE, ret, err) < 0)
 		return -1;
+	if (e->blind)
+		return 0;
 	/* what the others need cannot be told: all of it stays until somebody can */
-	if (vm_domain_nodes(e->d, &e->g->state->conf, &nodes, &why) < 0) {
+	if (vm_domain_nodes(e->d, &e->g->state->conf, &nodes, &why) < 0 || keep_foreign(e, sys, &nodes, ret, &why) < 0) {
 		again(e, "device rules", &why);
 		return 0;
 	}
@@ -284,8 +324,11 @@ static void lower_memlock(struct end *e)
 	struct vm_err why = VM_ERR_INIT;
 	const char *was = vm_record_get(&e->g->record, VM_KEY_MEMLOCK);
 
-	if (was == NULL || vm_domain_memlock(e->d) != 0)
+	if (was == NULL || vm_domain_memlock(e->d) != 0 || e->blind)
 		return;
+	for (size_t i = 0; i < e->foreign.n; i++)
+		if (e->foreign.v[i].h.type == VM_HOSTDEV_TYPE_PCI || e->foreign.v[i].h.type == VM_HOSTDEV_TYPE_MDEV)
+			return;
 	vm_log_step("lower the limit of locked memory to %.*s bytes", (int)strcspn(was, " "), was);
 	if (e->dry)
 		return;
@@ -315,25 +358,32 @@ static int group_of(struct end *e, const struct vm_sys *sys, const char *key)
 	return GROUP_UNREAD;
 }
 
+static bool is_of_group(struct end *e, const struct vm_sys *sys, const struct vm_hostdev *h, int group)
+{
+	VM_AUTO_FREE char *name = NULL;
+	VM_AUTO_FREE char *key = NULL;
+	int other;
+
+	if (h->type != VM_HOSTDEV_TYPE_PCI)
+		return false;
+	name = vm_hostdev_source_text(h);
+	key = vm_xasprintf(PCI_KEY "%s", name);
+	other = group_of(e, sys, key);
+	return other == group || other == GROUP_UNREAD;
+}
+
 static bool group_stays(struct end *e, const struct vm_sys *sys, int group)
 {
 	struct vm_hostdev_iter i = { 0 };
 	const struct vm_hostdev *h;
 
-	while ((h = vm_hostdev_next(e->d, &i)) != NULL) {
-		VM_AUTO_FREE char *name = NULL;
-		VM_AUTO_FREE char *key = NULL;
-		int other;
-
-		if (h->type != VM_HOSTDEV_TYPE_PCI)
-			continue;
-		name = vm_hostdev_source_text(h);
-		key = vm_xasprintf(PCI_KEY "%s", name);
-		other = group_of(e, sys, key);
-		if (other == group || other == GROUP_UNREAD)
+	while ((h = vm_hostdev_next(e->d, &i)) != NULL)
+		if (is_of_group(e, sys, h, group))
 			return true;
-	}
-	return false;
+	for (size_t k = 0; k < e->foreign.n; k++)
+		if (is_of_group(e, sys, &e->foreign.v[k].h, group))
+			return true;
+	return e->blind;
 }
 
 static void drop_claim(struct end *e, const char *key)
@@ -450,21 +500,60 @@ void vm_unplug_forget(struct vm_record *r, const char *alias)
 	}
 }
 
-static int give_back(struct end *e, struct vm_err *err)
+static bool has_key(const struct vm_record *r, const char *key)
 {
-	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+	const char *one;
 
-	if (vm_sys_open(NULL, &sys, err) < 0)
-		return -1;
+	for (size_t i = 0; (one = vm_record_nth(r, VM_KEY_HOSTDEV, i)) != NULL; i++) {
+		one = strchr(one, ' ');
+		if (one != NULL && strcmp(one + 1, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What stayed on VFIO for the sake of one that was foreign, and is gone. */
+static void give_back_kept(struct end *e, const struct vm_sys *sys)
+{
+	static const char verb[] = VM_HOSTDEV_VERB " ";
+	const char *held;
+
+	for (size_t i = 0; (held = vm_record_nth(&e->g->record, VM_KEY_HELD, i)) != NULL; i++) {
+		VM_AUTO_FREE char *key = NULL;
+		int group;
+
+		if (strncmp(held, verb, sizeof(verb) - 1) != 0)
+			continue;
+		key = vm_xasprintf(PCI_KEY "%s", held + sizeof(verb) - 1);
+		if (has_key(&e->g->record, key))
+			continue;
+		group = group_of(e, sys, key);
+		if (group < 0 || group_stays(e, sys, group))
+			continue;
+		give_back_group(e, sys, group);
+		i = (size_t)-1; /* the list is another one now */
+	}
+}
+
+static void give_back(struct end *e, const struct vm_sys *sys)
+{
+	struct vm_record *r = &e->g->record;
+
 	for (size_t i = 0; i < e->n; i++) {
-		VM_AUTO_FREE char *key = vm_xstrdup(key_of(&e->g->record, e->aliases[i]));
+		VM_AUTO_FREE char *alias = vm_xstrdup(e->aliases[i]); /* that one may be the record's */
+		VM_AUTO_FREE char *key = vm_xstrdup(key_of(r, alias));
 
 		if (key != NULL)
-			give_back_one(e, &sys, key);
-		vm_unplug_forget(&e->g->record, e->aliases[i]);
-		vm_record_del(&e->g->record, VM_KEY_UNPLUG, e->aliases[i]);
+			give_back_one(e, sys, key);
+		vm_unplug_forget(r, alias);
+		vm_record_del(r, VM_KEY_UNPLUG, alias);
+		vm_record_del(r, VM_KEY_FOREIGN, alias);
 	}
-	return 0;
+	if (e->n != e->found && !e->blind && !e->dry)
+		give_back_kept(e, sys);
+	for (size_t i = 0; i < e->foreign.n; i++)
+		if (!vm_record_has(r, VM_KEY_FOREIGN, e->foreign.v[i].alias))
+			vm_record_add(r, VM_KEY_FOREIGN, e->foreign.v[i].alias);
 }
 
 static int drop_nodes(struct end *e, const struct vm_argv *nodes, struct vm_qmp **q, struct vm_err *err)
@@ -516,15 +605,20 @@ static int write_down(struct end *e, const struct vm_acl *acl, struct vm_err *er
 
 static int finish(struct end *e, struct vm_acl *ret_acl, struct vm_err *err)
 {
-	if (read_documents(e, err) < 0)
+	VM_AUTO(vm_sys_close) struct vm_sys sys = VM_SYS_INIT;
+
+	if (read_documents(e, err) < 0 || vm_sys_open(NULL, &sys, err) < 0)
 		return -1;
-	if ((!e->dry && drop_blocks(e, err) < 0) || close_nodes(e, ret_acl, err) < 0)
+	if (!e->dry && drop_blocks(e, err) < 0)
+		return -1;
+	if (!e->dry)
+		look_foreign(e, &sys);
+	if (close_nodes(e, &sys, ret_acl, err) < 0)
 		return -1;
 	close_roms(e);
 	lower_memlock(e);
 	/* The record is written after all of it: until then whoever comes next does it again. */
-	if (give_back(e, err) < 0)
-		return -1;
+	give_back(e, &sys);
 	if (!e->failed)
 		return 0;
 	*err = e->why;

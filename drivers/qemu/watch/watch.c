@@ -222,7 +222,7 @@ static void settle(struct watch *w)
 		return;
 	}
 	if (vm_record_read(&r, w->run, VM_RUN_RECORD, VM_RECORD_GUEST, VM_RECORD_GUEST_VERSION, &err) < 0 ||
-	    vm_record_get(&r, VM_KEY_HOSTDEV) == NULL)
+	    (vm_record_get(&r, VM_KEY_HOSTDEV) == NULL && vm_record_get(&r, VM_KEY_FOREIGN) == NULL))
 		return;
 	if (vm_self_helper("vm-hostdev-settle", &path, &err) < 0)
 		return vm_watch_log_note(&w->log, "%s", err.msg);

@@ -200,6 +200,7 @@ extern vm_group_populated_fn *vm_guest_group_populated;
 #define VM_KEY_OWN_DEV	  "own_dev"    /* yes: VM_RUN_DEV is its whole /dev; no: single nodes of it are mounted */
 #define VM_KEY_HOSTDEV	  "hostdev"    /* repeated: "ALIAS KEY", a host device it has and the key of its claim ("-" = none; "usb:-PORT" = it was there) */
 #define VM_KEY_UNPLUG	  "unplug"     /* repeated: alias of one that the guest was asked to let go of */
+#define VM_KEY_FOREIGN	  "foreign"    /* repeated: id in QEMU of a host device that no document has, and that holds back what others left */
 #define VM_KEY_MEMLOCK	  "memlock"    /* "SOFT HARD": RLIMIT_MEMLOCK before it was raised for host devices */
 #define VM_KEY_UNIT	  "unit"       /* systemd's unit of the run, a scope or a service; absent = none */
 #define VM_KEY_HELD "held" /* repeated: "VERB ARGUMENT", what the driver gives back at the end */
