@@ -40,6 +40,8 @@ static int unbind_one(void *opaque, const struct vm_hostdev_view *v,
 {
 	const struct options *o = opaque;
 
+	if (vm_hostdev_cli_closed(i, "give back", err) < 0)
+		return -1;
 	if (!o->cli.common.dry_run)
 		return vm_hostdev_unbind(&o->cli.state, &v->sys, i->name, o->cli.common.deadline, err);
 	if (i->guest != NULL)

@@ -51,6 +51,14 @@ static void look_record(struct vm_doctor *d, const char *key, const char *name)
 	}
 }
 
+/* Given to a guest past these programs. */
+static void look_open(struct vm_doctor *d, const struct vm_hostdev_item *i)
+{
+	for (size_t n = 0; i->open && n < i->n_blocks; n++)
+		if (strncmp(i->blocks[n].word, "held:", 5) == 0)
+			vm_doctor_say(d, VM_HEALTH_WARN, i->blocks[n].hint, "%s: %s", i->name, i->blocks[n].text);
+}
+
 static void look_pci(struct vm_doctor *d, const struct vm_hostdev_view *v, const struct vm_hostdev_item *i)
 {
 	VM_AUTO_FREE char *remedy = vm_xasprintf("vm-hostdev-reset %s, or boot the host again", i->name);
@@ -159,6 +167,7 @@ void vm_doctor_hostdev(struct vm_doctor *d)
 		given += i->state == VM_HOSTDEV_IS_ASSIGNED || i->state == VM_HOSTDEV_IS_UNPLUGGING;
 		never += i->state == VM_HOSTDEV_IS_BLOCKED && never_one(i);
 		look_record(d, i->key, i->name);
+		look_open(d, i);
 		if (i->bus == VM_HOSTDEV_PCI)
 			look_pci(d, &view, i);
 		if (i->bus == VM_HOSTDEV_PCI && i->pci->vfs_max > 0) {

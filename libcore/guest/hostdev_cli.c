@@ -85,6 +85,17 @@ int vm_hostdev_cli_may(const struct vm_hostdev_item *i, bool force, const char *
 	return 0;
 }
 
+int vm_hostdev_cli_closed(const struct vm_hostdev_item *i, const char *what, struct vm_err *err)
+{
+	for (size_t n = 0; i->open && n < i->n_blocks; n++) {
+		if (strncmp(i->blocks[n].word, "held:", 5) != 0)
+			continue;
+		vm_err_set(err, VM_IN_USE, "cannot %s %s: %s", what, i->name, i->blocks[n].text);
+		return vm_err_hint(err, "%s", i->blocks[n].hint);
+	}
+	return 0;
+}
+
 static int each(void *options, const char *text, struct vm_err *err)
 {
 	struct vm_hostdev_cli *c = options;

@@ -31,3 +31,5 @@ int vm_hostdev_cli_run(const struct vm_program *p, void *options, enum vm_state_
  * of the group are not asked.  Names the first.
  */
 int vm_hostdev_cli_may(const struct vm_hostdev_item *i, bool force, const char *what, struct vm_err *err);
+/* VM_IN_USE: a guest's process has it open that was not given it. */
+int vm_hostdev_cli_closed(const struct vm_hostdev_item *i, const char *what, struct vm_err *err);

@@ -14,6 +14,7 @@
 #include <vm/state.h>
 #include <vm/strbuf.h>
 
+#include "hostdev_open.h"
 #include "state/hostdev.h"
 
 const char *const vm_hostdev_bus_words[] = { "pci", "usb", "scsi", "mdev", "mdev-parent", NULL };
@@ -399,6 +400,16 @@ static void block_other(struct vm_hostdev_item *i)
 	}
 }
 
+static void block_open(struct vm_hostdev_item *i)
+{
+	if (i->open)
+		block(i, vm_xasprintf("held:%s", i->guest),
+		      vm_xasprintf("guest '%s' has it open, though it was not given to it", i->guest),
+		      vm_xasprintf("vm-info '%s' hostdevs tells as what; vm-detach-hostdev '%s' %s takes it back", i->guest,
+				   i->guest, i->name),
+		      false);
+}
+
 #define NOBODY_KNOWS "?" /* no guest is called that */
 
 static char *use_text(const struct vm_use *u)
@@ -528,11 +539,14 @@ static int read_scope(const struct vm_state *state, const struct scope *scope, s
 	for (size_t i = 0; state != NULL && i < v.n; i++)
 		if (v.v[i].bus != VM_HOSTDEV_PARENT)
 			read_owner(state, &v.v[i], &phases[i]);
+	if (state != NULL)
+		vm_hostdev_find_open(&v, state);
 	for (size_t i = 0; i < v.n; i++) {
 		if (v.v[i].bus == VM_HOSTDEV_PCI)
 			block_pci(&v, &v.v[i]);
 		else
 			block_other(&v.v[i]);
+		block_open(&v.v[i]);
 		block_uses(&v, &v.v[i]);
 		v.v[i].state = judge(&v.v[i], phases[i]);
 	}

@@ -45,7 +45,7 @@ extern const char *const vm_hostdev_state_words[];
 #define VM_HOSTDEV_BLOCK_OUT   "out-of-use"
 #define VM_HOSTDEV_BLOCK_GUEST "guest-has:" /* ... and the guest that has what hangs on it */
 struct vm_hostdev_block {
-	char *word; /* "no-iommu", "bridge", "sibling:0000:01:00.1", "guest:web1", "mounted:/srv" ... */
+	char *word; /* "no-iommu", "bridge", "sibling:0000:01:00.1", "guest:web1", "held:web1", "mounted:/srv" ... */
 	char *text; /* the same as a sentence */
 	char *hint; /* what to do; NULL = nothing helps */
 	bool force; /* the host uses it: --force overrides that */
@@ -68,6 +68,7 @@ struct vm_hostdev_item {
 	char *description; /* NULL: nobody asked for it */
 	enum vm_hostdev_state state;
 	char *guest, *alias; /* who has it; NULL */
+	bool open;	     /* ... by what its process has open, and no claim knows of it */
 	struct vm_hostdev_block *blocks;
 	size_t n_blocks;
 };

@@ -63,6 +63,6 @@ size_t vm_nodes_below(int dir, struct vm_dev_node **ret);
 /* Looks at all processes until the deadline; those of others need privileges. */
 void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, size_t n,
 		     struct vm_deadline deadline, struct vm_openers *ret);
-/* Has a process of this machine one of them open?  1 yes, 0 no, -1 with errno: it is gone, or cannot be seen. */
+/* Has a process of this machine one of them open, under its name, unless that is ""?  1 yes, 0 no, -1 with errno: it is gone, or cannot be seen. */
 int vm_opens(pid_t pid, const struct vm_dev_node *nodes, size_t n);
 void vm_openers_free(struct vm_openers *o);

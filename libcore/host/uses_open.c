@@ -16,8 +16,8 @@
 #include <vm/cleanup.h>
 #include <vm/process.h>
 
-#define WALK_DEPTH 12
-#define NODES_MAX  4096u
+#define WALK_DEPTH  12
+#define NODES_MAX   4096u
 #define ENTRIES_MAX 65536u
 
 struct walk {
@@ -52,8 +52,9 @@ static void add_node(struct walk *w, int dir, const char *name)
 	if (w->n % 32 == 0)
 		w->v = vm_xreallocarray(w->v, w->n + 32, sizeof(*w->v));
 	w->v[w->n] = (struct vm_dev_node){
-		.block = vm_sys_link(dir, "subsystem", link, sizeof(link), NULL) && strcmp(link, "block") == 0,
-		.dev = makedev(maj, min),
+	    .block = vm_sys_link(dir, "subsystem", link, sizeof(link), NULL) &&
+		     strcmp(link, "block") == 0,
+	    .dev = makedev(maj, min),
 	};
 	node_name(dir, name, w->v[w->n++].name);
 }
@@ -86,14 +87,37 @@ static void walk(struct walk *w, int dir, const char *name, int depth)
 
 size_t vm_nodes_below(int dir, struct vm_dev_node **ret)
 {
-	struct walk w = { 0 };
+	struct walk w = {0};
 
 	walk(&w, dir, "?", 0);
 	*ret = w.v;
 	return w.n;
 }
 
-static const struct vm_dev_node *match(const struct vm_dev_node *nodes, size_t n, const struct statx *st)
+/* Nodes of some drivers share a number: then it is by its last name that one is told from the
+ * other. */
+static bool is_named(int dir, const char *fd, const struct vm_dev_node *node)
+{
+	static const char gone[] = " (deleted)";
+	const char *want = strrchr(node->name, '/'), *last;
+	char path[512];
+	ssize_t n = node->name[0] == 0 ? 0 : readlinkat(dir, fd, path, sizeof(path) - 1);
+	size_t len;
+
+	if (n <= 0)
+		return n == 0;
+	path[n] = 0;
+	last = strrchr(path, '/');
+	last = last != NULL ? last + 1 : path;
+	len = strlen(last);
+	if (len > sizeof(gone) - 1 && strcmp(last + len - (sizeof(gone) - 1), gone) == 0)
+		len -= sizeof(gone) - 1;
+	want = want != NULL ? want + 1 : node->name;
+	return strlen(want) == len && strncmp(want, last, len) == 0;
+}
+
+static const struct vm_dev_node *match(const struct vm_dev_node *nodes, size_t n,
+				       const struct statx *st)
 {
 	for (size_t i = 0; i < n; i++)
 		if (makedev(st->stx_rdev_major, st->stx_rdev_minor) == nodes[i].dev &&
@@ -103,17 +127,21 @@ static const struct vm_dev_node *match(const struct vm_dev_node *nodes, size_t n
 }
 
 /* 1 = *ret is one of the nodes. */
-static int look_in(int dir, const struct vm_dev_node *nodes, size_t n, const struct vm_dev_node **ret)
+static int look_in(int dir, bool named, const struct vm_dev_node *nodes, size_t n,
+		   const struct vm_dev_node **ret)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names fds = { 0 };
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names fds = {0};
 	struct statx st;
 
 	if (vm_sys_names(dir, &fds, NULL) < 0)
 		return -1;
 	for (size_t i = 0; i < fds.n; i++)
 		/* a file on a server that does not answer must not hold us up */
-		if (statx(dir, fds.v[i], AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 && (*ret = match(nodes, n, &st)) != NULL)
-			return 1;
+		if (statx(dir, fds.v[i], AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0)
+			for (size_t k = 0; k < n && (*ret = match(nodes + k, n - k, &st)) != NULL;
+			     k = (size_t)(*ret - nodes) + 1)
+				if (!named || is_named(dir, fds.v[i], *ret))
+					return 1;
 	return 0;
 }
 
@@ -125,7 +153,7 @@ int vm_opens(pid_t pid, const struct vm_dev_node *nodes, size_t n)
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : look_in(dir, nodes, n, &node);
+	return dir < 0 ? -1 : look_in(dir, true, nodes, n, &node);
 }
 
 static void look_at(int proc, const char *pid, const struct vm_dev_node *nodes, size_t n,
@@ -136,11 +164,11 @@ static void look_at(int proc, const char *pid, const struct vm_dev_node *nodes, 
 	const struct vm_dev_node *node;
 	struct vm_opener *o;
 
-	if (dir < 0 || look_in(dir, nodes, n, &node) <= 0)
+	if (dir < 0 || look_in(dir, false, nodes, n, &node) <= 0)
 		return;
 	ret->v = vm_xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
 	o = &ret->v[ret->n++];
-	*o = (struct vm_opener){ .pid = (pid_t)atol(pid) };
+	*o = (struct vm_opener){.pid = (pid_t)atol(pid)};
 	vm_proc_comm(o->pid, o->comm, sizeof(o->comm));
 	snprintf(o->node, sizeof(o->node), "/dev/%.58s", node->name);
 }
@@ -148,10 +176,10 @@ static void look_at(int proc, const char *pid, const struct vm_dev_node *nodes, 
 void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, size_t n,
 		     struct vm_deadline deadline, struct vm_openers *ret)
 {
-	VM_AUTO(vm_sys_names_free) struct vm_sys_names pids = { 0 };
+	VM_AUTO(vm_sys_names_free) struct vm_sys_names pids = {0};
 	VM_AUTO_FD int proc = vm_sys_dir(s, "proc");
 
-	*ret = (struct vm_openers){ 0 };
+	*ret = (struct vm_openers){0};
 	/* numbers of a recorded machine's devices are others' here */
 	if (proc < 0 || n == 0 || s->recorded)
 		return;
@@ -164,5 +192,5 @@ void vm_openers_read(const struct vm_sys *s, const struct vm_dev_node *nodes, si
 void vm_openers_free(struct vm_openers *o)
 {
 	free(o->v);
-	*o = (struct vm_openers){ 0 };
+	*o = (struct vm_openers){0};
 }

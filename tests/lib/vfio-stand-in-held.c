@@ -150,6 +150,22 @@ static void forget(const char *text, size_t len)
 	close(h->node);
 }
 
+/* Where nobody was there to be sent that: it is not in the list of named devices any more. */
+static void compare(const char *text, size_t len)
+{
+	if (memmem(text, len, "\"child<", 7) == NULL || memmem(text, len, "\"device[", 8) != NULL)
+		return;
+	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
+		char name[80];
+		int n = snprintf(name, sizeof(name), "\"%s\"", held[i].id);
+
+		if (held[i].id[0] == 0 || memmem(text, len, name, (size_t)n) != NULL)
+			continue;
+		held[i].id[0] = 0;
+		close(held[i].node);
+	}
+}
+
 static void send_all(int fd, const char *text, size_t len)
 {
 	while (len > 0) {
@@ -192,6 +208,7 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 		changed = 1;
 	answer(fd, text, &len);
 	forget(text, len);
+	compare(text, len);
 	errno = saved;
 	if (!changed && len == was)
 		return real(fd, msg, flags);

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What of the stand-in lasts: a device that came by device_add, and has a name, keeps the node of its IOMMU group open until its
- * DEVICE_DELETED has been sent; every edu is a vfio-pci in QEMU's lists of devices, and these have a property host.
+ * DEVICE_DELETED, or a list without it, has been sent; every edu is a vfio-pci in QEMU's lists of devices, and these have a property host.
  */
 #include <stddef.h>
 

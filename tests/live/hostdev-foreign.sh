@@ -24,14 +24,14 @@ vm-hostdev-bind -q --siblings "$pair0"
 remember a
 status_is 0 vm-attach-hostdev a "$pair0"
 bus=$(vm-info a ports | grep "${tab}free" | head -n 1 | cut -f1)
-ok "a sibling comes by hand" by_hand a "$pair1" byhand "pci.$bus"
-is "$(rows a)" "hostdev0${tab}assigned${tab}$pair0|byhand${tab}foreign${tab}$pair1" "vm-info tells both"
+ok "a sibling comes by hand" by_hand a "$pair1" first "pci.$bus"
+is "$(rows a)" "hostdev0${tab}assigned${tab}$pair0|first${tab}foreign${tab}$pair1" "vm-info tells both"
 status_is 0 vm-info --json a hostdevs
-out_like "\"alias\":\"byhand\",\"state\":\"foreign\",\"guest_address\":null,\"device\":\"$pair1\""
+out_like "\"alias\":\"first\",\"state\":\"foreign\",\"guest_address\":null,\"device\":\"$pair1\""
 vm-doctor a >"$T/doctor" 2>&1
-like "$(cat "$T/doctor")" "it has the host device $pair1 .vfio-pci byhand., which is not in its document.*vm-detach-hostdev 'a' 'byhand'" "so does vm-doctor, and what takes it back"
-vm-qmp a 'device_del {"id":"byhand"}' >/dev/null
-wait_for 20 "it goes" has_not a byhand
+like "$(cat "$T/doctor")" "it has the host device $pair1 .vfio-pci first., which is not in its document.*vm-detach-hostdev 'a' 'first'" "so does vm-doctor, and what takes it back"
+vm-qmp a 'device_del {"id":"first"}' >/dev/null
+wait_for 20 "it goes" has_not a first
 is "$(rows a)" "hostdev0${tab}assigned${tab}$pair0" "then it is told of no more"
 
 # ---- what it needs stays when the others of its group go ----
@@ -110,6 +110,29 @@ status_is 0 vm-repair a
 out_like 'gave back host devices'
 unchanged a "but vm-repair finds it"
 vm-hostdev-unbind -q --siblings "$pair0"
+
+# ---- a device of nobody's that a guest has open is not free ----
+status_is 0 vm-attach-hostdev a "$other"
+vm-hostdev-bind -q "$card"
+is "$(vm-hostdev-list | grep "^$card" | cut -f5,7)" "ready${tab}-" "one that is on VFIO is free"
+dev=$run/a/dev
+mknod -m 600 "$dev/vfio/14" c 10 229
+chown "$(sed -n 's/^uid=//p' "$run/a/record")" "$dev/vfio/14"
+ok "it comes by hand" by_hand a "$card" lone "pci.$bus"
+is "$(vm-hostdev-list | grep "^$card" | cut -f5,7)" "assigned${tab}a" "then it is not"
+status_is 0 vm-hostdev-info "$card"
+out_like "problem${tab}guest 'a' has it open, though it was not given to it; vm-info 'a' hostdevs tells as what; vm-detach-hostdev 'a' $card takes it back"
+status_is 10 vm-attach-hostdev a "$card"
+err_like "cannot assign $card: guest 'a' has it open, though it was not given to it"
+status_is 10 vm-hostdev-unbind "$card"
+is "$(driver "$card")" vfio-pci "it is not taken from VFIO"
+vm-doctor hostdev >"$T/doctor" 2>&1
+like "$(cat "$T/doctor")" "$card: guest 'a' has it open, though it was not given to it" "vm-doctor tells of it"
+status_is 0 vm-detach-hostdev a "$card"
+is "$(vm-hostdev-list | grep "^$card" | cut -f5,7)" "ready${tab}-" "taken back it is free"
+rm -f "$dev/vfio/14"
+status_is 0 vm-hostdev-unbind "$card"
+status_is 0 vm-detach-hostdev a "$other"
 
 # ---- a QEMU that says nothing ----
 status_is 0 vm-attach-hostdev a "$card"
