@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Mediated devices for real: the kernel's own mtty, a PCI card with serial ports that is nothing but software.  Made, defined, made
 # with the host; given to guests at their start and while they run, and back however that ends.
-# timeout: 400
+# timeout: 600
 . "$(dirname "$0")/../tap.sh"
 . "$VM_SOURCE/tests/host/lib/host.sh"
-HOST_TIMEOUT=370 HOST_BUILT=mtty
+HOST_TIMEOUT=570 HOST_BUILT=mtty
 host_machine
 
 VM_TIMEOUT=200
