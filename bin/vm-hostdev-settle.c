@@ -32,19 +32,21 @@ static int settle(const char *connect, const char *name, bool locked, struct vm_
 	VM_AUTO(vm_host_close) struct vm_host h = VM_HOST_INIT;
 	VM_AUTO(vm_guest_close) struct vm_guest g = VM_GUEST_INIT;
 	const struct vm_planner *planner;
+	const struct vm_runner *runner;
 	struct vm_deadline deadline = vm_deadline_in(SETTLE_MS);
 	int r;
 
-	if (vm_host_open(connect, &h, err) < 0 || vm_planner_find(h.state.driver, &planner, err) < 0)
+	if (vm_host_open(connect, &h, err) < 0 || vm_planner_find(h.state.driver, &planner, err) < 0 ||
+	    vm_runner_find(h.state.driver, &runner, err) < 0)
 		return -1;
 	if (vm_guest_open(&h.state, name, locked ? VM_GUEST_NEW : VM_GUEST_NEW | VM_GUEST_LOCKED, deadline, &g,
 			  err) < 0)
 		return -1;
-	if (!g.active || planner->settle == NULL)
+	if (!g.active || runner->settle == NULL)
 		return 0;
 	if (locked)
 		g.lock = VM_SETTLE_LOCK_FD;
-	r = planner->settle(&g, deadline, err);
+	r = runner->settle(&g, deadline, err);
 	if (r >= 0)
 		vm_both_settle(&g, planner, deadline);
 	/* its owner gives it up */

@@ -149,7 +149,7 @@ struct vm_completer {
 	int (*validate)(const struct vm_domain *d, const struct vm_xml *doc, struct vm_err *err);
 };
 
-/* What a hypervisor does with a document.  It stands apart from what can be done to a running guest, so that a
+/* What a hypervisor makes of a document.  It stands apart from what can be done to a running guest, so that a
  * program which only suspends or destroys one does not carry the model. */
 struct vm_planner {
 	const char *name;
@@ -164,6 +164,12 @@ struct vm_planner {
 	int (*update_cpu)(const struct vm_state *s, const struct vm_domain *d,
 			  const struct vm_xml *doc, struct vm_deadline deadline,
 			  struct vm_xml **ret, struct vm_err *err);
+};
+
+/* What it does to the host and to guests by what documents say; apart from the above, so that a program which only reads or
+ * writes documents does not carry it. */
+struct vm_runner {
+	const char *name;
 	int (*start)(struct vm_guest *g, const struct vm_start_options *o, struct vm_err *err);
 	/*
 	 * Gives host devices to a running guest, all or none, and takes them back; *ret has those that were.  The caller holds
@@ -187,5 +193,6 @@ int vm_holder_find(const char *name, const struct vm_holder **ret, struct vm_err
 int vm_observer_find(const char *name, const struct vm_observer **ret, struct vm_err *err);
 int vm_passthrough_find(const char *name, const struct vm_passthrough **ret, struct vm_err *err);
 int vm_planner_find(const char *name, const struct vm_planner **ret, struct vm_err *err);
+int vm_runner_find(const char *name, const struct vm_runner **ret, struct vm_err *err);
 /* VM_UNSUPPORTED "the qemu driver has no <what>"; always -1. */
 int vm_driver_lacks(const char *driver, const char *what, struct vm_err *err);

@@ -13,6 +13,7 @@ struct vm_strbuf;
 struct vm_guest_paths;
 
 extern const struct vm_planner vm_qemu_planner;
+extern const struct vm_runner vm_qemu_runner;
 extern const struct vm_completer vm_qemu_completer;
 
 /* vm_completer.complete: machine, controllers, addresses, defaults, as libvirt 9.0 would keep them. */

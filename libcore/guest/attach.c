@@ -64,10 +64,11 @@ int vm_hostdev_job_choose(struct vm_hostdev_job *j, struct vm_err *err)
 		vm_err_set(err, VM_NOT_FOUND, "has no definition");
 		return vm_err_hint(err, "it runs without one: --live changes what runs");
 	}
-	if (vm_planner_find(j->host->driver->name, &j->planner, err) < 0)
+	if (vm_planner_find(j->host->driver->name, &j->planner, err) < 0 ||
+	    vm_runner_find(j->host->driver->name, &j->runner, err) < 0)
 		return -1;
-	if (j->live && (j->planner->attach == NULL || j->planner->detach == NULL))
-		return vm_driver_lacks(j->planner->name, "way to plug host devices in while a guest runs", err);
+	if (j->live && (j->runner->attach == NULL || j->runner->detach == NULL))
+		return vm_driver_lacks(j->runner->name, "way to plug host devices in while a guest runs", err);
 	return 0;
 }
 
@@ -105,7 +106,7 @@ struct attach {
 	struct vm_hostdev_job job;
 	struct vm_hostdev_elements elements;
 	struct vm_hostdev_results *ret;
-	int live; /* as vm_planner.attach says; -2 = not asked yet */
+	int live; /* as vm_runner.attach says; -2 = not asked yet */
 };
 
 static void attach_close(struct attach *a)
@@ -123,7 +124,7 @@ static int attach_live(struct attach *a, struct vm_err *err)
 					   .wait_ms = r->wait_ms,
 					   .deadline = r->deadline };
 
-	a->live = a->job.planner->attach(a->job.g, &o, a->ret, err);
+	a->live = a->job.runner->attach(a->job.g, &o, a->ret, err);
 	return a->live;
 }
 
@@ -196,9 +197,9 @@ static int wait_taken(const struct attach *a, struct vm_err *err)
 		if (a->ret->v[i].address != NULL)
 			aliases[n++] = a->ret->v[i].alias;
 	vm_guest_unlock(a->job.g);
-	if (n == 0 || a->job.planner->wait_taken == NULL)
+	if (n == 0 || a->job.runner->wait_taken == NULL)
 		return 0;
-	return a->job.planner->wait_taken(a->job.g, aliases, n, vm_deadline_in(a->job.r->wait_ms), err);
+	return a->job.runner->wait_taken(a->job.g, aliases, n, vm_deadline_in(a->job.r->wait_ms), err);
 }
 
 static int make_elements(struct attach *a, struct vm_err *err)

@@ -7,6 +7,7 @@
 struct vm_guest;
 struct vm_interface;
 struct vm_planner;
+struct vm_runner;
 
 void vm_hostdev_elements_add(struct vm_hostdev_elements *e, char *text);
 /* What a device file says; an interface without MAC gets one, the same for the running guest and its definition. */
@@ -31,6 +32,7 @@ struct vm_hostdev_job {
 	struct vm_guest *g;
 	const struct vm_hostdev_request *r;
 	const struct vm_planner *planner;
+	const struct vm_runner *runner;
 	bool live, config;
 };
 /* Which of the two is changed, and can it be? */

@@ -270,7 +270,7 @@ static int detach_live(const struct vm_hostdev_job *j, struct vm_hostdev_results
 	o.aliases = aliases;
 	o.others = (const char *const *)c.others;
 	o.n_others = c.n_others;
-	return o.n_aliases + o.n_others == 0 ? 1 : j->planner->detach(j->g, &o, ret, err);
+	return o.n_aliases + o.n_others == 0 ? 1 : j->runner->detach(j->g, &o, ret, err);
 }
 
 /* *ret_doc: the definition without them; NULL = it has none of them. */

@@ -24,14 +24,14 @@
 static void try_start(struct vm_doctor *d, struct vm_guest *g)
 {
 	const struct vm_start_options o = { .dry_run = true, .deadline = d->deadline };
-	const struct vm_planner *planner;
+	const struct vm_runner *runner;
 	struct vm_err err = VM_ERR_INIT;
 
-	if (vm_planner_find(d->state->driver, &planner, &err) < 0)
+	if (vm_runner_find(d->state->driver, &runner, &err) < 0)
 		vm_doctor_say_err(d, VM_HEALTH_FAIL, &err);
-	else if (planner->start == NULL)
-		vm_doctor_say(d, VM_HEALTH_NOTE, NULL, "the %s driver starts no guests", planner->name);
-	else if (planner->start(g, &o, &err) < 0)
+	else if (runner->start == NULL)
+		vm_doctor_say(d, VM_HEALTH_NOTE, NULL, "the %s driver starts no guests", runner->name);
+	else if (runner->start(g, &o, &err) < 0)
 		vm_doctor_say_err(d, VM_HEALTH_FAIL, &err);
 	else
 		vm_doctor_say(d, VM_HEALTH_OK, NULL, "it can be started");

@@ -16,7 +16,7 @@
 static int start(struct vm_host *h, struct vm_guest *g, const struct vm_start_options *o,
 		 bool if_needed, struct vm_err *err)
 {
-	const struct vm_planner *planner;
+	const struct vm_runner *runner;
 
 	if (g->active) {
 		if (if_needed)
@@ -24,11 +24,11 @@ static int start(struct vm_host *h, struct vm_guest *g, const struct vm_start_op
 		return vm_err_set(err, VM_IN_USE, "is %s already",
 				  g->life == VM_PAUSED ? "started (paused)" : "running");
 	}
-	if (vm_planner_find(h->state.driver, &planner, err) < 0)
+	if (vm_runner_find(h->state.driver, &runner, err) < 0)
 		return -1;
-	if (planner->start == NULL)
-		return vm_driver_lacks(planner->name, "start", err);
-	return planner->start(g, o, err);
+	if (runner->start == NULL)
+		return vm_driver_lacks(runner->name, "start", err);
+	return runner->start(g, o, err);
 }
 
 int vm_guest_start(struct vm_host *h, const char *ref, const struct vm_start_options *o,

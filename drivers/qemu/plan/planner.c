@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* This driver's row in the table of what drivers make of documents. */
 #include "qemu/caps/hostcpu.h"
-#include "qemu/lifecycle.h"
-#include "qemu/plug/plug.h"
 #include "qemu/qemu.h"
 
 const struct vm_planner vm_qemu_planner = {
@@ -10,9 +8,4 @@ const struct vm_planner vm_qemu_planner = {
 	.completer = &vm_qemu_completer,
 	.export_native = vm_qemu_export,
 	.update_cpu = vm_qemu_update_cpu,
-	.start = vm_qemu_start,
-	.attach = vm_qemu_attach,
-	.wait_taken = vm_qemu_wait_taken,
-	.detach = vm_qemu_detach,
-	.settle = vm_qemu_settle,
 };

@@ -147,7 +147,7 @@ int vm_plug_forget(const struct vm_guest *g, struct vm_err *err);
 /* What was begun is finished or taken back, and what is gone from QEMU given back.  1 = there was something. */
 int vm_plug_settle(struct vm_guest *g, struct vm_deadline deadline, struct vm_err *err);
 
-/* vm_planner.attach, .wait_taken, .detach, .settle */
+/* vm_runner.attach, .wait_taken, .detach, .settle */
 int vm_qemu_attach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
 		   struct vm_err *err);
 int vm_qemu_detach(struct vm_guest *g, const struct vm_plug_options *o, struct vm_hostdev_results *ret,
