@@ -14,6 +14,7 @@ mkdir "$T/up"
 mount -t tmpfs vmt "$T/up"
 mkdir "$T/up/u" "$T/up/w"
 mount -t overlay -o lowerdir=/etc,upperdir="$T/up/u",workdir="$T/up/w" overlay /etc 2>/dev/null || exit 77
+rm -rf /etc/vm
 for place in /run /var/lib /var/log; do mount -t tmpfs vmt "$place"; done
 grep -q '^vm:' /etc/group || echo 'vm:x:64999:' >>/etc/group
 gid=$(sed -n 's/^vm:[^:]*:\([0-9]*\):.*/\1/p' /etc/group)
