@@ -90,21 +90,36 @@ static int print(const struct options *o, const struct vm_hostdev_view *v,
 	return vm_out_close(out, err);
 }
 
+static bool any(const struct vm_hostdev_view *v, const struct vm_hostdev_filter *f)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (vm_hostdev_passes(f, &v->v[i]))
+			return true;
+	return false;
+}
+
 static int run(void *opaque, struct vm_err *err)
 {
 	struct options *o = opaque;
 	VM_AUTO(vm_hostdefs_close) struct vm_hostdefs defs = VM_HOSTDEFS_INIT;
 	VM_AUTO(vm_hostdev_view_free) struct vm_hostdev_view view = VM_HOSTDEV_VIEW_INIT;
-	struct vm_hostdev_filter f = { .guest = o->guest, .driver = o->driver,
-				       .has_group = o->group_given, .group = o->group };
+	VM_AUTO_FREE char *guest = NULL;
+	struct vm_hostdev_filter f = { .driver = o->driver, .has_group = o->group_given, .group = o->group };
 
 	if (o->tree && (o->inactive || o->all))
 		return vm_err_set(err, VM_USAGE, "--tree is of devices that are there");
 	if (vm_hostdev_filter_words(&o->kinds, vm_hostdev_bus_words, "kind", &f.buses, err) < 0 ||
 	    vm_hostdev_filter_words(&o->states, vm_hostdev_state_words, "state", &f.states, err) < 0 ||
-	    vm_hostdefs_open(o->c.connect, VM_STATE_READ, &defs, err) < 0 ||
-	    vm_hostdev_view_show(o->sysroot != NULL ? NULL : &defs.state, o->sysroot, &view, err) < 0)
+	    vm_hostdefs_open(o->c.connect, VM_STATE_READ, &defs, err) < 0)
 		return -1;
+	/* a guest that is gone may have left a device behind */
+	if (o->guest != NULL && vm_guest_resolve(&defs.state, o->guest, true, &guest, err) < 0 && err->kind != VM_NOT_FOUND)
+		return vm_err_object(err, o->guest);
+	f.guest = guest != NULL ? guest : o->guest;
+	if (vm_hostdev_view_show(o->sysroot != NULL ? NULL : &defs.state, o->sysroot, &view, err) < 0)
+		return -1;
+	if (o->guest != NULL && guest == NULL && !any(&view, &f))
+		return vm_err_object(err, o->guest);
 	return print(o, &view, &f, &defs, err);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names of host devices as people write them (CONTRACT: vm-attach-hostdev). */
+/* Names of host devices as people write them. */
 #include "hostdev_view.h"
 
 #include <ctype.h>
@@ -13,7 +13,7 @@
 
 static int bad(const char *text, struct vm_err *err)
 {
-	vm_err_set(err, VM_BAD_INPUT, "'%.80s' is no name of a host device", text);
+	vm_err_set(err, VM_USAGE, "'%.80s' is no name of a host device", text);
 	return vm_err_hint(err, "write 0000:01:00.0, pci_0000_01_00_0, usb:1-4.2 (port), "
 				"usb:046d:c52b[:SERIAL], usb:001:004 (bus:device), scsi:H:B:T:L or "
 				"mdev:UUID");

@@ -96,8 +96,8 @@ int vm_hostdev_view_show(const struct vm_state *state, const char *sysroot, stru
 int vm_hostdev_view_read_some(const struct vm_state *state, unsigned buses, const char *const *pcis, size_t n,
 			      struct vm_hostdev_view *ret, struct vm_err *err);
 void vm_hostdev_view_free(struct vm_hostdev_view *v);
-/* The device that text names, in any form CONTRACT allows, or the parent of mediated devices; VM_NOT_FOUND, VM_BAD_INPUT (also:
- * several USB devices). */
+/* The device that text names, in any form that vm_hostdev_name_parse() takes, or the parent of mediated devices; VM_NOT_FOUND,
+ * VM_USAGE, VM_BAD_INPUT (several USB devices). */
 int vm_hostdev_view_find(const struct vm_hostdev_view *v, const char *text,
 			 const struct vm_hostdev_item **ret, struct vm_err *err);
 
@@ -111,7 +111,7 @@ struct vm_hostdev_name {
 	struct vm_scsi_address scsi;
 	char mdev[37];
 };
-/* VM_BAD_INPUT lists the forms.  *ret must not be copied. */
+/* VM_USAGE lists the forms.  *ret must not be copied. */
 int vm_hostdev_name_parse(const char *text, struct vm_hostdev_name *ret, struct vm_err *err);
 
 /* ---- the programs ---- */

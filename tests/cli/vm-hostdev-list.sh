@@ -92,6 +92,7 @@ printf nonsense >"$VM_ROOT/run/vm/claims/usb:1-1.6"
 before=$(find "$VM_ROOT" "$T/two" | sort | xargs -d '\n' stat -c '%n %Y %s' | md5sum)
 golden assigned env VM_SYSROOT="$T/two" vm-hostdev-list --state=assigned,stuck
 golden assigned-guest env VM_SYSROOT="$T/two" vm-hostdev-list --guest=web1 --json
+golden assigned-no-guest env VM_SYSROOT="$T/two" vm-hostdev-list --guest=nosuch
 golden assigned-usb-controller env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,problem 0000:00:03.0
 golden assigned-disk env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,problem scsi:0:0:0:0
 golden assigned-vf env VM_SYSROOT="$T/two" vm-hostdev-info --get=state,problem 0000:06:12.0

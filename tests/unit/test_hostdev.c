@@ -239,7 +239,7 @@ static void device_names(void **state)
 		err = VM_ERR_INIT;
 		if (vm_hostdev_name_parse(bad[i], &n, &err) == 0)
 			fail_msg("'%s' passed", bad[i]);
-		assert_int_equal(err.kind, VM_BAD_INPUT);
+		assert_int_equal(err.kind, VM_USAGE);
 	}
 }
 
