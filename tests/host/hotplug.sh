@@ -106,6 +106,18 @@ status_is 0 vm-detach-hostdev --siblings --wait=200 hot "$one"
 is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "and goes back too"
 same_as_before hot "nothing of them is left"
 
+# ---- what QEMU was given past these programs keeps its group ----
+status_is 0 vm-attach-hostdev --siblings hot "$one"
+bus=$(vm-info hot ports | grep "${tab}free" | head -n 1 | cut -f1)
+status_is 0 vm-qmp hot "device_add {\"driver\":\"vfio-pci\",\"host\":\"$two\",\"id\":\"by-hand\",\"bus\":\"pci.$bus\"}"
+like "$(vm-info hot hostdevs)" "^by-hand${tab}foreign${tab}-${tab}$two\$" "vm-info tells of it"
+status_is 0 vm-detach-hostdev --siblings --wait=200 hot "$one"
+is "$(driver "$one") $(driver "$two")" "vfio-pci vfio-pci" "no driver of the host gets one of its group"
+like "$(vm-cgroup hot devices)" "c${tab}[0-9:]*${tab}rw${tab}ok${tab}by-hand${tab}/dev/vfio/$(group "$one")" "the group's rule stays"
+status_is 0 vm-detach-hostdev --wait=200 hot "$two"
+is "$(driver "$one") $(driver "$two")" "e1000e e1000e" "until it is taken back"
+same_as_before hot "nothing of it is left"
+
 # ---- what is locked: all of the guest's memory once, or once for each if the guest has an IOMMU ----
 # The version of cgroups makes no difference to that.
 limit() { awk '/Max locked/ { print $4 }' "/proc/$(vm-info --get=pid "$1")/limits"; }
