@@ -22,7 +22,7 @@ status_is 0 vm-start --print c
 out_like '"driver":"qcow2","file":"libvirt-1-storage","backing":"libvirt-2-format"'
 status_is 0 vm-start c
 xml=$(vm-dumpxml c | tr -d ' \n')
-like "$xml" "<backingStoretype='file'><formattype='qcow2'/><sourcefile='$T/closed/2.qcow2'/><backingStoretype='file'><formattype='qcow2'/><sourcefile='$T/closed/base/1.qcow2'/><backingStoretype='file'><formattype='raw'/><sourcefile='$T/closed/base/0.raw'/><backingStore/></backingStore></backingStore></backingStore>" "the document of the run has the chain"
+like "$xml" "<backingStoretype='file'index='2'><formattype='qcow2'/><sourcefile='$T/closed/2.qcow2'/><backingStoretype='file'index='3'><formattype='qcow2'/><sourcefile='$T/closed/base/1.qcow2'/><backingStoretype='file'index='4'><formattype='raw'/><sourcefile='$T/closed/base/0.raw'/><backingStore/></backingStore></backingStore></backingStore>" "the document of the run has the chain"
 unlike "$(cat "$VM_ROOT/etc/vm/qemu/c.xml")" backingStore "the definition is as it was"
 pid=$(vm-info --get=pid c)
 is "$(ls -l "/proc/$pid/fd" | grep -c "$T/closed")" 4 "QEMU has all four open"
