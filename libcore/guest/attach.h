@@ -36,8 +36,9 @@ struct vm_hostdev_how {
 	bool siblings; /* the rest of each IOMMU group is parked */
 };
 /*
- * DEVICE of CONTRACT, also FILE.xml and "-", as elements.  view: the devices of this host.  VM_NOT_FOUND, VM_BAD_INPUT
- * (also: several USB devices), VM_USAGE: what is said of one device is said of several, or of a kind that has none.
+ * What vm_hostdev_name_parse() takes, also FILE.xml and "-", as elements.  view: the devices of this host.  VM_NOT_FOUND;
+ * VM_BAD_INPUT (also: several USB devices); VM_USAGE: no name of a device, or what is said of one device is said of
+ * several, or of a kind that has none.
  */
 int vm_hostdev_elements_make(const char *const *devices, size_t n, const struct vm_hostdev_how *how,
 			     const struct vm_hostdev_view *view, struct vm_hostdev_elements *ret,

@@ -28,7 +28,7 @@ extern const char *const vm_hostdev_bus_words[];
 
 #define VM_HOSTDEV_ALL ((1u << VM_HOSTDEV_BUSES) - 1)
 
-/* CONTRACT: STATE of vm-hostdev-list. */
+/* STATE of vm-hostdev-list(1). */
 enum vm_hostdev_state {
 	VM_HOSTDEV_IS_HOST, /* the host's, assignable */
 	VM_HOSTDEV_IS_READY, /* on VFIO, free */
@@ -54,7 +54,7 @@ struct vm_hostdev_block {
 enum vm_kind vm_hostdev_block_kind(const struct vm_hostdev_block *b);
 struct vm_hostdev_item {
 	enum vm_hostdev_bus bus;
-	const char *name; /* DEVICE of CONTRACT: "0000:01:00.0", "usb:1-4.2"; owned by `key` */
+	const char *name; /* As it is listed: "0000:01:00.0", "usb:1-4.2"; owned by `key` */
 	char *key;	  /* of claims: "pci:0000:01:00.0", "usb:1-4.2" */
 	char *path;	  /* below /sys/devices, for uses; NULL = unknown */
 	union {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# vm-hostdev-list and vm-hostdev-info on machines that are described in tests/data/hosts: CONTRACT's forms, what keeps
+# vm-hostdev-list and vm-hostdev-info on machines that are described in tests/data/hosts: their forms, what keeps
 # a device from a guest and what to do about it, and that they only look.
 . "$(dirname "$0")/../tap.sh"
 needs vm-hostdev-list vm-hostdev-info

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# vm-list: CONTRACT's plain form and JSON, every filter, what is broken or stale, and that it only looks.
+# vm-list: the plain form and JSON, every filter, what is broken or stale, and that it only looks.
 . "$(dirname "$0")/../tap.sh"
 needs vm-list vm-index
 fake=$VM_BUILD/tests/fake-guest
@@ -46,7 +46,7 @@ db=$("$fake" "db 1" paused io-error 1795353600001)
 sleep 0.02
 tr=$("$fake" transient)
 at_exit "kill $web1 $db $tr 2>/dev/null"
-# the form of CONTRACT: active by id, then inactive by name
+# active by id, then inactive by name
 tab=$(printf '\t')
 run vm-list
 is "$out" "$web1${tab}running${tab}web1

@@ -243,7 +243,7 @@ static void device_names(void **state)
 	}
 }
 
-/* ---- USB: the searches of HOSTDEV ---- */
+/* ---- USB: searches ---- */
 
 static struct vm_usb plug(const char *port, unsigned bus, unsigned device, unsigned vendor, unsigned product)
 {

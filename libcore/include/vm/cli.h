@@ -4,7 +4,7 @@
  * The command line.  One table of options per program feeds the parser, --help, the completions and the
  * check of the manual page; main() is a call of vm_cli_main().
  *
- * Rules (CONTRACT: Grammar): options and operands mix; "--" ends options; "--opt V" = "--opt=V"; an
+ * Rules: options and operands mix; "--" ends options; "--opt V" = "--opt=V"; an
  * optional value is taken only as "--opt=V"; no abbreviations; "--domain G" stands for the GUEST operand and
  * "--file F" for a FILE operand.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * Output: one call per datum gives text or JSON, so the two cannot drift (CONTRACT: Plain output, JSON).
+ * Output: one call per datum gives text or JSON, so the two cannot drift; vm-json(7).
  *
  * A program opens one object with vm_out_open(), adds data, arrays of rows and nested objects, and closes
  * it with vm_out_close(), which flushes and reports a failed write (VM_SYSTEM; EPIPE kills by SIGPIPE).

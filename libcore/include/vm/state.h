@@ -18,7 +18,7 @@
 #include <vm/record.h>
 #include <vm/uri.h>
 
-/* CONTRACT: STATE words, in this order; vm_life_word(). */
+/* STATE of vm-list(1), in this order; vm_life_word(). */
 enum vm_life {
 	VM_SHUTOFF,
 	VM_RUNNING,
@@ -151,7 +151,7 @@ int vm_guest_make_dirs(struct vm_guest *g, struct vm_err *err);
 #define VM_LIB_SNAPSHOTS   "snapshots"	 /* one NAME.xml each */
 #define VM_LIB_CHECKPOINTS "checkpoints" /* one NAME.xml each */
 
-/* Is its process alive, by the OFD lock on `alive` (DESIGN: Is it running)? */
+/* Is its process alive, by the OFD lock on `alive` (vm-internals(7))? */
 enum vm_alive {
 	VM_ALIVE_NO,	/* never started, or ended and nothing left */
 	VM_ALIVE_HELD,	/* alive */

@@ -20,7 +20,7 @@ void vm_strbuf_printf(struct vm_strbuf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void vm_strbuf_vprintf(struct vm_strbuf *b, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
-/* Control bytes (C1 too), TAB, newline, backslash and bytes that are no UTF-8 as \xhh (CONTRACT: plain
+/* Control bytes (C1 too), TAB, newline, backslash and bytes that are no UTF-8 as \xhh (plain
  * output). */
 void vm_strbuf_escape(struct vm_strbuf *b, const char *text);
 /* As vm_strbuf_escape() but backslashes stay: for messages to people. */
