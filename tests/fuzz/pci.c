@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(vm_pci_parse(back, &again) && vm_pci_compare(&address, &again) == 0);
 	}
 	if (vm_hostdev_name_parse(text, &name, &err) < 0)
-		assert(err.kind == VM_BAD_INPUT);
+		assert(err.kind == VM_USAGE);
 	free(copy);
 	free(text);
 	return 0;
